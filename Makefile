@@ -1,0 +1,40 @@
+# make run: set everything up and open the chat. make test: set everything up and check style, types and behaviour.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run test style types tests coverage clean setup
+.SILENT: run setup $(READY)
+
+run: setup
+	exec $(BIN)/pyrochat
+
+test: style types tests
+
+setup: $(READY)
+
+$(READY): pyproject.toml
+	command -v $(PYTHON) >/dev/null || { echo "PyroChat needs Python 3.11: install it, or name one with make PYTHON=..." >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	echo "setting up $(VENV) (once) ..." >&2
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' >&2
+	touch $@
+
+style: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+tests: setup
+	$(BIN)/pytest
+
+coverage: setup
+	$(BIN)/pytest --cov --cov-report=term-missing
+	$(BIN)/coverage report --include='pyrochat/core/*,pyrochat/values/*' --fail-under=95
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,46 @@
+"""The callback object: what the room calls on the connection that this client has turned around."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from pyrochat.client.reading import Reading
+from pyrochat.client.replica import Replica
+from pyrochat.pyro.daemon import expose
+
+__all__ = ["Callback"]
+
+log = logging.getLogger(__name__)
+
+
+class Callback:
+    """Takes deliveries into the replica, and answers with the marks at once.
+
+    closed: called with the room's reason when the server says that it is being stopped.
+    """
+
+    def __init__(self, replica: Replica, reading: Reading, closed: Callable[[str], None]) -> None:
+        self.welcomed = threading.Event()
+        self._replica = replica
+        self._reading = reading
+        self._closed = closed
+
+    @expose
+    def welcome(self, session_id: str) -> None:
+        """The connection stands."""
+        log.debug("welcomed as session %s", session_id)
+        self.welcomed.set()
+
+    @expose
+    def deliver(self, messages: list[list[object]], marks: list[list[object]]) -> list[int]:
+        """The log, or the marks of others, have grown (neither: a beat); returns ``[delivered, read]``."""
+        if messages or marks:
+            self._replica.extend(messages, marks)
+        return [self._replica.end, self._reading.tell()]
+
+    @expose
+    def closing(self, reason: str) -> None:
+        """The server is being stopped."""
+        self._closed(str(reason))

@@ -1,0 +1,262 @@
+"""The chat as a program sees it."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Self, TypeVar
+
+from pyrochat.client.consumers import follow, run_handler
+from pyrochat.client.messages import Messages
+from pyrochat.client.outbox import Outbox
+from pyrochat.client.reading import Reading
+from pyrochat.client.replica import Replica
+from pyrochat.client.session import CLOSED, Address, ClientSession
+from pyrochat.values.confirmations import Confirmations
+from pyrochat.values.errors import ChatClosed, InvalidArgument, PyroChatError, UnknownMessage, WaitTimeout
+from pyrochat.values.message import Message
+from pyrochat.values.protocol import Timing
+from pyrochat.values.rules import checked_integer, checked_key, checked_text, checked_texts
+
+__all__ = ["AUTO", "MANUAL", "Chat"]
+
+AUTO = "auto"
+MANUAL = "manual"
+
+_BRIEFLY_SECONDS = 2.0
+_ASK_SECONDS = 10.0
+_PARTING_SECONDS = 5.0
+_MOST = 1 << 62
+
+Handler = TypeVar("Handler", bound=Callable[[Message], object])
+StateHandler = TypeVar("StateHandler", bound=Callable[[str, str], object])
+
+_open_chats: weakref.WeakSet[Chat] = weakref.WeakSet()
+
+
+class Chat:
+    """One member's place in a room: made by `join`, a context manager, safe for use by many threads.
+
+    name, room: as they were joined. Messages arrive by themselves, in the room's order, in a local
+    replica; when the connection is lost the Chat comes back by itself, without loss or repetition.
+    """
+
+    def __init__(
+        self, name: str, room: str, find: Callable[[], tuple[Address, str]], secret: str, read: str, timing: Timing
+    ) -> None:
+        if read not in (AUTO, MANUAL):
+            raise InvalidArgument(f'read has to be "{AUTO}" or "{MANUAL}", not {read!r}')
+        self.name = name
+        self.room = room
+        self._auto = read == AUTO
+        self._state_handlers: list[Callable[[str, str], object]] = []
+        self._replica = Replica(room)
+        self._reading = Reading(self._replica, name)
+        self._session = ClientSession(
+            name, secret, find, self._replica, self._reading, self._tell_state, timing
+        )  # fmt: skip
+        self._outbox = Outbox(self._session, self._replica, self._reading)
+
+    def _open(self, progress: Callable[[int, int], object] | None) -> None:
+        """Join, and wait until the replica has reached the log's end as it is now."""
+        tail = self._session.open()
+        _open_chats.add(self)
+        try:
+            while not self._replica.wait(lambda: self._replica.end >= tail or self._is_closed(), 0.05):
+                if progress is not None:
+                    progress(self._replica.end, tail)
+            if progress is not None:
+                progress(self._replica.end, tail)
+        except BaseException:
+            self._session.close()
+            raise
+
+    # -- sending ------------------------------------------------------------------------------------------
+
+    def send(self, text: str, *, key: str | None = None, timeout: float | None = None) -> Message:
+        """Send *text* (1 to 16,384 bytes of UTF-8); returns its Message once it is durable and ordered.
+
+        key: an own key for this message (1 to 64 printable ASCII characters); the same text sent
+        again with the same key appears once. timeout: seconds to wait; None waits over every lost
+        connection. Raises InvalidText, SendTimeout (the message may or may not be in the log; its
+        `key` makes a repeat safe), LogUnavailable, ChatClosed.
+        """
+        return self._outbox.send([checked_text(text)], checked_key(key), timeout)[0]
+
+    def send_many(self, texts: Sequence[str], *, key: str | None = None, timeout: float | None = None) -> list[Message]:
+        """Send texts in one call and one commit, with consecutive ids; see `send`. Raises BatchTooLarge too."""
+        texts = checked_texts(list(texts))
+        return self._outbox.send(texts, checked_key(key), timeout) if texts else []
+
+    # -- what is here --------------------------------------------------------------------------------------
+
+    def history(self, last: int | None = None, *, after: int = 0) -> Messages:
+        """The local replica, in order: all of it, the *last* N messages, or those *after* an id."""
+        checked_integer(after, "after", 0, _MOST)
+        self._catch_up()
+        end = self._replica.end
+        if last is not None:
+            after = max(after, end - checked_integer(last, "last", 0, _MOST))
+        return Messages(self._replica.slice(after, end))
+
+    @property
+    def members(self) -> list[str]:
+        """The names present, in the order in which they joined."""
+        self._catch_up()
+        return self._replica.members
+
+    @property
+    def marks(self) -> dict[str, tuple[int, int]]:
+        """``name: (delivered, read)`` of everybody present: ids, as the room told them last, without asking."""
+        return self._replica.marks
+
+    @property
+    def read_mark(self) -> int:
+        """Everything up to this id has been shown here, or is our own."""
+        return self._reading.mark
+
+    @property
+    def state(self) -> str:
+        """``"connected"``, ``"reconnecting"``, ``"refused"`` (the room won't have us back) or ``"closed"``."""
+        return self._session.state
+
+    @property
+    def pending(self) -> int:
+        """How many texts are being sent and not acknowledged yet."""
+        return self._outbox.pending
+
+    def confirmations(self, id: int) -> Confirmations:
+        """Who has message *id*, and who has read it; asks the room. Raises UnknownMessage, WaitTimeout."""
+        answer = self._session.call(
+            "confirmations", checked_integer(id, "a message id", 1, _MOST), timeout=_ASK_SECONDS
+        )
+        match answer:
+            case [list(delivered_to), list(read_by), list(waiting_for)]:
+                return Confirmations.of(id, map(str, delivered_to), map(str, read_by), map(str, waiting_for))
+        raise PyroChatError("the room's answer to confirmations() makes no sense")
+
+    def wait_for(self, id: int, timeout: float | None = None) -> Message:
+        """Message *id*, as soon as it is here; raises WaitTimeout after *timeout* seconds, ChatClosed."""
+        checked_integer(id, "a message id", 1, _MOST)
+        if not self._replica.wait(lambda: self._replica.end >= id or self._is_closed(), timeout):
+            raise WaitTimeout(
+                f"message {id} did not come within {timeout:g} s; the last one here is {self._replica.end}"
+            )
+        try:
+            return self._replica.get(id)
+        except IndexError:
+            raise ChatClosed(f"the chat was left before message {id} came") from None
+
+    # -- reading -------------------------------------------------------------------------------------------
+
+    def unread(self) -> Messages:
+        """What others wrote since the read mark; marks it read."""
+        self._catch_up()
+        end = self._replica.end
+        messages = self._replica.slice(self._reading.mark, end)
+        self._shown(end)
+        return Messages(message for message in messages if not self._reading.is_own(message.id))
+
+    def mark_read(self, id: int) -> None:
+        """Confirm that everything up to message *id* has been shown; the room knows it when this returns.
+
+        Raises UnknownMessage, WaitTimeout where the room can't be reached.
+        """
+        checked_integer(id, "a message id", 1, _MOST)
+        self._catch_up()
+        if id > self._replica.end:
+            raise UnknownMessage(f"there is no message {id} here: the last one is {self._replica.end}")
+        if self._reading.advance(id):
+            self._session.call("mark_read", self._reading.tell(), timeout=_ASK_SECONDS)
+
+    def on_message(self, handler: Handler) -> Handler:
+        """Call *handler* with each message from now on, in a thread of its own; usable as a decorator.
+
+        A slow handler delays only itself; one that raises is reported to the log ``pyrochat`` and goes
+        on. With ``read="auto"`` a message from which the handler has returned counts as read.
+        """
+        self._check_open()
+        run_handler(handler, self._replica, self._is_closed, self._seen)
+        return handler
+
+    def on_state(self, handler: StateHandler) -> StateHandler:
+        """Call *handler* with ``(state, reason)`` whenever `state` changes; usable as a decorator.
+
+        It should be quick: whoever noticed the change waits for it.
+        """
+        self._state_handlers.append(handler)
+        return handler
+
+    def listen(self, timeout: float | None = None, *, after: int | None = None) -> Iterator[Message]:
+        """The messages that come from now on (or after id *after*), one by one.
+
+        Ends at `leave`, or when nothing has come for *timeout* seconds. With ``read="auto"`` what has
+        been yielded counts as read.
+        """
+        self._check_open()
+        start = self._replica.end if after is None else checked_integer(after, "after", 0, _MOST)
+        return follow(self._replica, start, timeout, self._is_closed, self._seen)
+
+    # -- the end --------------------------------------------------------------------------------------------
+
+    def leave(self) -> None:
+        """Send what is waiting (for 5 s at the most), tell the room, and end. Idempotent."""
+        if self._is_closed():
+            return
+        reachable = self._session.is_connected
+        self._outbox.close(_PARTING_SECONDS if reachable else 0.0)
+        self._session.close()
+        self._outbox.give_up()
+        _open_chats.discard(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.leave()
+
+    def __repr__(self) -> str:
+        size = f"{self._replica.end} messages, {self._replica.member_count} members"
+        return f"<Chat of {self.name} in {self.room}: {self.state}, {size}>"
+
+    # -- within ---------------------------------------------------------------------------------------------
+
+    def _is_closed(self) -> bool:
+        return self._session.state == CLOSED
+
+    def _check_open(self) -> None:
+        if self._is_closed():
+            raise ChatClosed("the chat has been left: join again")
+
+    def _catch_up(self) -> None:
+        """Wait briefly until the replica has what this chat has been acknowledged."""
+        acknowledged = self._outbox.acknowledged
+        if self._replica.end < acknowledged and self._session.is_connected:
+            self._replica.wait(
+                lambda: self._replica.end >= acknowledged or not self._session.is_connected, _BRIEFLY_SECONDS
+            )
+
+    def _seen(self, id: int) -> None:
+        if self._auto:
+            self._shown(id)
+
+    def _shown(self, id: int) -> None:
+        if self._reading.advance(id):
+            self._outbox.mark()
+
+    def _tell_state(self, state: str, reason: str) -> None:
+        for handler in list(self._state_handlers):
+            handler(state, reason)
+
+
+@atexit.register
+def _leave_all() -> None:
+    """An interpreter that ends without `leave` still tells the others."""
+    for chat in list(_open_chats):
+        with contextlib.suppress(PyroChatError):
+            chat.leave()

@@ -1,0 +1,32 @@
+"""A list of messages that is pleasant to look at."""
+
+from __future__ import annotations
+
+import html
+
+from pyrochat.values.message import Message
+
+__all__ = ["Messages"]
+
+_SHOWN = 20
+
+
+class Messages(list[Message]):
+    """What `Chat.history` returns: a list; its repr has one line a message, in a notebook a table."""
+
+    def __repr__(self) -> str:
+        lines = [repr(message) for message in self[-_SHOWN:]]
+        if len(self) > _SHOWN:
+            lines.insert(0, f"… {len(self) - _SHOWN:,} more before")
+        return "[" + ",\n ".join(lines) + "]"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{m.id}</td><td>{m.time.astimezone():%Y-%m-%d %H:%M:%S}</td>"
+            f"<td>{html.escape(m.sender)}</td>"
+            f"<td style='text-align:left;white-space:pre-wrap'>{html.escape(m.text)}</td></tr>"
+            for m in self[-200:]
+        )
+        caption = f"<caption>the last 200 of {len(self):,} messages</caption>" if len(self) > 200 else ""
+        head = "<tr><th>id</th><th>time</th><th>sender</th><th>text</th></tr>"
+        return f"<table>{caption}<thead>{head}</thead><tbody>{rows}</tbody></table>"

@@ -1,0 +1,229 @@
+"""The outbox: what this client has to tell the room, sent in order and once.
+
+Sends that are made while one is under way share the next call. Each text has a key (client id and
+counter), so a call whose answer was lost can be repeated until its fate is known. The read mark travels
+here too when no delivery's answer has carried it in time.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from pyrochat.client.reading import Reading
+from pyrochat.client.replica import Replica
+from pyrochat.client.session import ClientSession
+from pyrochat.values.errors import (
+    ChatClosed,
+    InvalidInput,
+    LogProblem,
+    NotAMember,
+    PyroChatError,
+    Refused,
+    RoomClosing,
+    SendTimeout,
+    UnknownSession,
+)
+from pyrochat.values.message import Message
+from pyrochat.values.rules import MAX_BATCH_BYTES, MAX_BATCH_TEXTS
+
+__all__ = ["Outbox"]
+
+log = logging.getLogger(__name__)
+
+_AGAIN_SECONDS = 0.1
+
+
+class _Sending:
+    """Texts that have to get consecutive places; one call of `send` or `send_many`."""
+
+    def __init__(self, texts: Sequence[str], keys: Sequence[str]) -> None:
+        self.texts = texts
+        self.keys = keys
+        self.size = sum(map(len, texts)) * 4
+        self.begun = False
+        self.done = threading.Event()
+        self.messages: list[Message] = []
+        self.error: PyroChatError | None = None
+
+
+class Outbox:
+    """Sends for one chat, in a thread that starts with the first send."""
+
+    def __init__(self, session: ClientSession, replica: Replica, reading: Reading) -> None:
+        self._session = session
+        self._replica = replica
+        self._reading = reading
+        # Ordered in time, so that the index of keys in the log grows at its end.
+        self._client_id = f"{time.time_ns() // 1_000_000:011x}{secrets.token_hex(6)}"
+        self._changed = threading.Condition()  # guards what follows
+        self._waiting: deque[_Sending] = deque()
+        self._counter = 0
+        self._mark_due: float | None = None
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self.acknowledged = 0  # the highest id that the room has given to one of ours
+
+    # -- from the user's threads -------------------------------------------------------------------------
+
+    def send(self, texts: Sequence[str], key: str | None, timeout: float | None) -> list[Message]:
+        """Send and wait for the messages; raises SendTimeout, ChatClosed, and what the room raises."""
+        with self._changed:
+            if self._closing:
+                raise ChatClosed("the chat has been left")
+            sending = _Sending(texts, self._new_keys(len(texts)) if key is None else _keys_under(key, len(texts)))
+            self._waiting.append(sending)
+            self._start()
+            self._changed.notify_all()
+        if not sending.done.wait(timeout):
+            with self._changed:
+                if not sending.begun:
+                    self._waiting.remove(sending)
+            if not sending.done.is_set():
+                own_key = key or (sending.keys[0] if len(texts) == 1 else "")
+                raise SendTimeout(
+                    f"not acknowledged within {timeout:g} s: whether it was sent is unknown; "
+                    "sending it again with its key is safe",
+                    own_key,
+                )
+        if sending.error is not None:
+            raise sending.error
+        return sending.messages
+
+    def mark(self) -> None:
+        """The read mark has moved: tell the room soon, unless an answer does."""
+        delay = min(max(self._replica.member_count / 1000, 0.03), 1.0)
+        with self._changed:
+            if self._mark_due is None and not self._closing:
+                self._mark_due = time.monotonic() + delay
+                self._start()
+                self._changed.notify_all()
+
+    @property
+    def pending(self) -> int:
+        """How many texts wait to be acknowledged."""
+        with self._changed:
+            return sum(len(sending.texts) for sending in self._waiting)
+
+    def close(self, timeout: float) -> None:
+        """Wait at most *timeout* seconds for what is waiting, then end; what is left is failed."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._waiting and self._mark_due is None, timeout)
+
+    def give_up(self) -> None:
+        """Fail what is still waiting: the session has ended."""
+        with self._changed:
+            self._closing = True
+            for sending in self._waiting:
+                sending.error = SendTimeout("the chat was left before this was acknowledged", sending.keys[0])
+                sending.done.set()
+            self._waiting.clear()
+            self._changed.notify_all()
+
+    def _new_keys(self, count: int) -> list[str]:
+        first = self._counter + 1
+        self._counter += count
+        return [f"{self._client_id}-{number:08x}" for number in range(first, first + count)]
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="pyrochat-outbox", daemon=True)
+            self._thread.start()
+
+    # -- the thread ---------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._mark_is_due():
+                    if self._closing and self._mark_due is None:
+                        return
+                    self._changed.wait(None if self._mark_due is None else max(0.0, self._mark_due - time.monotonic()))
+                group = self._next_group()
+                mark = self._mark_is_due()
+                if mark:
+                    self._mark_due = None
+            if group:
+                self._post(group)
+            elif mark:
+                self._tell_mark()
+
+    def _mark_is_due(self) -> bool:
+        return self._mark_due is not None and (self._closing or time.monotonic() >= self._mark_due)
+
+    def _next_group(self) -> list[_Sending]:
+        group: list[_Sending] = []
+        count = size = 0
+        for sending in self._waiting:
+            count += len(sending.texts)
+            size += sending.size
+            if group and (count > MAX_BATCH_TEXTS or size > MAX_BATCH_BYTES):
+                break
+            sending.begun = True
+            group.append(sending)
+        return group
+
+    def _post(self, group: list[_Sending]) -> None:
+        try:
+            self._post_together(group)
+        except InvalidInput as error:
+            if len(group) > 1:  # one of them is refused: find out which. Their keys make the repeat safe.
+                for sending in group:
+                    self._post([sending])
+                return
+            self._finish(group, error)
+        except PyroChatError as error:
+            self._finish(group, error)
+        else:
+            self._finish(group, None)
+
+    def _post_together(self, group: list[_Sending]) -> None:
+        texts = [text for sending in group for text in sending.texts]
+        keys = [key for sending in group for key in sending.keys]
+        while True:
+            try:
+                if len(texts) == 1:
+                    answer: object = [self._session.call("post", texts[0], keys[0])]
+                else:
+                    answer = self._session.call("post_many", texts, keys)
+                break
+            except RoomClosing:  # it comes back, or another does
+                time.sleep(_AGAIN_SECONDS)
+        if not isinstance(answer, list) or len(answer) != len(texts):
+            raise PyroChatError("the room's answer to a send makes no sense")
+        messages = [Message.from_wire(fields) for fields in answer]
+        start = 0
+        for sending in group:
+            sending.messages = messages[start : start + len(sending.texts)]
+            start += len(sending.texts)
+        self.acknowledged = max(self.acknowledged, *(message.id for message in messages))
+
+    def _finish(self, group: list[_Sending], error: PyroChatError | None) -> None:
+        with self._changed:
+            for sending in group:
+                sending.error = error
+                sending.done.set()
+                if sending in self._waiting:
+                    self._waiting.remove(sending)
+            self._changed.notify_all()
+
+    def _tell_mark(self) -> None:
+        if not self._reading.untold:
+            return
+        try:
+            self._session.call("mark_read", self._reading.tell(), timeout=_AGAIN_SECONDS)
+        except (NotAMember, UnknownSession, Refused, LogProblem, ChatClosed) as error:
+            log.debug("the read mark was not taken: %s", error)
+        except PyroChatError as error:
+            log.debug("the read mark has to be told again: %s", error)
+            self._reading.forget_told()
+
+
+def _keys_under(key: str, count: int) -> list[str]:
+    return [key] if count == 1 else [f"{key}.{index}" for index in range(count)]

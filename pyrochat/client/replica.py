@@ -1,0 +1,91 @@
+"""The replica: this client's copy of the room's log, a prefix of it at every moment."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from pyrochat.core.columns import MessageColumns
+from pyrochat.core.views import Views
+from pyrochat.values.errors import InvalidArgument
+from pyrochat.values.message import Message
+from pyrochat.values.rules import fold
+
+__all__ = ["Replica"]
+
+_LOOK_SECONDS = 3600.0
+
+
+class Replica:
+    """The messages delivered so far, the members that follow from them, and the marks of all.
+
+    One thread delivers (`extend`); any number wait and read.
+    """
+
+    def __init__(self, room: str) -> None:
+        self.room = room
+        self.changed = threading.Condition()  # guards all below; notified whenever any of it changes
+        self.log_id: str | None = None
+        self._columns = MessageColumns(room)
+        self._views = Views()
+        self._marks: dict[str, tuple[int, int]] = {}
+
+    @property
+    def end(self) -> int:
+        """The id of the last message here; 0 while there is none."""
+        return len(self._columns)
+
+    def extend(self, wire_messages: Sequence[Sequence[object]], marks: Sequence[Sequence[object]]) -> None:
+        """Take in a delivery. What is here already is passed over; raises InvalidArgument for a gap."""
+        messages = [Message.from_wire(fields) for fields in wire_messages]
+        with self.changed:
+            fresh = [message for message in messages if message.id > self.end]
+            self._columns.extend(fresh)
+            self._views.apply(fresh)
+            for name, delivered, read in marks:
+                if not (isinstance(name, str) and isinstance(delivered, int) and isinstance(read, int)):
+                    raise InvalidArgument("not a mark: expected [name, delivered, read]")
+                self._marks[fold(name)] = (delivered, read)
+            self.changed.notify_all()
+
+    def get(self, id: int) -> Message:
+        """Message *id*; raises IndexError where it is not here."""
+        return self._columns.get(id)
+
+    def slice(self, after: int, upto: int | None = None) -> list[Message]:
+        """The messages with ``after < id <= upto`` (None: the end)."""
+        return self._columns.slice(after, self.end if upto is None else upto)
+
+    @property
+    def members(self) -> list[str]:
+        """The names present at the replica's end."""
+        with self.changed:
+            return self._views.present
+
+    @property
+    def member_count(self) -> int:
+        """How many are present at the replica's end."""
+        return self._views.count
+
+    @property
+    def marks(self) -> dict[str, tuple[int, int]]:
+        """``name: (delivered, read)`` of everybody present, as last told by the room."""
+        with self.changed:
+            return {name: self._marks.get(fold(name), (0, 0)) for name in self._views.present}
+
+    def wait(self, condition: Callable[[], bool], timeout: float | None = None) -> bool:
+        """Wait until *condition* holds; False where it does not within *timeout* seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self.changed:
+            while not condition():
+                left = _LOOK_SECONDS if deadline is None else deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self.changed.wait(left)
+            return True
+
+    def touch(self) -> None:
+        """Let those who wait look at their condition again."""
+        with self.changed:
+            self.changed.notify_all()

@@ -1,0 +1,234 @@
+"""A client's session with its room: joined once, and taken up again whenever the connection is lost.
+
+Two connections to the room's one port: on one we call the room, on the other, turned around, the room
+calls us. Whichever is lost, both are made anew, and the session goes on at the replica's end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from pyrochat.client.callback import Callback
+from pyrochat.client.reading import Reading
+from pyrochat.client.replica import Replica
+from pyrochat.pyro.callbacks import CallbackServer, Served
+from pyrochat.pyro.remote import RemoteObject
+from pyrochat.values.errors import (
+    ChatClosed,
+    LogProblem,
+    PyroChatError,
+    Refused,
+    RoomUnreachable,
+    ServerFull,
+    WaitTimeout,
+)
+from pyrochat.values.protocol import CALLBACK_OBJECT, PROTOCOL_VERSION, Timing, room_object
+
+__all__ = ["CLOSED", "CONNECTED", "RECONNECTING", "REFUSED", "ClientSession"]
+
+log = logging.getLogger(__name__)
+
+CONNECTED = "connected"
+RECONNECTING = "reconnecting"
+REFUSED = "refused"
+CLOSED = "closed"
+
+CALL_SECONDS = 10.0
+FIRST_BACKOFF_SECONDS = 0.05
+MOST_BACKOFF_SECONDS = 2.0
+
+Address = tuple[str, int]
+
+
+class ClientSession:
+    """Keeps one client in one room.
+
+    find: looks up the room, anew for each connection; returns ``(address, room's name)``. on_state:
+    called with ``(state, reason)`` whenever the state changes, in whichever thread that happens.
+    """
+
+    def __init__(
+        self, name: str, secret: str, find: Callable[[], tuple[Address, str]], replica: Replica, reading: Reading,
+        on_state: Callable[[str, str], None], timing: Timing,
+    ) -> None:  # fmt: skip
+        self._name = name
+        self._secret = secret
+        self._find = find
+        self._replica = replica
+        self._reading = reading
+        self._on_state = on_state
+        self._timing = timing
+        self._changed = threading.Condition()  # guards what follows
+        self.state = RECONNECTING
+        self.reason = ""
+        self._error: PyroChatError | None = None
+        self._remote: RemoteObject | None = None
+        self._served: Served | None = None
+        self._session_id: str | None = None
+        self._parting_reason = ""
+
+    # -- opening ------------------------------------------------------------------------------------------
+
+    def open(self) -> int:
+        """Join; returns the log's end as it was then. Raises what keeps us out."""
+        return self._connect()
+
+    def _connect(self) -> int:
+        address, room = self._find()
+        handshake = {"name": self._name, "version": PROTOCOL_VERSION, "secret": self._secret}
+        resume = None
+        if self._session_id is not None:
+            handshake["session"] = self._session_id
+            resume = [self._session_id, self._replica.log_id, self._replica.end]
+        with contextlib.ExitStack() as undo:
+            remote = RemoteObject(address, room_object(room), handshake, timeout=CALL_SECONDS)
+            undo.callback(remote.close)
+            joined = remote.call("join", None, resume)
+            match joined:
+                case [str(session_id), str(log_id), int(tail)]:
+                    pass
+                case _:
+                    raise RoomUnreachable("the room's answer to join() makes no sense: is it a PyroChat server?")
+            line = RemoteObject(address, room_object(room), handshake | {"session": session_id}, timeout=CALL_SECONDS)
+            undo.callback(line.close)
+            callback = Callback(self._replica, self._reading, self._heard_farewell)
+            sock = line.call_and_turn_around("attach", session_id, self._replica.end)
+            undo.callback(sock.close)
+            served = Served(
+                sock, callback, CALLBACK_OBJECT, self._timing.silent_seconds, lambda reason: self._lost(served, reason)
+            )
+            server = CallbackServer.of_this_process()
+            server.serve(served)
+            undo.callback(server.stop, served)
+            self._reading.forget_told()
+            if not callback.welcomed.wait(CALL_SECONDS):
+                raise RoomUnreachable("the room did not take up the connection")
+            match remote.call("marks"):
+                case [int(), int(read)]:
+                    self._reading.advance(min(read, tail))
+            with self._changed:
+                if self.state == CLOSED:
+                    raise ChatClosed("the chat has been left")
+                if served.ended:  # before anybody listened to `_lost`
+                    raise RoomUnreachable("the connection was lost as soon as it stood")
+                self._remote, self._served = remote, served
+                self.state, self.reason = CONNECTED, ""
+                self._session_id, self._replica.log_id = session_id, log_id
+                self._parting_reason = ""
+                self._changed.notify_all()
+            undo.pop_all()
+        self._tell_state(CONNECTED, "")
+        return tail
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the room can be called right now, as far as we know."""
+        return self.state == CONNECTED
+
+    # -- calling --------------------------------------------------------------------------------------------
+
+    def call(self, method: str, *arguments: object, timeout: float | None = None) -> object:
+        """Call the room; waits for a connection, and repeats the call where one is lost.
+
+        So *method* has to be one that may run twice. Raises WaitTimeout after *timeout* seconds
+        without an answer, ChatClosed, and what the room raises.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            remote = self._wait_for_remote(deadline)
+            try:
+                return remote.call(method, *arguments)
+            except RoomUnreachable as error:
+                self._lost(remote, str(error))
+
+    def _wait_for_remote(self, deadline: float | None) -> RemoteObject:
+        with self._changed:
+            while self.state != CONNECTED or self._remote is None:
+                if self.state == CLOSED:
+                    raise ChatClosed("the chat has been left")
+                if self._error is not None:
+                    raise self._error
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    raise WaitTimeout(f"no connection to the room in time ({self.reason})")
+                self._changed.wait(left)
+            return self._remote
+
+    # -- losing, and coming back -----------------------------------------------------------------------------
+
+    def _heard_farewell(self, reason: str) -> None:
+        self._parting_reason = reason
+
+    def _lost(self, which: RemoteObject | Served, reason: str) -> None:
+        """One of the two connections is gone: drop both, and come back in a thread of its own."""
+        with self._changed:
+            if self.state != CONNECTED or which not in (self._remote, self._served):
+                return
+            self._drop()
+            reason = self._parting_reason or reason
+            threading.Thread(target=self._come_back, args=(reason,), name="pyrochat-reconnect", daemon=True).start()
+            self.state, self.reason = RECONNECTING, reason
+            self._changed.notify_all()
+        self._tell_state(RECONNECTING, reason)
+
+    def _drop(self) -> None:
+        if self._remote is not None:
+            self._remote.close()
+        if self._served is not None:
+            CallbackServer.of_this_process().stop(self._served)
+        self._remote = self._served = None
+
+    def _come_back(self, reason: str) -> None:
+        backoff = FIRST_BACKOFF_SECONDS
+        while self.state == RECONNECTING:
+            try:
+                self._connect()
+            except ChatClosed:
+                return
+            except ServerFull as error:
+                log.info("room %s: %s", self._replica.room, error)
+            except (Refused, LogProblem) as error:
+                with self._changed:
+                    if self.state != RECONNECTING:
+                        return
+                    self._error = error
+                    self.state, self.reason = REFUSED, str(error)
+                    self._changed.notify_all()
+                self._tell_state(REFUSED, str(error))
+                return
+            except PyroChatError as error:
+                log.info("room %s: not back yet: %s", self._replica.room, error)
+            else:
+                return
+            with self._changed:
+                self._changed.wait_for(lambda: self.state != RECONNECTING, backoff * random.uniform(0.5, 1.0))
+            backoff = min(backoff * 2, MOST_BACKOFF_SECONDS)
+
+    def _tell_state(self, state: str, reason: str) -> None:
+        self._replica.touch()
+        try:
+            self._on_state(state, reason)
+        except Exception:
+            log.exception("a handler of the connection's state failed")
+
+    # -- leaving -----------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Leave the room, if it can be reached, and end. Idempotent."""
+        with self._changed:
+            if self.state == CLOSED:
+                return
+            remote = self._remote if self.state == CONNECTED else None
+            self.state = CLOSED
+            self._changed.notify_all()
+        if remote is not None:
+            with contextlib.suppress(PyroChatError):
+                remote.call("leave")
+        with self._changed:
+            self._drop()
+        self._tell_state(CLOSED, "")

@@ -1,0 +1,86 @@
+"""The log: what a room is. The interface, and the records that live beside the messages.
+
+An implementation has one writer and any number of concurrent readers. Where it runs on a replicated
+engine one day, `append` is the call that reaches a majority; nothing else here would change.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyrochat.values.message import Message
+from pyrochat.values.rules import fold
+
+__all__ = ["KeySeen", "Log", "MemberRecord"]
+
+
+class KeySeen(Exception):
+    """An append that bears a key which this sender has used before; nothing was appended."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRecord:
+    """What the log remembers of a member between its stays.
+
+    secret: SHA-256 of the client's secret (None for a client without one), so that after a restart
+        the name of somebody in the view can't be taken by another.
+    delivered, read: the member's marks, message ids; ``read <= delivered``.
+    """
+
+    name: str
+    secret: bytes | None = None
+    delivered: int = 0
+    read: int = 0
+
+    @property
+    def member(self) -> str:
+        """The name in the form in which names are compared."""
+        return fold(self.name)
+
+
+class Log(ABC):
+    """Messages numbered 1, 2, 3 … without gaps, durable before they are acknowledged.
+
+    identity: the log's UUID (str); a log under the same room name with another identity is another log.
+    room: the room's name.
+    """
+
+    identity: str
+    room: str
+
+    @property
+    @abstractmethod
+    def tail(self) -> int:
+        """The id of the last message; 0 while there is none."""
+
+    @abstractmethod
+    def append(self, messages: Sequence[Message], members: Sequence[MemberRecord] = ()) -> None:
+        """Make *messages* and *members* durable in one step, all or nothing.
+
+        messages: their ids follow the tail without a gap. members: records that replace those of the
+        same member. Raises KeySeen where a (sender, key) is in the log or twice in *messages*, and
+        LogUnavailable where nothing can be written now; in both cases nothing has changed.
+        Called by one thread at a time: the sequencer's.
+        """
+
+    @abstractmethod
+    def read(self, after: int, limit: int) -> list[Message]:
+        """At most *limit* messages with ``id > after``, in order. Any thread may call it."""
+
+    @abstractmethod
+    def find(self, sender: str, key: str) -> Message | None:
+        """The message that *sender* made with *key*."""
+
+    @abstractmethod
+    def changes(self) -> list[Message]:
+        """All messages of kind ``system``, in order: the history of the view."""
+
+    @abstractmethod
+    def members(self) -> list[MemberRecord]:
+        """All member records."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release what the log holds. Idempotent."""

@@ -1,0 +1,53 @@
+"""A log in memory: the reference that every other log has to agree with, and the tests' fast one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from pyrochat.core.columns import MessageColumns
+from pyrochat.core.log import KeySeen, Log, MemberRecord
+from pyrochat.values.message import SYSTEM, Message
+
+__all__ = ["MemoryLog"]
+
+
+class MemoryLog(Log):
+    """A `Log` that lasts as long as the object."""
+
+    def __init__(self, room: str, identity: str | None = None) -> None:
+        self.room = room
+        self.identity = identity or str(uuid.uuid4())
+        self._messages = MessageColumns(room)
+        self._ids_by_key: dict[tuple[str, str], int] = {}
+        self._changes: list[Message] = []
+        self._members: dict[str, MemberRecord] = {}
+
+    @property
+    def tail(self) -> int:
+        return len(self._messages)
+
+    def append(self, messages: Sequence[Message], members: Sequence[MemberRecord] = ()) -> None:
+        keys = {(m.sender, m.key): m.id for m in messages if m.key is not None}
+        if len(keys) < sum(m.key is not None for m in messages) or any(key in self._ids_by_key for key in keys):
+            raise KeySeen
+        self._messages.extend(messages)
+        self._ids_by_key.update({(sender, key): id for (sender, key), id in keys.items() if key is not None})
+        self._changes.extend(m for m in messages if m.kind == SYSTEM)
+        self._members.update((record.member, record) for record in members)
+
+    def read(self, after: int, limit: int) -> list[Message]:
+        return self._messages.slice(after, after + limit)
+
+    def find(self, sender: str, key: str) -> Message | None:
+        id = self._ids_by_key.get((sender, key))
+        return None if id is None else self._messages.get(id)
+
+    def changes(self) -> list[Message]:
+        return list(self._changes)
+
+    def members(self) -> list[MemberRecord]:
+        return list(self._members.values())
+
+    def close(self) -> None:
+        """Nothing to release."""

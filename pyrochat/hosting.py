@@ -1,0 +1,33 @@
+"""`host`: a room server inside a program or a test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+from pyrochat.folders import data_folder
+from pyrochat.room.server import Server
+from pyrochat.values.protocol import DEFAULT_ROOM, Timing
+
+__all__ = ["host"]
+
+
+def host(
+    room: str | Sequence[str] = DEFAULT_ROOM,
+    data: str | PathLike[str] | None = None,
+    *,
+    port: int = 0,
+    nameserver: bool = True,
+    timing: Timing | None = None,
+) -> Server:
+    """Serve *room* (or several) on loopback in threads of this process, until the server is closed.
+
+    data: the folder for the logs; None is the user's data folder. port: 0 takes any free one; `at` of
+    the returned server says which. nameserver: register the room, and start a name server where none
+    answers; without it, members join with ``at=server.at``.
+    Raises CannotHost, LogInUse, LogUnreadable, NameServerRefused, InvalidRoomName.
+    """
+    rooms = [room] if isinstance(room, str) else list(room)
+    folder = data_folder() if data is None else Path(data)
+    return Server(rooms, folder, port=port, nameserver=nameserver, timing=timing)

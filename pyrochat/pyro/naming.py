@@ -1,0 +1,101 @@
+"""The Pyro name server: finding it, asking it, starting one of our own.
+
+Always asked directly, at PYRO_NS_HOST and PYRO_NS_PORT as Pyro5 reads them, never by broadcast: who is
+on another machine names it, or the room's address. Connections are short: a stock name server has a
+thread for each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+
+from Pyro5 import config, core, nameserver
+
+from pyrochat.pyro.remote import RemoteObject, parse_address
+from pyrochat.pyro.wire import SERPENT
+from pyrochat.values.errors import CannotHost, NameServerNotFound, PyroChatError, RoomNotFound, RoomUnreachable
+
+__all__ = ["EmbeddedNameServer", "NameServer"]
+
+log = logging.getLogger(__name__)
+
+_TIMEOUT_SECONDS = 3.0
+
+
+class NameServer:
+    """The name server at *address* (default: where Pyro5's configuration says)."""
+
+    def __init__(self, address: tuple[str, int] | None = None) -> None:
+        self.address = address or (config.NS_HOST, config.NS_PORT)
+
+    def __str__(self) -> str:
+        return f"{self.address[0]}:{self.address[1]}"
+
+    def _call(self, method: str, *arguments: object) -> object:
+        try:
+            remote = RemoteObject(
+                self.address, core.NAMESERVER_NAME, "hello", timeout=_TIMEOUT_SECONDS, serializer_id=SERPENT
+            )
+        except PyroChatError:
+            raise NameServerNotFound(
+                f"no name server answers at {self}: start one with ./nameserver.sh, "
+                "or name the room's address (--at HOST:PORT)"
+            ) from None
+        with contextlib.closing(remote):
+            return remote.call(method, *arguments)
+
+    def is_there(self) -> bool:
+        """Whether it answers."""
+        try:
+            self._call("ping")
+        except PyroChatError:
+            return False
+        return True
+
+    def lookup(self, name: str) -> tuple[str, int]:
+        """The ``(host, port)`` that is registered for *name*; raises NameServerNotFound or RoomNotFound."""
+        entries = self.entries(name)
+        if name not in entries:
+            raise RoomNotFound(f"the name server at {self} knows no {name!r}")
+        return entries[name]
+
+    def entries(self, prefix: str) -> dict[str, tuple[str, int]]:
+        """All names that begin with *prefix*, and the ``(host, port)`` of each; raises NameServerNotFound."""
+        answer = self._call("list", prefix)
+        found = {}
+        if isinstance(answer, dict):
+            for name, uri in answer.items():
+                with contextlib.suppress(RoomUnreachable):  # somebody else's unix socket
+                    found[str(name)] = parse_address(str(uri).rpartition("@")[2], 0)
+        return found
+
+    def register(self, name: str, uri: str) -> None:
+        """Register *uri* under *name*, whatever stood there; raises NameServerNotFound."""
+        self._call("register", name, uri)
+
+    def remove(self, name: str, address: tuple[str, int]) -> None:
+        """Take *name* out if it still stands for *address*; raises NameServerNotFound."""
+        if self.entries(name).get(name) == address:
+            self._call("remove", name)
+
+
+class EmbeddedNameServer:
+    """A name server in threads of this process. Raises CannotHost where the address can't be had."""
+
+    def __init__(self, host: str, port: int) -> None:
+        try:
+            self._daemon = nameserver.NameServerDaemon(host, port)
+        except OSError as error:
+            raise CannotHost(
+                f"no name server answers at {host}:{port} and none can be started there ({error.strerror or error}): "
+                "set PYRO_NS_PORT to a free port"
+            ) from None
+        self._thread = threading.Thread(target=self._daemon.requestLoop, name="pyrochat-nameserver", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop it; what was registered there is gone."""
+        self._daemon.shutdown()
+        self._thread.join(2.0)

@@ -1,0 +1,197 @@
+"""The remote objects: what anybody with Pyro5 can call. Arguments are checked here, and nowhere later."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from pyrochat.pyro.daemon import caller, callers_address, callers_serializer, expose, take_callers_socket
+from pyrochat.pyro.link import Link
+from pyrochat.pyro.remote import RemoteObject, parse_uri
+from pyrochat.room.room import Identity, Resume, Room
+from pyrochat.values.errors import (
+    CallbackUnreachable,
+    InvalidArgument,
+    NameMissing,
+    NotAMember,
+    PyroChatError,
+)
+from pyrochat.values.message import WireMessage
+from pyrochat.values.protocol import MAX_HISTORY, PROTOCOL_VERSION
+from pyrochat.values.rules import MAX_KEY_CHARACTERS, checked_integer, checked_key, checked_text, checked_texts
+
+__all__ = ["ChatRoom", "ServerObject"]
+
+_MAX_ID = 1 << 62
+_CONNECT_SECONDS = 5.0
+
+
+@expose
+class ChatRoom:
+    """One room, as `pyrochat.<room>`. Messages are lists ``[id, room, sender, text, time_us, kind, key]``.
+
+    Every method but those of the connection itself needs a name in the handshake:
+    ``proxy._pyroHandshake = {"name": "Erick"}``.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    def post(self, text: str, key: str | None = None) -> WireMessage:
+        """Append a message; returns it, durable and in its place.
+
+        key: 1 to 64 printable ASCII characters of the sender's own; the same key again returns the
+        message that it made before.
+        """
+        identity = _identity()
+        return self._room.post(identity.name, [checked_text(text)], [checked_key(key)])[0].to_wire()
+
+    def post_many(self, texts: list[str], key: str | list[str | None] | None = None) -> list[WireMessage]:
+        """Append texts in one commit, with consecutive ids; returns the messages.
+
+        key: one key for the whole call (its messages bear ``key.0``, ``key.1`` …), or a list with one
+        for each text.
+        """
+        identity = _identity()
+        texts = checked_texts(texts)
+        if not texts:
+            return []
+        return [message.to_wire() for message in self._room.post(identity.name, texts, _keys(key, len(texts)))]
+
+    def history(self, after: int = 0, limit: int = MAX_HISTORY) -> list[WireMessage]:
+        """At most *limit* (1 to 1,000) messages with an id above *after*, in order."""
+        _identity()
+        after = checked_integer(after, "after", 0, _MAX_ID)
+        limit = min(checked_integer(limit, "limit", 1, _MAX_ID), MAX_HISTORY)
+        return [message.to_wire() for message in self._room.history(after, limit)]
+
+    def members(self) -> list[str]:
+        """The names of the members, in the order in which they joined."""
+        _identity()
+        return self._room.members()
+
+    def confirmations(self, id: int) -> list[list[str]]:
+        """``[delivered_to, read_by, waiting_for]`` of message *id*."""
+        _identity()
+        return self._room.confirmations(checked_integer(id, "a message id", 1, _MAX_ID)).to_wire()
+
+    def join(self, callback_uri: str | None = None, resume: list[object] | None = None) -> list[object]:
+        """Become a member (or one more session of one); returns ``[session id, log id, tail]``.
+
+        callback_uri: a Pyro object at the caller's own address; the room calls
+        ``deliver(messages, marks)`` there, beginning with message 1, and expects ``[delivered, read]``.
+        Without one, `attach` on a second connection has to follow soon.
+        resume: ``[session id, log id, replica's end]`` of a client that was here before.
+        """
+        identity = _identity()
+        link = None if callback_uri is None else _connect(callback_uri)
+        try:
+            session_id, tail = self._room.join(identity, _resume(resume))
+            if link is not None:
+                self._room.connect(identity, session_id, link)
+        except BaseException:
+            if link is not None:
+                link.close()
+            raise
+        identity.session_id = session_id
+        return [session_id, self._room.log.identity, tail]
+
+    def attach(self, session_id: str, position: int) -> None:
+        """Turn this connection around: from now on the room calls the client's callback on it.
+
+        position: the end of the client's replica. There is no answer; the room's first call is
+        ``welcome(session id)``. An error is told only where it is found before the turn.
+        """
+        identity = _identity()
+        position = checked_integer(position, "the position", 0, _MAX_ID)
+        if not isinstance(session_id, str):
+            raise InvalidArgument("a session id has to be text")
+        self._room.check_session(identity.member, session_id)
+        sock, no_answer = take_callers_socket()
+        try:
+            self._room.attach(identity, session_id, position, sock)
+        except PyroChatError:
+            sock.close()
+        raise no_answer
+
+    def marks(self) -> list[int]:
+        """``[delivered, read]`` of the caller's name, from earlier stays too."""
+        return list(self._room.marks_of(_identity().member))
+
+    def mark_read(self, id: int) -> None:
+        """Confirm that everything up to message *id* has been shown; for members."""
+        self._room.mark_read(_identity().member, checked_integer(id, "a message id", 1, _MAX_ID))
+
+    def leave(self) -> None:
+        """End the session that this connection has joined (or named in its handshake)."""
+        identity = _identity()
+        if identity.session_id is None:
+            raise NotAMember("this connection has not joined: there is nothing to leave")
+        session_id, identity.session_id = identity.session_id, None
+        self._room.leave(identity.member, session_id)
+
+
+@expose
+class ServerObject:
+    """The server itself, as `pyrochat.server`; needs no name."""
+
+    def __init__(self, rooms: Callable[[], list[str]]) -> None:
+        self._rooms = rooms
+
+    def rooms(self) -> list[str]:
+        """The names of the rooms that this server has."""
+        return self._rooms()
+
+    def version(self) -> int:
+        """The version of PyroChat's protocol that this server speaks."""
+        return PROTOCOL_VERSION
+
+
+def _identity() -> Identity:
+    identity = caller().identity
+    if not isinstance(identity, Identity):
+        raise NameMissing('say who you are in the handshake: proxy._pyroHandshake = {"name": "your name"}')
+    return identity
+
+
+def _keys(key: object, count: int) -> list[str | None]:
+    if isinstance(key, list | tuple):
+        if len(key) != count:
+            raise InvalidArgument(f"{len(key)} keys for {count} texts: give one for each")
+        return [checked_key(k) for k in key]
+    if key is None:
+        return [None] * count
+    if isinstance(key, str) and len(key) > MAX_KEY_CHARACTERS - 6:
+        raise InvalidArgument(f"a key for several texts can have {MAX_KEY_CHARACTERS - 6} characters at the most")
+    prefix = checked_key(key)
+    return [f"{prefix}.{index}" for index in range(count)]
+
+
+def _resume(value: object) -> Resume | None:
+    match value:
+        case None:
+            return None
+        case [str(session_id), str(log_id), int(position)]:
+            return Resume(session_id, log_id, position)
+    raise InvalidArgument("resume has to be [session id, log id, last message id]")
+
+
+def _connect(uri: object) -> Link:
+    """A link to the callback at *uri*, which has to be at the caller's own address."""
+    if not isinstance(uri, str):
+        raise CallbackUnreachable("the callback has to be a URI in text: str(daemon.register(callback))")
+    address, object_id = parse_uri(uri)
+    own = callers_address()
+    try:
+        addresses = {str(info[4][0]) for info in socket.getaddrinfo(*address, type=socket.SOCK_STREAM)}
+    except OSError:
+        addresses = set()
+    if own not in addresses:
+        raise CallbackUnreachable(f"the callback has to be at the caller's own address {own}, not at {address[0]}")
+    try:
+        remote = RemoteObject(
+            (own, address[1]), object_id, "hello", timeout=_CONNECT_SECONDS, serializer_id=callers_serializer()
+        )
+    except PyroChatError as error:
+        raise CallbackUnreachable(f"the callback at {uri} doesn't answer: {error}") from None
+    return Link(remote.release(), object_id, callers_serializer())

@@ -1,0 +1,111 @@
+"""The rooms' place in the name server: taken at the start, kept, given back at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Mapping
+
+from pyrochat.pyro.naming import EmbeddedNameServer, NameServer
+from pyrochat.pyro.remote import RemoteObject
+from pyrochat.values.errors import (
+    NameServerNotFound,
+    NameServerRefused,
+    PyroChatError,
+    RoomNotFound,
+    RoomSilent,
+    RoomUnreachable,
+)
+from pyrochat.values.protocol import SERVER_OBJECT, room_object
+
+__all__ = ["Registration"]
+
+log = logging.getLogger(__name__)
+
+CHECK_SECONDS = 3.0  # a restarted name server knows the rooms again after so long
+_ALIVE_SECONDS = 2.0
+
+
+class Registration:
+    """Keeps rooms registered as ``pyrochat.<room>``, and the server as ``pyrochat.server``.
+
+    uris: the URI of each room. address: ``(host, port)`` that they lead to. host: where an embedded
+    name server listens, if none answers and it has to be started. Raises NameServerRefused where a
+    room's name stands for another server that is alive, CannotHost where none can be started.
+    """
+
+    def __init__(self, uris: Mapping[str, str], server_uri: str, address: tuple[str, int], host: str) -> None:
+        self._nameserver = NameServer()
+        self._address = address
+        self._uris = {room_object(room): uri for room, uri in uris.items()}
+        self._embedded: EmbeddedNameServer | None = None
+        self.embedded_at: str | None = None
+        if not self._nameserver.is_there():
+            self._embedded = EmbeddedNameServer(host, self._nameserver.address[1])
+            self.embedded_at = str(self._nameserver)
+        try:
+            for name, uri in self._uris.items():
+                self._take(name, uri)
+            if not self._alive(SERVER_OBJECT):
+                self._uris[SERVER_OBJECT] = server_uri
+                self._take(SERVER_OBJECT, server_uri)
+        except BaseException:
+            self._close_embedded()
+            raise
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="pyrochat-registration", daemon=True)
+        self._thread.start()
+
+    def _take(self, name: str, uri: str) -> None:
+        if self._alive(name):
+            host, port = self._nameserver.lookup(name)
+            raise NameServerRefused(
+                f"{name!r} is served at {host}:{port} already: join it there, or choose another name with --room"
+            )
+        self._nameserver.register(name, uri)
+
+    def _alive(self, name: str) -> bool:
+        """Whether *name* stands for another server than ours that answers, or hangs, for it."""
+        try:
+            address = self._nameserver.lookup(name)
+        except RoomNotFound:
+            return False
+        if address == self._address:
+            return False
+        try:
+            RemoteObject(address, name, "hello", timeout=_ALIVE_SECONDS).close()
+        except RoomSilent:
+            return True
+        except (RoomUnreachable, RoomNotFound):
+            return False
+        except PyroChatError as error:
+            log.info("%s at %s:%d refuses (%s), so it is alive", name, *address, error)
+        return True
+
+    def _keep(self) -> None:
+        while not self._ended.wait(CHECK_SECONDS):
+            try:
+                entries = self._nameserver.entries("pyrochat.")
+                for name, uri in self._uris.items():
+                    if name not in entries:
+                        self._nameserver.register(name, uri)
+                        log.info("registered %s with the name server at %s again", name, self._nameserver)
+            except NameServerNotFound:
+                log.debug("the name server at %s doesn't answer", self._nameserver)
+            except PyroChatError as error:
+                log.warning("the name server at %s: %s", self._nameserver, error)
+
+    def close(self) -> None:
+        """Take the names out again, and stop the name server if it is ours."""
+        self._ended.set()
+        self._thread.join(5.0)
+        for name in self._uris:
+            with contextlib.suppress(PyroChatError):
+                self._nameserver.remove(name, self._address)
+        self._close_embedded()
+
+    def _close_embedded(self) -> None:
+        if self._embedded is not None:
+            self._embedded.close()
+            self._embedded = None

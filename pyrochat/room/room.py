@@ -1,0 +1,360 @@
+"""A room: its log, its state, its writer and its place in the multicast, put together.
+
+What it does is decided in `core`; here are the threads and the clocks. One mutex guards the state; it
+is held for dictionary work only, never over a commit, a send or a read from disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyrochat.core.cursors import marks_interval_seconds
+from pyrochat.core.log import Log
+from pyrochat.core.marks import Mark
+from pyrochat.core.sequencer import Draft, Sequencer
+from pyrochat.core.sessions import Session
+from pyrochat.core.state import RoomState
+from pyrochat.pyro.link import Link
+from pyrochat.pyro.wire import MSGPACK, WireMark
+from pyrochat.room.multicast import Multicaster, Outlet
+from pyrochat.room.names import Names
+from pyrochat.room.stretches import BlockReader, Stretches
+from pyrochat.room.writer import Request, Writer
+from pyrochat.values.confirmations import Confirmations
+from pyrochat.values.errors import (
+    InvalidArgument,
+    KeyConflict,
+    LogUnavailable,
+    OtherLog,
+    PyroChatError,
+    RoomClosing,
+    UnknownMessage,
+    UnknownSession,
+)
+from pyrochat.values.message import CHAT, Message
+from pyrochat.values.protocol import CALLBACK_OBJECT, Timing
+
+__all__ = ["Identity", "Resume", "Room", "RoomStatus", "SessionStatus"]
+
+log = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 1.0  # until marks that could not be written are tried again
+
+
+@dataclass(eq=False, slots=True)
+class Identity:
+    """Who a connection is, bound by its handshake. secret: SHA-256 of what the client showed."""
+
+    name: str
+    member: str
+    secret: bytes | None
+    session_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Where a client that was here before is: the session it had, its replica's log and end."""
+
+    session_id: str
+    log_id: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStatus:
+    """One session, for the operator. lag: messages that it has not confirmed yet."""
+
+    name: str
+    lag: int
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RoomStatus:
+    """A room, for the operator."""
+
+    room: str
+    tail: int
+    members: int
+    sessions: list[SessionStatus]
+
+
+class Room:
+    """One room of a server; takes over *log* and closes it."""
+
+    def __init__(self, log: Log, timing: Timing, names: Names, multicaster: Multicaster, reader: BlockReader) -> None:
+        self.timing = timing
+        self.name = log.room
+        self.log = log
+        self._names = names
+        self._multicaster = multicaster
+        self._state_mutex = threading.Lock()
+        self._state = RoomState(log, time.monotonic())
+        self._sequencer = Sequencer(log)
+        self._marks_due = 0.0
+        self._stretches = Stretches(log, reader, lambda: multicaster.grew(self))
+        self._writer = Writer(self.name, self._commit, self._marks_wait)
+        self._expiry: Request | None = None  # the last request of `tick`
+        self._leaves_failed = False  # a "left" could not be written: it is due as soon as the log can be
+        for ghost in self._state.sessions.all():
+            names.keep(ghost.member, self._state.secret_of(ghost.member), ghost.id)
+        multicaster.open(self)
+        self._writer.start()
+
+    # -- what callers ask for -----------------------------------------------------------------------------
+
+    def post(self, sender: str, texts: Sequence[str], keys: Sequence[str | None]) -> list[Message]:
+        """Append texts in one commit, consecutive; returns when they are on disk.
+
+        keys: one for each text, or None. Raises KeyConflict, LogUnavailable, RoomClosing.
+        """
+        drafts = [Draft(sender, text, CHAT, key) for text, key in zip(texts, keys, strict=True)]
+        return self._writer.submit(Request(lambda: drafts, len(drafts))).wait()
+
+    def history(self, after: int, limit: int) -> list[Message]:
+        """At most *limit* messages after id *after*."""
+        return self.log.read(after, limit)
+
+    def members(self) -> list[str]:
+        """The names in the view."""
+        with self._state_mutex:
+            return self._state.views.present
+
+    def confirmations(self, id: int) -> Confirmations:
+        """Who has message *id*; raises UnknownMessage."""
+        found = self.log.read(id - 1, 1) if id > 0 else []
+        if not found:
+            raise UnknownMessage(f"there is no message {id}: the log ends at {self.log.tail}")
+        with self._state_mutex:
+            return self._state.confirmations(found[0])
+
+    def mark_read(self, member: str, id: int) -> None:
+        """*member* has been shown everything up to *id*; durable when this returns.
+
+        Raises NotAMember, UnknownMessage.
+        """
+
+        def plan() -> list[Draft]:
+            self._state.mark_read(member, id)
+            self._marks_due = 0.0
+            return []
+
+        self._writer.submit(Request(plan)).wait()
+
+    def marks_of(self, member: str) -> Mark:
+        """``(delivered, read)`` of *member*, as far as they are on disk."""
+        with self._state_mutex:
+            return self._state.marks.of(member)
+
+    def join(self, identity: Identity, resume: Resume | None) -> tuple[str, int]:
+        """Open a session for *identity*, or take up the one that it had; returns its id and the log's tail.
+
+        The session has no connection yet: without `attach` or `connect` within the grace it ends again.
+        Raises OtherLog where *resume* comes from another log than this room's.
+        """
+        if resume is not None:
+            if resume.log_id != self.log.identity:
+                raise OtherLog(f"room {self.name!r} has another log now than the one you have been in: join anew")
+            if resume.position > self.log.tail:
+                raise OtherLog(
+                    f"room {self.name!r} has lost messages: its log ends at {self.log.tail}, you have {resume.position}"
+                )
+            with self._state_mutex:
+                session = self._state.sessions.get(resume.session_id)
+                if session is not None and session.member == identity.member:
+                    return session.id, self._state.tail
+        session = Session(uuid.uuid4().hex, identity.member, identity.name, lost_at=time.monotonic())
+        self._names.share(identity.member, session.id)
+
+        def plan() -> list[Draft]:
+            ghosts, drafts = self._state.open_session(session, identity.secret)
+            for ghost in ghosts:
+                self._names.release(ghost.member, ghost.id)
+            return drafts
+
+        try:
+            self._writer.submit(Request(plan, changes_view=True)).wait()
+        except BaseException:
+            self._end_sessions([session.id])
+            raise
+        return session.id, self.log.tail
+
+    def attach(self, identity: Identity, session_id: str, position: int, sock: socket.socket) -> None:
+        """Deliver to the session over *sock*, which its client has turned around, from *position* on.
+
+        Raises UnknownSession; the socket is the caller's then.
+        """
+        self._admit(identity.member, session_id, Link(sock, CALLBACK_OBJECT, MSGPACK), position, turned=True)
+
+    def connect(self, identity: Identity, session_id: str, link: Link) -> None:
+        """Deliver to the session over *link*, a connection to a callback in a daemon of the client's own."""
+        self._admit(identity.member, session_id, link, 0, turned=False)
+
+    def _admit(self, member: str, session_id: str, link: Link, position: int, turned: bool) -> None:
+        with self._state_mutex:
+            self._state.resume_session(session_id, member)
+            if not 0 <= position <= self._state.tail:
+                raise InvalidArgument(f"the log ends at {self._state.tail}, not at {position}")
+        self._multicaster.admit(Outlet(self, session_id, member, link, position, turned))
+
+    def check_session(self, member: str, session_id: str) -> None:
+        """Raise UnknownSession where *member* has no such session."""
+        with self._state_mutex:
+            session = self._state.sessions.get(session_id)
+            if session is None or session.member != member:
+                raise UnknownSession("this session has ended: join again")
+
+    def leave(self, member: str, session_id: str) -> None:
+        """End a session of *member*; returns when its "left" is on disk, where it was the last one."""
+        self.check_session(member, session_id)
+        self._end_sessions([session_id]).wait()
+
+    def _end_sessions(self, ids: Sequence[str]) -> Request:
+        def plan() -> list[Draft]:
+            ended = [s for id in ids if (s := self._state.sessions.get(id)) is not None]
+            drafts = self._state.drop_sessions([s.id for s in ended])
+            for session in ended:
+                self._names.release(session.member, session.id)
+            return drafts
+
+        for id in ids:
+            self._multicaster.dismiss(self, id)
+        return self._writer.submit(Request(plan, changes_view=True))
+
+    # -- the writer's thread ----------------------------------------------------------------------------
+
+    def _marks_wait(self) -> float | None:
+        """Seconds until marks have to be written, None while there are none."""
+        with self._state_mutex:
+            return max(0.0, self._marks_due - time.monotonic()) if self._state.marks.has_unwritten else None
+
+    def _commit(self, requests: list[Request]) -> None:
+        """Commit *requests* in as few commits as their plans allow."""
+        group: list[Request] = []
+        for request in requests:
+            if request.changes_view and any(r.changes_view for r in group):
+                self._commit_group(group)
+                group = []
+            group.append(request)
+        self._commit_group(group)
+
+    def _commit_group(self, requests: list[Request]) -> None:
+        planned: list[tuple[Request, Sequence[Draft]]] = []
+        drafts: list[Draft] = []
+        with self._state_mutex:
+            for request in requests:
+                try:
+                    plan = request.plan()
+                except PyroChatError as error:
+                    request.fail(error)
+                    continue
+                planned.append((request, plan))
+                drafts += plan
+            now = time.monotonic()
+            marks = self._state.marks.unwritten if now >= self._marks_due else {}
+            records = self._state.records_to_write(drafts, marks)
+        outcomes: list[Message | KeyConflict] = []
+        appended: list[Message] = []
+        try:
+            if drafts or records:
+                outcomes, appended = self._sequencer.sequence(drafts, records, time.time_ns() // 1000)
+        except LogUnavailable as error:
+            log.error("room %s: %s", self.name, error)
+            self._marks_due = now + _RETRY_SECONDS
+            self._leaves_failed = True
+            for request, _ in planned:
+                request.fail(error)
+            return
+        self._stretches.extend(appended)
+        with self._state_mutex:
+            self._state.committed(appended, records)
+            if marks:
+                self._marks_due = now + marks_interval_seconds(self._state.views.count)
+        if appended or records:
+            self._multicaster.grew(self)
+        start = 0
+        for request, plan in planned:
+            request.succeed(outcomes[start : start + len(plan)])
+            start += len(plan)
+
+    # -- the multicaster's thread -----------------------------------------------------------------------
+
+    def end(self) -> int:
+        """See `Audience`."""
+        return self._stretches.end
+
+    def after(self, position: int) -> list[bytes] | None:
+        """See `Audience`."""
+        return self._stretches.after(position)
+
+    def marks_since(self, version: int, limit: int) -> tuple[list[WireMark], int]:
+        """See `Audience`."""
+        with self._state_mutex:
+            marks, upto = self._state.marks.since(version, limit)
+            name = self._state.views.name_of
+            return [[name(member), delivered, read] for member, delivered, read in marks], upto
+
+    def marks_version(self) -> int:
+        """See `Audience`."""
+        return self._state.marks.version
+
+    def member_count(self) -> int:
+        """See `Audience`."""
+        return self._state.views.count
+
+    def confirmed(self, outlet: Outlet, answer: object) -> None:
+        """See `Audience`: take down the marks that a delivery was answered with."""
+        delivered, read = outlet.cursor.sent, 0
+        if isinstance(answer, list | tuple) and len(answer) == 2 and all(type(mark) is int for mark in answer):
+            delivered, read = answer
+        delivered, read = outlet.cursor.confirm(delivered, read)
+        with self._state_mutex:
+            first = not self._state.marks.has_unwritten
+            if not self._state.marks.record(outlet.member, delivered, read):
+                return
+        if first:
+            self._writer.nudge()
+
+    def lost(self, outlet: Outlet, reason: str) -> None:
+        """See `Audience`."""
+        log.info("room %s: lost a session of %s (%s)", self.name, outlet.member, reason)
+        with self._state_mutex:
+            self._state.lose_session(outlet.session_id, time.monotonic())
+
+    def tick(self, now: float) -> None:
+        """See `Audience`: end the sessions whose grace is over."""
+        with self._state_mutex:
+            late = [session.id for session in self._state.sessions.lost_before(now - self.timing.grace_seconds)]
+        if (late or self._leaves_failed) and (self._expiry is None or self._expiry.done):
+            self._leaves_failed = False
+            try:
+                self._expiry = self._end_sessions(late)
+            except RoomClosing:
+                return  # they are suspected again at the next start
+
+    # -- the operator ---------------------------------------------------------------------------------------
+
+    def status(self) -> RoomStatus:
+        """What the server command shows."""
+        lags = {id: position for id, position, _ in self._multicaster.lag(self)}
+        with self._state_mutex:
+            tail = self._state.tail
+            sessions = [
+                SessionStatus(s.name, tail - lags.get(s.id, tail), s.lost_at is None)
+                for s in self._state.sessions.all()
+            ]
+            return RoomStatus(self.name, tail, self._state.views.count, sessions)
+
+    def close(self) -> None:
+        """Commit what has been asked for, and close the log. The multicaster goes on until it is closed."""
+        self._writer.close()
+
+    def close_log(self) -> None:
+        """The last step: nobody reads any more."""
+        self.log.close()

@@ -1,0 +1,143 @@
+"""Stretches of the log, encoded and ready to be put into deliveries.
+
+The newest messages stay in memory as they were encoded at their commit. Old history is read in fixed
+aligned blocks, in a thread of its own, and kept for a while, because newcomers come in groups and all
+start at the beginning.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+from pyrochat.core.cursors import BLOCK_MESSAGES, block_end
+from pyrochat.core.log import Log
+from pyrochat.pyro.wire import encode_message
+from pyrochat.values.errors import PyroChatError
+from pyrochat.values.message import Message
+
+__all__ = ["BlockReader", "Stretches"]
+
+log = logging.getLogger(__name__)
+
+MAX_STRETCH_BYTES = 512 * 1024
+NEWEST_MESSAGES = 4 * BLOCK_MESSAGES
+NEWEST_BYTES = 8 * 1024 * 1024
+CACHED_BLOCK_BYTES = 32 * 1024 * 1024
+
+
+class BlockReader:
+    """The thread that reads old history for all rooms of a server."""
+
+    def __init__(self) -> None:
+        self._orders: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="pyrochat-history", daemon=True)
+        self._thread.start()
+
+    def order(self, read: Callable[[], None]) -> None:
+        """Do *read* in the reader's thread."""
+        self._orders.put(read)
+
+    def close(self) -> None:
+        """End after what has been ordered so far."""
+        self._orders.put(None)
+        self._thread.join(5.0)
+
+    def _run(self) -> None:
+        while (read := self._orders.get()) is not None:
+            read()
+
+
+class Stretches:
+    """The encoded messages of one room.
+
+    came: called in the reader's thread whenever a block that was asked for is there.
+    """
+
+    def __init__(self, log: Log, reader: BlockReader, came: Callable[[], None]) -> None:
+        self._log = log
+        self._reader = reader
+        self._came = came
+        self._mutex = threading.Lock()  # guards all below
+        self._newest: list[bytes] = []
+        self._newest_bytes = 0
+        self._end = log.tail  # the id of the last message in `_newest`, which may be empty
+        self._blocks: OrderedDict[int, list[bytes]] = OrderedDict()
+        self._blocks_bytes = 0
+        self._ordered: set[int] = set()
+
+    def extend(self, messages: Sequence[Message]) -> None:
+        """*messages* are in the log now; called by the one who commits."""
+        encoded = [encode_message(message) for message in messages]
+        with self._mutex:
+            self._newest.extend(encoded)
+            self._newest_bytes += sum(map(len, encoded))
+            self._end += len(encoded)
+            if len(self._newest) > 2 * NEWEST_MESSAGES or self._newest_bytes > 2 * NEWEST_BYTES:
+                self._forget_older_half()
+
+    def _forget_older_half(self) -> None:
+        older = len(self._newest) // 2
+        self._newest_bytes -= sum(map(len, self._newest[:older]))
+        del self._newest[:older]
+
+    @property
+    def end(self) -> int:
+        """The id of the last message that can be had here."""
+        return self._end
+
+    def after(self, position: int) -> list[bytes] | None:
+        """The encoded messages that follow *position*, cut to a block and to 512 KiB (at least one).
+
+        An empty list where there are none; None where they have to be read first: `came` is called
+        when they are here.
+        """
+        with self._mutex:
+            begin = self._end - len(self._newest)
+            if position >= begin:
+                end = block_end(position, self._end)
+                messages = self._newest[position - begin : end - begin]
+            else:
+                number = position // BLOCK_MESSAGES
+                block = self._blocks.get(number)
+                offset = position - number * BLOCK_MESSAGES
+                if block is None or offset >= len(block):
+                    self._order(number)
+                    return None
+                self._blocks.move_to_end(number)
+                messages = block[offset:]
+                if (number + 1) * BLOCK_MESSAGES < begin:
+                    self._order(number + 1)
+        size = 0
+        for count, message in enumerate(messages):
+            size += len(message)
+            if size > MAX_STRETCH_BYTES and count:
+                return messages[:count]
+        return messages
+
+    def _order(self, number: int) -> None:
+        assert self._mutex.locked()
+        if number not in self._ordered and (number not in self._blocks or len(self._blocks[number]) < BLOCK_MESSAGES):
+            self._ordered.add(number)
+            self._reader.order(lambda: self._read(number))
+
+    def _read(self, number: int) -> None:
+        try:
+            messages = self._log.read(number * BLOCK_MESSAGES, BLOCK_MESSAGES)
+            block = [encode_message(message) for message in messages]
+        except PyroChatError as error:
+            log.error("can't read block %d of room %s: %s", number, self._log.room, error)
+            block = []
+        with self._mutex:
+            self._ordered.discard(number)
+            if block:
+                self._blocks_bytes -= sum(map(len, self._blocks.pop(number, ())))
+                self._blocks[number] = block
+                self._blocks_bytes += sum(map(len, block))
+                while self._blocks_bytes > CACHED_BLOCK_BYTES and len(self._blocks) > 1:
+                    self._blocks_bytes -= sum(map(len, self._blocks.popitem(last=False)[1]))
+        if block:
+            self._came()

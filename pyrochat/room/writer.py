@@ -1,0 +1,144 @@
+"""Group commit: one thread commits what many callers ask for at the same time.
+
+While a commit is on its way to the disk, the next requests gather; they share the next commit. This
+thread is the sequencer's mutual exclusion: nobody else numbers messages.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+
+from pyrochat.core.sequencer import Draft
+from pyrochat.values.errors import KeyConflict, PyroChatError, RoomClosing
+from pyrochat.values.message import Message
+
+__all__ = ["Request", "Writer"]
+
+log = logging.getLogger(__name__)
+
+MAX_GROUP_MESSAGES = 20_000
+
+
+class Request:
+    """Something that needs a commit.
+
+    plan: called in the writer's thread right before the commit; returns the drafts to append, or
+        raises a PyroChatError, which is what the caller gets then. size: about how many drafts.
+    changes_view: its plan depends on the view, so it can't share a commit with another such request.
+    """
+
+    __slots__ = ("_done", "_error", "_outcomes", "changes_view", "plan", "size")
+
+    def __init__(self, plan: Callable[[], Sequence[Draft]], size: int = 1, changes_view: bool = False) -> None:
+        self.plan = plan
+        self.size = size
+        self.changes_view = changes_view
+        self._done = threading.Lock()
+        self._done.acquire()
+        self._outcomes: Sequence[Message | KeyConflict] = ()
+        self._error: Exception | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether there is an outcome."""
+        return not self._done.locked()
+
+    def succeed(self, outcomes: Sequence[Message | KeyConflict]) -> None:
+        """The commit is on disk."""
+        self._outcomes = outcomes
+        self._done.release()
+
+    def fail(self, error: Exception) -> None:
+        """There is no commit for this."""
+        self._error = error
+        self._done.release()
+
+    def wait(self) -> list[Message]:
+        """What the drafts have become; raises what the plan, the log or a key conflict raised."""
+        self._done.acquire()
+        if self._error is not None:
+            raise self._error
+        messages = []
+        for outcome in self._outcomes:
+            if isinstance(outcome, KeyConflict):
+                raise outcome
+            messages.append(outcome)
+        return messages
+
+
+class Writer:
+    """The thread. commit: does the work for a group of requests. idle_seconds: how long until
+    `commit` wants to be called with an empty group (None: not before the next request)."""
+
+    def __init__(
+        self, name: str, commit: Callable[[list[Request]], None], idle_seconds: Callable[[], float | None]
+    ) -> None:
+        self._commit = commit
+        self._idle_seconds = idle_seconds
+        self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._mutex = threading.Lock()  # guards _closing against a submit that would come too late
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name=f"pyrochat-writer-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to commit."""
+        self._thread.start()
+
+    def submit(self, request: Request) -> Request:
+        """Hand in *request*; raises RoomClosing. `request.wait()` gives the outcome."""
+        with self._mutex:
+            if self._closing:
+                raise RoomClosing("the room's server is being stopped")
+            self._requests.put(request)
+        return request
+
+    def nudge(self) -> None:
+        """Make the thread ask `idle_seconds` again."""
+        self._requests.put(None)
+
+    def close(self) -> None:
+        """Commit what has been handed in, then end."""
+        with self._mutex:
+            if self._closing:
+                return
+            self._closing = True
+        self.nudge()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            group = self._gather()
+            try:
+                self._commit(group)
+            except Exception:  # a defect: nobody may hang for it
+                log.exception("a commit failed")
+                for request in group:
+                    request.fail(PyroChatError("internal error: the server could not do this; its log says why"))
+            if self._closing and self._requests.empty():
+                return
+
+    def _gather(self) -> list[Request]:
+        group: list[Request] = []
+        size = 0
+        try:
+            wait = self._idle_seconds()
+            while True:
+                if group or self._closing:
+                    request = self._requests.get_nowait()
+                elif wait is None:
+                    request = self._requests.get()
+                else:
+                    request = self._requests.get(timeout=wait) if wait > 0 else self._requests.get_nowait()
+                if request is None:
+                    wait = self._idle_seconds()
+                    continue
+                group.append(request)
+                size += request.size
+                if size >= MAX_GROUP_MESSAGES:
+                    break
+        except queue.Empty:
+            pass
+        return group

@@ -1,0 +1,44 @@
+"""Who has a message, who has read it, who is still waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = ["Confirmations"]
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmations:
+    """The state of one message among the members present at it, without its sender.
+
+    delivered_to: names whose replica has it.
+    read_by: names to whom it has been shown; a subset of `delivered_to`.
+    waiting_for: names that are still members and have not read it. Who left without reading is in
+        none of the three sets' waiting part; who joined later is in none at all.
+    """
+
+    id: int
+    delivered_to: frozenset[str]
+    read_by: frozenset[str]
+    waiting_for: frozenset[str]
+
+    @classmethod
+    def of(
+        cls, id: int, delivered_to: Iterable[str], read_by: Iterable[str], waiting_for: Iterable[str]
+    ) -> Confirmations:
+        """The confirmations from any three iterables of names."""
+        return cls(id, frozenset(delivered_to), frozenset(read_by), frozenset(waiting_for))
+
+    def to_wire(self) -> list[list[str]]:
+        """``[delivered_to, read_by, waiting_for]``, each sorted."""
+        return [sorted(self.delivered_to), sorted(self.read_by), sorted(self.waiting_for)]
+
+    def __repr__(self) -> str:
+        def names(group: frozenset[str]) -> str:
+            return ", ".join(sorted(group)) or "nobody"
+
+        return (
+            f"<Confirmations of #{self.id}: delivered to {names(self.delivered_to)}; "
+            f"read by {names(self.read_by)}; waiting for {names(self.waiting_for)}>"
+        )

@@ -1,0 +1,311 @@
+"""Every error that PyroChat raises: one tree, one stable code each.
+
+::
+
+    PyroChatError
+    ├── InvalidInput            the caller's argument is at fault
+    │   ├── InvalidName
+    │   ├── InvalidRoomName
+    │   ├── InvalidText
+    │   ├── InvalidArgument
+    │   ├── BatchTooLarge
+    │   ├── KeyConflict
+    │   └── UnknownMessage
+    ├── Refused                 the room understood, and says no
+    │   ├── NameTaken
+    │   ├── NameMissing
+    │   ├── NotAMember
+    │   ├── VersionMismatch
+    │   ├── ServerFull
+    │   ├── CallbackUnreachable
+    │   └── UnknownSession
+    ├── Unavailable             something that is needed is not there
+    │   ├── NameServerNotFound
+    │   ├── NameServerRefused
+    │   ├── RoomNotFound
+    │   ├── RoomUnreachable
+    │   │   └── RoomSilent
+    │   ├── RoomClosing
+    │   ├── LogUnavailable
+    │   └── CannotHost
+    ├── LogProblem              a log is not what it should be
+    │   ├── LogInUse
+    │   ├── LogUnreadable
+    │   └── OtherLog
+    ├── WaitTimeout
+    │   └── SendTimeout         whether the message was sent is unknown
+    └── ChatClosed
+
+On the wire an error is a builtin exception whose text is ``code: what happened``; `code` is stable,
+the text is for people. `from_wire_text` is the way back. The text is a lower-case sentence that says
+what to do next.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BatchTooLarge",
+    "CallbackUnreachable",
+    "CannotHost",
+    "ChatClosed",
+    "InvalidArgument",
+    "InvalidInput",
+    "InvalidName",
+    "InvalidRoomName",
+    "InvalidText",
+    "KeyConflict",
+    "LogInUse",
+    "LogProblem",
+    "LogUnavailable",
+    "LogUnreadable",
+    "NameMissing",
+    "NameServerNotFound",
+    "NameServerRefused",
+    "NameTaken",
+    "NotAMember",
+    "OtherLog",
+    "PyroChatError",
+    "Refused",
+    "RoomClosing",
+    "RoomNotFound",
+    "RoomSilent",
+    "RoomUnreachable",
+    "SendTimeout",
+    "ServerFull",
+    "Unavailable",
+    "UnknownMessage",
+    "UnknownSession",
+    "VersionMismatch",
+    "WaitTimeout",
+    "from_wire_text",
+    "wire_text",
+]
+
+
+class PyroChatError(Exception):
+    """Root of the tree: catch this to catch everything that PyroChat raises on purpose."""
+
+    code = "error"
+
+
+class InvalidInput(PyroChatError, ValueError):
+    """Raised when an argument breaks a rule that the caller could have known."""
+
+    code = "invalid"
+
+
+class InvalidName(InvalidInput):
+    """Raised when a member's name is empty, too long or has a character that names can't have."""
+
+    code = "invalid-name"
+
+
+class InvalidRoomName(InvalidInput):
+    """Raised when a room's name is empty, too long or has a character that names can't have."""
+
+    code = "invalid-room-name"
+
+
+class InvalidText(InvalidInput):
+    """Raised when a text is empty, too long, or not valid Unicode."""
+
+    code = "invalid-text"
+
+
+class InvalidArgument(InvalidInput):
+    """Raised when any other argument has the wrong type or range."""
+
+    code = "invalid-argument"
+
+
+class BatchTooLarge(InvalidInput):
+    """Raised when one call carries more texts or bytes than one commit takes."""
+
+    code = "batch-too-large"
+
+
+class KeyConflict(InvalidInput):
+    """Raised when a key that made one message comes back with a different text."""
+
+    code = "key-conflict"
+
+
+class UnknownMessage(InvalidInput):
+    """Raised when a message id is not in the log."""
+
+    code = "unknown-message"
+
+
+class Refused(PyroChatError):
+    """Raised when the room understood the request and says no."""
+
+    code = "refused"
+
+
+class NameTaken(Refused):
+    """Raised when another client holds this name and ours can't prove to be the same one."""
+
+    code = "name-taken"
+
+
+class NameMissing(Refused):
+    """Raised when a connection that gave no name calls a method of a room."""
+
+    code = "name-missing"
+
+
+class NotAMember(Refused):
+    """Raised when a connection that only posts asks for what members do."""
+
+    code = "not-a-member"
+
+
+class VersionMismatch(Refused):
+    """Raised when client and server speak different versions of PyroChat's protocol."""
+
+    code = "version-mismatch"
+
+
+class ServerFull(Refused):
+    """Raised when the server has no descriptors left for another connection."""
+
+    code = "server-full"
+
+
+class CallbackUnreachable(Refused):
+    """Raised when a callback URI can't be used or doesn't answer."""
+
+    code = "callback-unreachable"
+
+
+class UnknownSession(Refused):
+    """Raised when a session named by a client has ended; join again."""
+
+    code = "unknown-session"
+
+
+class Unavailable(PyroChatError):
+    """Raised when something that is needed is not there, and may be there later."""
+
+    code = "unavailable"
+
+
+class NameServerNotFound(Unavailable):
+    """Raised when no Pyro name server answers."""
+
+    code = "no-name-server"
+
+
+class NameServerRefused(Unavailable):
+    """Raised when a room's name is registered to another server that is alive."""
+
+    code = "room-name-in-use"
+
+
+class RoomNotFound(Unavailable):
+    """Raised when no room of this name is there."""
+
+    code = "room-not-found"
+
+
+class RoomUnreachable(Unavailable):
+    """Raised when the room's server can't be reached, or the connection to it was lost."""
+
+    code = "room-unreachable"
+
+
+class RoomSilent(RoomUnreachable):
+    """Raised when something accepts a connection there and doesn't answer in time."""
+
+    code = "room-silent"
+
+
+class RoomClosing(Unavailable):
+    """Raised when the server is being stopped."""
+
+    code = "room-closing"
+
+
+class LogUnavailable(Unavailable):
+    """Raised when the room can't write its log; the message was not acknowledged."""
+
+    code = "log-unavailable"
+
+
+class CannotHost(Unavailable):
+    """Raised when a server can't be started: port in use, data folder unusable."""
+
+    code = "cannot-host"
+
+
+class LogProblem(PyroChatError):
+    """Raised when a log is not what it should be; never repaired silently."""
+
+    code = "log-problem"
+
+
+class LogInUse(LogProblem):
+    """Raised when another server has the same log open."""
+
+    code = "log-in-use"
+
+
+class LogUnreadable(LogProblem):
+    """Raised when a log file is damaged, of another format, or no log at all."""
+
+    code = "log-unreadable"
+
+
+class OtherLog(LogProblem):
+    """Raised when the room's log is not the one that this replica came from."""
+
+    code = "other-log"
+
+
+class WaitTimeout(PyroChatError, TimeoutError):
+    """Raised when a wait ran out."""
+
+    code = "wait-timeout"
+
+
+class SendTimeout(WaitTimeout):
+    """Raised when a send was not acknowledged in time: whether the message is in the log is unknown.
+
+    key: sending the same text again with this key is safe: the message appears once.
+    """
+
+    code = "send-timeout"
+
+    def __init__(self, message: str, key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
+
+
+class ChatClosed(PyroChatError):
+    """Raised when a Chat is used after `leave()`."""
+
+    code = "chat-closed"
+
+
+def _subclasses(cls: type[PyroChatError]) -> dict[str, type[PyroChatError]]:
+    found = {cls.code: cls}
+    for child in cls.__subclasses__():
+        found |= _subclasses(child)
+    return found
+
+
+_BY_CODE = _subclasses(PyroChatError)
+
+
+def wire_text(error: PyroChatError) -> str:
+    """The text that stands for *error* on the wire: ``code: sentence``."""
+    return f"{error.code}: {error}"
+
+
+def from_wire_text(text: str) -> PyroChatError | None:
+    """The error for a wire text; None where the text begins with no code of ours."""
+    code, separator, sentence = text.partition(": ")
+    kind = _BY_CODE.get(code)
+    if not separator or kind is None:
+        return None
+    return kind(sentence)

@@ -1,0 +1,91 @@
+"""The message: the one value that everything here is about.
+
+On the wire a message is the flat list ``[id, room, sender, text, time_us, kind, key]``: only str, int
+and None, because dicts with the key ``"__class__"`` fail on receipt and tuples turn into lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from pyrochat.values.errors import InvalidArgument
+
+__all__ = ["CHAT", "JOINED", "KINDS", "LEFT", "SYSTEM", "Message", "WireMessage", "kind_name"]
+
+CHAT: Final = "chat"
+SYSTEM: Final = "system"
+KINDS: Final = (CHAT, SYSTEM)
+
+JOINED: Final = "joined"
+LEFT: Final = "left"
+
+WireMessage = list[object]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def kind_name(value: object) -> str:
+    """The interned kind for *value*; raises InvalidArgument for one that this version doesn't know."""
+    for kind in KINDS:
+        if value == kind:
+            return kind
+    raise InvalidArgument(f"unknown kind of message: {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One numbered message of a room's log.
+
+    id: its place in the room's total order, 1, 2, 3 … without gaps.
+    time_us: the room's clock when it was sequenced, microseconds since 1970 (UTC). Ids decide the
+        order; a time may run back when the room's clock is corrected.
+    kind: ``"chat"``, or ``"system"`` for a change of membership.
+    key: the sender's own key for it (None where it gave none); a retried send with the same key
+        yields the same message.
+    """
+
+    id: int
+    room: str
+    sender: str
+    text: str
+    time_us: int
+    kind: str = CHAT
+    key: str | None = None
+
+    @property
+    def time(self) -> datetime:
+        """`time_us` as an aware datetime in UTC; ``message.time.astimezone()`` is local."""
+        return _EPOCH + timedelta(microseconds=self.time_us)
+
+    @property
+    def change(self) -> str | None:
+        """``"joined"`` or ``"left"`` for a change of membership of `sender`; None for all else."""
+        if self.kind != SYSTEM:
+            return None
+        for change in (JOINED, LEFT):
+            if self.text == f"{self.sender} {change}":
+                return change
+        return None
+
+    def to_wire(self) -> WireMessage:
+        """The flat list that crosses the wire."""
+        return [self.id, self.room, self.sender, self.text, self.time_us, self.kind, self.key]
+
+    @classmethod
+    def from_wire(cls, fields: Iterable[object]) -> Message:
+        """The message for a flat list; raises InvalidArgument where it is none."""
+        match list(fields):
+            case [int(id), str(room), str(sender), str(text), int(time_us), kind, None | str() as key]:
+                return cls(id, room, sender, text, time_us, kind_name(kind), key)
+        raise InvalidArgument("not a message: expected [id, room, sender, text, time_us, kind, key]")
+
+    def __str__(self) -> str:
+        clock = self.time.astimezone().strftime("%H:%M:%S")
+        body = f"* {self.text}" if self.kind == SYSTEM else f"{self.sender}: {self.text}"
+        return f"#{self.id} {clock} {body}"
+
+    def __repr__(self) -> str:
+        return f"<Message #{self.id} {self.room}/{self.sender}: {self.text!r}>"

@@ -1,0 +1,56 @@
+"""What client and server agree on beforehand: version, object names, times, bounds.
+
+A change here that an older peer would not understand needs a new `PROTOCOL_VERSION`: then both refuse
+each other with one clear line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyrochat.values.errors import InvalidArgument
+
+__all__ = [
+    "CALLBACK_OBJECT",
+    "DEFAULT_PORT",
+    "DEFAULT_ROOM",
+    "MAX_HISTORY",
+    "PROTOCOL_VERSION",
+    "SERVER_OBJECT",
+    "Timing",
+    "room_object",
+]
+
+PROTOCOL_VERSION = 1
+DEFAULT_PORT = 5679
+DEFAULT_ROOM = "lobby"
+SERVER_OBJECT = "pyrochat.server"
+CALLBACK_OBJECT = "pyrochat.callback"  # one id for all clients, so that one request's bytes fit all
+MAX_HISTORY = 1000  # messages in one answer to history()
+
+
+def room_object(room: str) -> str:
+    """The Pyro object id, and name in the name server, of a room."""
+    return f"pyrochat.{room}"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The failure detector's times, in seconds.
+
+    beat_seconds: a session to which nothing was sent for so long gets an empty delivery.
+    silent_seconds: a delivery that is not answered for so long makes the session lost; a client that
+        hears nothing for so long takes its connection for dead.
+    grace_seconds: a member all of whose sessions are lost stays in the view for so long (suspected)
+        and may come back without a leave and a join.
+    """
+
+    beat_seconds: float = 2.0
+    silent_seconds: float = 6.0
+    grace_seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.beat_seconds < self.silent_seconds:
+            raise InvalidArgument("the beat has to be shorter than the silence that makes a session lost")
+        if self.grace_seconds < 0:
+            raise InvalidArgument("the grace can't be negative")
