@@ -7,7 +7,7 @@ import contextlib
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, overload
 
 from pyrochat.client.consumers import follow, run_handler
 from pyrochat.client.messages import Messages
@@ -172,15 +172,32 @@ class Chat:
         if self._reading.advance(id):
             self._session.call("mark_read", self._reading.tell(), timeout=_ASK_SECONDS)
 
-    def on_message(self, handler: Handler) -> Handler:
+    @overload
+    def on_message(self, handler: Handler) -> Handler: ...
+
+    @overload
+    def on_message(self, handler: None = None, *, after: int | None = None) -> Callable[[Handler], Handler]: ...
+
+    @overload
+    def on_message(self, handler: Handler, *, after: int | None = None) -> Handler: ...
+
+    def on_message(
+        self, handler: Handler | None = None, *, after: int | None = None
+    ) -> Handler | Callable[[Handler], Handler]:
         """Call *handler* with each message from now on, in a thread of its own; usable as a decorator.
 
+        after: begin with the message that follows this id; 0 begins with the whole history.
         A slow handler delays only itself; one that raises is reported to the log ``pyrochat`` and goes
         on. With ``read="auto"`` a message from which the handler has returned counts as read.
         """
         self._check_open()
-        run_handler(handler, self._replica, self._is_closed, self._seen)
-        return handler
+        start = self._replica.end if after is None else checked_integer(after, "after", 0, _MOST)
+
+        def register(handler: Handler) -> Handler:
+            run_handler(handler, self._replica, start, self._is_closed, self._seen)
+            return handler
+
+        return register if handler is None else register(handler)
 
     def on_state(self, handler: StateHandler) -> StateHandler:
         """Call *handler* with ``(state, reason)`` whenever `state` changes; usable as a decorator.

@@ -40,14 +40,18 @@ def follow(
 
 
 def run_handler(
-    handler: Callable[[Message], object], replica: Replica, is_closed: Callable[[], bool], shown: Callable[[int], None]
+    handler: Callable[[Message], object],
+    replica: Replica,
+    after: int,
+    is_closed: Callable[[], bool],
+    shown: Callable[[int], None],
 ) -> threading.Thread:
-    """Call *handler* with each message that comes from now on, in a thread of its own.
+    """Call *handler* with each message after id *after*, in a thread of its own.
 
     shown: called with the id of each message from which the handler has returned. A handler that
     raises is reported to the log ``pyrochat``, and gets the next message all the same.
     """
-    messages = follow(replica, replica.end, None, is_closed, lambda id: None)
+    messages = follow(replica, after, None, is_closed, lambda id: None)
 
     def run() -> None:
         for message in messages:

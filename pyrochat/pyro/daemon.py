@@ -15,7 +15,7 @@ from Pyro5.callcontext import current_context
 from pyrochat.pyro.connection import Connection
 from pyrochat.pyro.transport import Transport
 from pyrochat.pyro.wire import SERIALIZERS
-from pyrochat.values.errors import CannotHost, InvalidInput, PyroChatError, Refused, ServerFull, wire_text
+from pyrochat.values.errors import CannotHost, InvalidInput, PortInUse, PyroChatError, Refused, ServerFull, wire_text
 
 __all__ = ["Daemon", "caller", "callers_address", "callers_serializer", "expose", "take_callers_socket"]
 
@@ -150,10 +150,11 @@ def _for_the_wire(error: BaseException) -> Exception:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port < 65536:
+        raise CannotHost(f"there is no port {port}: choose one from 1 to 65535, or 0 for any free one")
     try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
         sock = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
         raise CannotHost(f"can't listen on {host}: {error.strerror or error}; choose another --host") from None
@@ -163,9 +164,6 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:
-            raise CannotHost(f"port {port} is in use: choose another with --port, or 0 for any free one") from None
+            raise PortInUse(f"port {port} is in use: choose another with --port, or 0 for any free one") from None
         raise CannotHost(f"can't listen on {host}:{port}: {error.strerror}; choose another --host or --port") from None
-    except OverflowError:
-        sock.close()
-        raise CannotHost(f"there is no port {port}: choose one from 1 to 65535, or 0 for any free one") from None
     return sock

@@ -28,6 +28,7 @@
     │   ├── RoomClosing
     │   ├── LogUnavailable
     │   └── CannotHost
+    │       └── PortInUse
     ├── LogProblem              a log is not what it should be
     │   ├── LogInUse
     │   ├── LogUnreadable
@@ -64,6 +65,7 @@ __all__ = [
     "NameTaken",
     "NotAMember",
     "OtherLog",
+    "PortInUse",
     "PyroChatError",
     "Refused",
     "RoomClosing",
@@ -236,6 +238,12 @@ class CannotHost(Unavailable):
     """Raised when a server can't be started: port in use, data folder unusable."""
 
     code = "cannot-host"
+
+
+class PortInUse(CannotHost):
+    """Raised when something else listens on the port that a server should have."""
+
+    code = "port-in-use"
 
 
 class LogProblem(PyroChatError):

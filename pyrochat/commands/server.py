@@ -1,0 +1,123 @@
+"""``pyrochat-server``: host rooms."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import resource
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pyrochat.commands.dashboard import Dashboard
+from pyrochat.commands.shell import DONE, end_on_signals, make_app, run_app
+from pyrochat.folders import data_folder
+from pyrochat.room.server import Server
+from pyrochat.values.errors import CannotHost
+from pyrochat.values.protocol import DEFAULT_PORT, DEFAULT_ROOM, Timing
+
+__all__ = ["DataOption", "raise_descriptor_limit", "run", "serve_until_signal"]
+
+_FEWEST_DESCRIPTORS = 128
+_MOST_DESCRIPTORS = 1 << 20
+_TIMING = Timing()
+_LOOPBACK = ("localhost", "127.", "::1")
+
+DataOption = Annotated[Path | None, typer.Option(help="The folder for the logs; default: your data folder.")]
+
+
+def server(
+    room: Annotated[list[str] | None, typer.Option(help="A room to host; may be given more than once.")] = None,
+    data: DataOption = None,
+    host: Annotated[str | None, typer.Option(help="Where to listen; default: localhost.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes any free one.")] = DEFAULT_PORT,
+    advertise: Annotated[str | None, typer.Option(help="The host that others reach this server by.")] = None,
+    lan: Annotated[bool, typer.Option("--lan", help="Open the rooms and the name server to the network.")] = False,
+    beat: Annotated[float, typer.Option(help="Seconds between heartbeats.")] = _TIMING.beat_seconds,
+    silence: Annotated[
+        float, typer.Option(help="Seconds without an answer until a client is lost.")
+    ] = _TIMING.silent_seconds,
+    grace: Annotated[float, typer.Option(help="Seconds that a lost client has to come back.")] = _TIMING.grace_seconds,
+) -> int:
+    """Host chat rooms until it is told to end (Ctrl-C, SIGTERM)."""
+    descriptors = raise_descriptor_limit()
+    interactive = sys.stdout.isatty() and sys.stderr.isatty()
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING if interactive else logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+    )  # fmt: skip
+    logging.getLogger("Pyro5").setLevel(logging.CRITICAL)
+    listen = host or ("0.0.0.0" if lan else "localhost")
+    shown = advertise or (_address_in_the_network() if listen in ("0.0.0.0", "::") else None)
+    serving = Server(
+        room or [DEFAULT_ROOM], data_folder() if data is None else data,
+        host=listen, port=port, advertise=shown, timing=Timing(beat, silence, grace), descriptor_limit=descriptors,
+    )  # fmt: skip
+    with serving:
+        _announce(serving, open_to_others=not listen.startswith(_LOOPBACK))
+        serve_until_signal(serving, Dashboard(serving) if interactive else None)
+    return DONE
+
+
+def _announce(serving: Server, open_to_others: bool) -> None:
+    if serving.started_nameserver:
+        print(f"no name server answered: started one at {serving.started_nameserver}", flush=True)
+    for name in serving.rooms:
+        print(f"room {name!r} ready at {serving.uri(name)}", flush=True)
+    if open_to_others:
+        print(f"others join with: pyrochat-client NAME --room {serving.rooms[0]} --at {serving.at}", flush=True)
+        print(
+            f"warning: whoever can reach port {serving.port} can join and read; nothing is encrypted",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
+
+
+def serve_until_signal(serving: Server, dashboard: Dashboard | None = None) -> None:
+    """Serve until SIGINT, SIGTERM or SIGHUP, showing *dashboard* meanwhile."""
+    with contextlib.suppress(KeyboardInterrupt), dashboard or contextlib.nullcontext():
+        end_on_signals(_interrupt)
+        while not serving.wait(1.0):
+            if dashboard is not None:
+                dashboard.refresh()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # it is ending: a second Ctrl-C must not cut that short
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def raise_descriptor_limit() -> int:
+    """Allow this process as many open files as the system lets it; returns how many. Raises CannotHost."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            soft = most
+    limit = _MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+    if limit < _FEWEST_DESCRIPTORS:
+        raise CannotHost(
+            f"only {limit} file descriptors are allowed, a server needs {_FEWEST_DESCRIPTORS}: "
+            f"raise the limit (ulimit -n 1024) and start again"
+        )
+    return limit
+
+
+def _address_in_the_network() -> str:
+    """This machine's address on the network; nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1: only chooses the interface
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostname()
+
+
+def run() -> None:
+    """The console script."""
+    run_app(make_app(server), "pyrochat-server")

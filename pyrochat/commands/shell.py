@@ -1,0 +1,64 @@
+"""What the commands share: options, errors as one line, signals."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from pyrochat.values.errors import InvalidInput, PyroChatError
+
+__all__ = ["end_on_signals", "make_app", "run_app"]
+
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
+
+Command = Callable[..., object]
+
+
+def make_app(command: Command) -> typer.Typer:
+    """A command line with one command; every option also as ``PYROCHAT_<OPTION>`` in the environment."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(context_settings={"auto_envvar_prefix": "PYROCHAT", "help_option_names": ["-h", "--help"]})(command)
+    return app
+
+
+def run_app(app: typer.Typer, program: str) -> NoReturn:
+    """Run *app* and exit: 0 done, 1 it could not be done, 2 wrong usage; errors as one line."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = app(prog_name=program, standalone_mode=False)
+    except typer.TyperException as error:
+        _complain(program, f"{error.format_message()} (see {program} --help)")
+        code = WRONG_USAGE
+    except InvalidInput as error:
+        _complain(program, str(error))
+        code = WRONG_USAGE
+    except PyroChatError as error:
+        _complain(program, str(error))
+        code = FAILED
+    except (KeyboardInterrupt, typer.Abort):
+        code = FAILED
+    except OSError as error:
+        _complain(program, f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+        code = FAILED
+    sys.exit(code if isinstance(code, int) else DONE)
+
+
+def _complain(program: str, text: str) -> None:
+    print(f"{program}: {' '.join(text.split())}", file=sys.stderr)
+
+
+def end_on_signals(end: Callable[[], object]) -> None:
+    """Call *end* at SIGTERM, SIGHUP and SIGINT, in the main thread, between two instructions."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        end()
+
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, handle)

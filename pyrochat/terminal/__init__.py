@@ -1,0 +1,1 @@
+"""The terminal: what is shown and typed. Knows `Chat`, not Pyro5."""

@@ -1,0 +1,76 @@
+"""What can be typed: a text, or a command that begins with a slash. Parsing and answering, no screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pyrochat.client.chat import Chat
+from pyrochat.terminal.lines import Lines
+from pyrochat.terminal.text import visible
+from pyrochat.values.errors import InvalidArgument
+from pyrochat.values.message import CHAT
+from pyrochat.values.rules import fold
+
+__all__ = ["COMMANDS", "Command", "answer", "parse"]
+
+_DEFAULT_HISTORY = 20
+
+COMMANDS = [
+    ("/history [N]", f"the last N messages (default {_DEFAULT_HISTORY})"),
+    ("/confirmations [ID]", "who has message ID, and who has read it (default: your last one)"),
+    ("/who", "who is here"),
+    ("/help", "this list"),
+    ("/quit", "leave the room"),
+    ("//text", "send a text that begins with a slash"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A line that begins with a slash. name: without the slash. argument: what follows, stripped."""
+
+    name: str
+    argument: str
+
+
+def parse(line: str) -> Command | str:
+    """A Command, or the text to send; raises InvalidArgument for a command that is unknown."""
+    if not line.startswith("/"):
+        return line
+    if line.startswith("//"):
+        return line[1:]
+    name, _, argument = line[1:].strip().partition(" ")
+    known = {usage.split()[0][1:] for usage, _ in COMMANDS}
+    if name not in known:
+        raise InvalidArgument(f"there is no command /{visible(name)}: see /help, or begin the text with // to send it")
+    return Command(name, argument.strip())
+
+
+def answer(command: Command, chat: Chat, lines: Lines) -> list[str]:
+    """The lines that answer *command*; raises PyroChatError. ``/quit`` is the caller's."""
+    answers: dict[str, Callable[[], list[str]]] = {
+        "history": lambda: lines.history(chat.history(last=_number(command, _DEFAULT_HISTORY))),
+        "confirmations": lambda: lines.confirmations(chat.confirmations(_number(command, 0) or _last_own(chat))),
+        "who": lambda: lines.members(chat.members),
+        "help": lambda: lines.help(COMMANDS),
+    }
+    return answers[command.name]()
+
+
+def _number(command: Command, default: int) -> int:
+    text = command.argument.removeprefix("#")
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > 15:
+        raise InvalidArgument(f"/{command.name} takes a number, not {visible(command.argument)!r}")
+    return int(text)
+
+
+def _last_own(chat: Chat) -> int:
+    """The id of this member's newest message; of the room's newest where it has sent none."""
+    messages = chat.history()
+    for message in reversed(messages):
+        if message.kind == CHAT and fold(message.sender) == fold(chat.name):
+            return message.id
+    return len(messages)

@@ -1,0 +1,124 @@
+"""What the plain client writes: a line for each thing, or a JSON object for each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from pyrochat.terminal.text import visible
+from pyrochat.values.confirmations import Confirmations
+from pyrochat.values.message import SYSTEM, Message
+
+__all__ = ["JsonLines", "Lines", "PlainLines"]
+
+
+class Lines:
+    """How to write; one implementation for people and pipes, one for programs. Each answer is a list of lines."""
+
+    def message(self, message: Message) -> str:
+        """The line of a delivered message."""
+        raise NotImplementedError
+
+    def history(self, messages: Sequence[Message]) -> list[str]:
+        """The answer to ``/history``."""
+        raise NotImplementedError
+
+    def confirmations(self, confirmations: Confirmations) -> list[str]:
+        """The answer to ``/confirmations``."""
+        raise NotImplementedError
+
+    def members(self, members: Sequence[str]) -> list[str]:
+        """The answer to ``/who``."""
+        raise NotImplementedError
+
+    def help(self, commands: Sequence[tuple[str, str]]) -> list[str]:
+        """The answer to ``/help``: pairs of usage and meaning."""
+        raise NotImplementedError
+
+
+class PlainLines(Lines):
+    """``#12 14:03:22 Erick: Olá``"""
+
+    def message(self, message: Message) -> str:
+        """See `Lines`; times are local."""
+        clock = message.time.astimezone().strftime("%H:%M:%S")
+        if message.kind == SYSTEM:
+            return f"#{message.id} {clock} * {visible(message.text)}"
+        return f"#{message.id} {clock} {visible(message.sender)}: {visible(message.text)}"
+
+    def history(self, messages: Sequence[Message]) -> list[str]:
+        """See `Lines`."""
+        noun = "message" if len(messages) == 1 else "messages"
+        return [f"-- history: {len(messages)} {noun}", *map(self.message, messages), "-- end of history"]
+
+    def confirmations(self, confirmations: Confirmations) -> list[str]:
+        """See `Lines`."""
+        return [
+            f"-- confirmations of #{confirmations.id}: "
+            f"delivered to {_names(confirmations.delivered_to)}; read by {_names(confirmations.read_by)}; "
+            f"waiting for {_names(confirmations.waiting_for)}"
+        ]
+
+    def members(self, members: Sequence[str]) -> list[str]:
+        """See `Lines`."""
+        noun = "member" if len(members) == 1 else "members"
+        return [f"-- {len(members)} {noun}: {', '.join(map(visible, members))}"]
+
+    def help(self, commands: Sequence[tuple[str, str]]) -> list[str]:
+        """See `Lines`."""
+        width = max(len(usage) for usage, _ in commands)
+        return [f"-- {usage:<{width}}  {meaning}" for usage, meaning in commands]
+
+
+class JsonLines(Lines):
+    """One object per line, in ASCII."""
+
+    def message(self, message: Message) -> str:
+        """See `Lines`."""
+        return _json(type="message", **_fields(message))
+
+    def history(self, messages: Sequence[Message]) -> list[str]:
+        """See `Lines`."""
+        return [_json(type="history", messages=[_fields(message) for message in messages])]
+
+    def confirmations(self, confirmations: Confirmations) -> list[str]:
+        """See `Lines`."""
+        delivered_to, read_by, waiting_for = confirmations.to_wire()
+        return [
+            _json(
+                type="confirmations", id=confirmations.id,
+                delivered_to=delivered_to, read_by=read_by, waiting_for=waiting_for,
+            )
+        ]  # fmt: skip
+
+    def members(self, members: Sequence[str]) -> list[str]:
+        """See `Lines`."""
+        return [_json(type="members", members=list(members))]
+
+    def help(self, commands: Sequence[tuple[str, str]]) -> list[str]:
+        """See `Lines`."""
+        return [_json(type="help", commands=[{"usage": usage, "meaning": meaning} for usage, meaning in commands])]
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(map(visible, sorted(names))) or "nobody"
+
+
+def _fields(message: Message) -> dict[str, object]:
+    return {
+        "id": message.id,
+        "room": message.room,
+        "sender": message.sender,
+        "text": message.text,
+        "time": _iso(message.time),
+        "kind": message.kind,
+    }
+
+
+def _iso(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _json(**fields: object) -> str:
+    return json.dumps(fields)

@@ -1,0 +1,49 @@
+"""Texts of strangers, made fit for a terminal: one line, no control, nothing hidden.
+
+A message may hold any Unicode. Printed as it is, it could move the cursor, forge another's line, turn
+the reading direction, or hide a part of itself. Here all that shows as what it is.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+__all__ = ["visible"]
+
+NEWLINE = "⏎"
+_ZERO_WIDTH_JOINER = "\u200d"
+_EMOJI_SELECTOR = "\ufe0f"
+_CONTROL_PICTURES = 0x2400
+_DELETE_PICTURE = "␡"
+
+
+def visible(text: str) -> str:
+    """*text* on one line: newlines as ``⏎``, control characters as their pictures (``␛``), other
+    invisible or direction-changing characters as ``\\u202e``. Joined emoji stay whole."""
+    if text.isprintable():  # no control, format or surrogate characters, no line separators
+        return text
+    text = text.replace("\r\n", "\n")
+    return "".join(_stand_in(text, index, character) for index, character in enumerate(text))
+
+
+def _stand_in(text: str, index: int, character: str) -> str:
+    code = ord(character)
+    if character in "\n\u2028\u2029\x85":
+        return NEWLINE
+    if code < 0x20:
+        return chr(_CONTROL_PICTURES + code)
+    if code == 0x7F:
+        return _DELETE_PICTURE
+    if character == _ZERO_WIDTH_JOINER and _joins_emoji(text, index):
+        return character
+    if character == " " or character.isprintable():
+        return character
+    if unicodedata.category(character) == "Zs":
+        return " "  # an unusual space: it looks like one
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _joins_emoji(text: str, index: int) -> bool:
+    before = text[max(0, index - 2) : index].rstrip(_EMOJI_SELECTOR)[-1:]
+    after = text[index + 1 : index + 2]
+    return all(c and unicodedata.category(c) in ("So", "Sk") for c in (before, after))
