@@ -238,7 +238,8 @@ class Chat:
         self.leave()
 
     def __repr__(self) -> str:
-        size = f"{self._replica.end} messages, {self._replica.member_count} members"
+        members = self._replica.member_count
+        size = f"{self._replica.end:,} messages, {members:,} member{'s' * (members != 1)}"
         return f"<Chat of {self.name} in {self.room}: {self.state}, {size}>"
 
     # -- within ---------------------------------------------------------------------------------------------

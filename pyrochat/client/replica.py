@@ -38,11 +38,12 @@ class Replica:
 
     def extend(self, wire_messages: Sequence[Sequence[object]], marks: Sequence[Sequence[object]]) -> None:
         """Take in a delivery. What is here already is passed over; raises InvalidArgument for a gap."""
-        messages = [Message.from_wire(fields) for fields in wire_messages]
         with self.changed:
-            fresh = [message for message in messages if message.id > self.end]
-            self._columns.extend(fresh)
-            self._views.apply(fresh)
+            end = self.end
+            first = wire_messages[0][0] if wire_messages and wire_messages[0] else None
+            known = end + 1 - first if isinstance(first, int) and first <= end else 0
+            self._columns.extend(wire_messages[known:])
+            self._views.apply(self._columns.changes(end))
             for name, delivered, read in marks:
                 if not (isinstance(name, str) and isinstance(delivered, int) and isinstance(read, int)):
                     raise InvalidArgument("not a mark: expected [name, delivered, read]")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pyrochat.core.columns import MessageColumns
 from pyrochat.core.log import KeySeen, Log, MemberRecord
-from pyrochat.values.message import SYSTEM, Message
+from pyrochat.values.message import Message
 
 __all__ = ["MemoryLog"]
 
@@ -20,7 +20,6 @@ class MemoryLog(Log):
         self.identity = identity or str(uuid.uuid4())
         self._messages = MessageColumns(room)
         self._ids_by_key: dict[tuple[str, str], int] = {}
-        self._changes: list[Message] = []
         self._members: dict[str, MemberRecord] = {}
 
     @property
@@ -31,9 +30,8 @@ class MemoryLog(Log):
         keys = {(m.sender, m.key): m.id for m in messages if m.key is not None}
         if len(keys) < sum(m.key is not None for m in messages) or any(key in self._ids_by_key for key in keys):
             raise KeySeen
-        self._messages.extend(messages)
+        self._messages.extend([message.to_wire() for message in messages])
         self._ids_by_key.update({(sender, key): id for (sender, key), id in keys.items() if key is not None})
-        self._changes.extend(m for m in messages if m.kind == SYSTEM)
         self._members.update((record.member, record) for record in members)
 
     def read(self, after: int, limit: int) -> list[Message]:
@@ -44,7 +42,7 @@ class MemoryLog(Log):
         return None if id is None else self._messages.get(id)
 
     def changes(self) -> list[Message]:
-        return list(self._changes)
+        return self._messages.changes(0)
 
     def members(self) -> list[MemberRecord]:
         return list(self._members.values())
