@@ -29,9 +29,12 @@ from pyrochat.values.errors import (
     InvalidRoomName,
     InvalidText,
     KeyConflict,
+    LogDamaged,
     LogInUse,
+    LogLost,
     LogProblem,
     LogUnavailable,
+    LogUncertain,
     LogUnreadable,
     NameServerNotFound,
     NameServerRefused,
@@ -50,6 +53,7 @@ from pyrochat.values.errors import (
 )
 from pyrochat.values.message import Message
 from pyrochat.values.protocol import Timing
+from pyrochat.values.verification import Verification
 
 __version__ = "0.1.0"
 
@@ -65,9 +69,12 @@ __all__ = [
     "InvalidRoomName",
     "InvalidText",
     "KeyConflict",
+    "LogDamaged",
     "LogInUse",
+    "LogLost",
     "LogProblem",
     "LogUnavailable",
+    "LogUncertain",
     "LogUnreadable",
     "Message",
     "Messages",
@@ -85,6 +92,7 @@ __all__ = [
     "Timing",
     "Unavailable",
     "UnknownMessage",
+    "Verification",
     "VersionMismatch",
     "WaitTimeout",
     "host",

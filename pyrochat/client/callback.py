@@ -18,14 +18,18 @@ log = logging.getLogger(__name__)
 class Callback:
     """Takes deliveries into the replica, and answers with the marks at once.
 
-    closed: called with the room's reason when the server says that it is being stopped.
+    closed: called with the room's reason when the server says that it is being stopped. noticed: with
+    what the room says beside the log.
     """
 
-    def __init__(self, replica: Replica, reading: Reading, closed: Callable[[str], None]) -> None:
+    def __init__(
+        self, replica: Replica, reading: Reading, closed: Callable[[str], None], noticed: Callable[[str], None]
+    ) -> None:
         self.welcomed = threading.Event()
         self._replica = replica
         self._reading = reading
         self._closed = closed
+        self._noticed = noticed
 
     @expose
     def welcome(self, session_id: str) -> None:
@@ -39,6 +43,11 @@ class Callback:
         if messages or marks:
             self._replica.extend(messages, marks)
         return [self._replica.end, self._reading.tell()]
+
+    @expose
+    def notice(self, text: str) -> None:
+        """Something that everybody should know, and that can't be in the log."""
+        self._noticed(str(text))
 
     @expose
     def closing(self, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
@@ -20,8 +21,11 @@ from pyrochat.values.errors import ChatClosed, InvalidArgument, PyroChatError, U
 from pyrochat.values.message import Message
 from pyrochat.values.protocol import Timing
 from pyrochat.values.rules import checked_integer, checked_key, checked_text, checked_texts
+from pyrochat.values.verification import Verification
 
 __all__ = ["AUTO", "MANUAL", "Chat"]
+
+log = logging.getLogger("pyrochat")
 
 AUTO = "auto"
 MANUAL = "manual"
@@ -32,6 +36,7 @@ _PARTING_SECONDS = 5.0
 _MOST = 1 << 62
 
 Handler = TypeVar("Handler", bound=Callable[[Message], object])
+NoticeHandler = TypeVar("NoticeHandler", bound=Callable[[str], object])
 StateHandler = TypeVar("StateHandler", bound=Callable[[str, str], object])
 
 _open_chats: weakref.WeakSet[Chat] = weakref.WeakSet()
@@ -53,10 +58,11 @@ class Chat:
         self.room = room
         self._auto = read == AUTO
         self._state_handlers: list[Callable[[str, str], object]] = []
+        self._notice_handlers: list[Callable[[str], object]] = []
         self._replica = Replica(room)
         self._reading = Reading(self._replica, name)
         self._session = ClientSession(
-            name, secret, find, self._replica, self._reading, self._tell_state, timing
+            name, secret, find, self._replica, self._reading, self._tell_state, self._tell_notice, timing
         )  # fmt: skip
         self._outbox = Outbox(self._session, self._replica, self._reading)
 
@@ -138,6 +144,28 @@ class Chat:
                 return Confirmations.of(id, map(str, delivered_to), map(str, read_by), map(str, waiting_for))
         raise PyroChatError("the room's answer to confirmations() makes no sense")
 
+    def verify(self) -> Verification:
+        """Compare the whole replica with the room's log, by their digests; says up to where they are identical.
+
+        Raises WaitTimeout where the room can't be reached.
+        """
+        self._catch_up()
+        probe = end = self._replica.end
+        same, differs = 0, end + 1  # the chains begin with the same digest, or we would not be in this log
+        while same + 1 < differs:
+            if self._is_same(probe):
+                same = probe
+            else:
+                differs = probe
+            probe = (same + differs) // 2
+        return Verification(same, end, self._replica.digest(same).hex())
+
+    def _is_same(self, id: int) -> bool:
+        try:
+            return self._session.call("digest", id, timeout=_ASK_SECONDS) == self._replica.digest(id).hex()
+        except UnknownMessage:
+            return False  # the room's log ends before it
+
     def wait_for(self, id: int, timeout: float | None = None) -> Message:
         """Message *id*, as soon as it is here; raises WaitTimeout after *timeout* seconds, ChatClosed."""
         checked_integer(id, "a message id", 1, _MOST)
@@ -207,6 +235,11 @@ class Chat:
         self._state_handlers.append(handler)
         return handler
 
+    def on_notice(self, handler: NoticeHandler) -> NoticeHandler:
+        """Call *handler* with what the room says beside the log (a text); usable as a decorator."""
+        self._notice_handlers.append(handler)
+        return handler
+
     def listen(self, timeout: float | None = None, *, after: int | None = None) -> Iterator[Message]:
         """The messages that come from now on (or after id *after*), one by one.
 
@@ -270,6 +303,11 @@ class Chat:
     def _tell_state(self, state: str, reason: str) -> None:
         for handler in list(self._state_handlers):
             handler(state, reason)
+
+    def _tell_notice(self, text: str) -> None:
+        log.warning("%s", text)
+        for handler in list(self._notice_handlers):
+            handler(text)
 
 
 @atexit.register

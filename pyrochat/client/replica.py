@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from pyrochat.core.columns import MessageColumns
+from pyrochat.core.digests import digest_after
 from pyrochat.core.views import Views
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.message import Message
@@ -27,6 +28,9 @@ class Replica:
         self.room = room
         self.changed = threading.Condition()  # guards all below; notified whenever any of it changes
         self.log_id: str | None = None
+        self._chain_mutex = threading.Lock()  # guards the two lines below
+        self._origin: bytes | None = None
+        self._proved: tuple[int, bytes] = (0, b"")  # an id, and the chain's digest there
         self._columns = MessageColumns(room)
         self._views = Views()
         self._marks: dict[str, tuple[int, int]] = {}
@@ -57,6 +61,26 @@ class Replica:
     def slice(self, after: int, upto: int | None = None) -> list[Message]:
         """The messages with ``after < id <= upto`` (None: the end)."""
         return self._columns.slice(after, self.end if upto is None else upto)
+
+    # -- the chain of digests: computed when somebody asks -------------------------------------------------
+
+    def begin_chain(self, origin: bytes) -> None:
+        """*origin* is the digest before message 1; only the first one counts."""
+        with self._chain_mutex:
+            if self._origin is None:
+                self._origin = origin
+                self._proved = (0, origin)
+
+    def digest(self, id: int) -> bytes:
+        """The chain's digest at message *id* of this replica; `begin_chain` comes first."""
+        with self._chain_mutex:
+            assert self._origin is not None
+            start, digest = self._proved if self._proved[0] <= id else (0, self._origin)
+            for row in range(start + 1, id + 1):
+                digest = digest_after(digest, self._columns.get(row))
+            if id > self._proved[0]:
+                self._proved = (id, digest)
+            return digest
 
     @property
     def members(self) -> list[str]:

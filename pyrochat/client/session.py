@@ -20,6 +20,7 @@ from pyrochat.pyro.callbacks import CallbackServer, Served
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.values.errors import (
     ChatClosed,
+    LogLost,
     LogProblem,
     PyroChatError,
     Refused,
@@ -50,11 +51,12 @@ class ClientSession:
 
     find: looks up the room, anew for each connection; returns ``(address, room's name)``. on_state:
     called with ``(state, reason)`` whenever the state changes, in whichever thread that happens.
+    on_notice: called with what the room says beside the log.
     """
 
     def __init__(
         self, name: str, secret: str, find: Callable[[], tuple[Address, str]], replica: Replica, reading: Reading,
-        on_state: Callable[[str, str], None], timing: Timing,
+        on_state: Callable[[str, str], None], on_notice: Callable[[str], None], timing: Timing,
     ) -> None:  # fmt: skip
         self._name = name
         self._secret = secret
@@ -62,6 +64,7 @@ class ClientSession:
         self._replica = replica
         self._reading = reading
         self._on_state = on_state
+        self._on_notice = on_notice
         self._timing = timing
         self._changed = threading.Condition()  # guards what follows
         self.state = RECONNECTING
@@ -84,7 +87,8 @@ class ClientSession:
         resume = None
         if self._session_id is not None:
             handshake["session"] = self._session_id
-            resume = [self._session_id, self._replica.log_id, self._replica.end]
+            end = self._replica.end
+            resume = [self._session_id, self._replica.log_id, end, self._replica.digest(end).hex()]
         with contextlib.ExitStack() as undo:
             remote = RemoteObject(address, room_object(room), handshake, timeout=CALL_SECONDS)
             undo.callback(remote.close)
@@ -96,7 +100,7 @@ class ClientSession:
                     raise RoomUnreachable("the room's answer to join() makes no sense: is it a PyroChat server?")
             line = RemoteObject(address, room_object(room), handshake | {"session": session_id}, timeout=CALL_SECONDS)
             undo.callback(line.close)
-            callback = Callback(self._replica, self._reading, self._heard_farewell)
+            callback = Callback(self._replica, self._reading, self._heard_farewell, self._on_notice)
             sock = line.call_and_turn_around("attach", session_id, self._replica.end)
             undo.callback(sock.close)
             served = Served(
@@ -108,9 +112,10 @@ class ClientSession:
             self._reading.forget_told()
             if not callback.welcomed.wait(CALL_SECONDS):
                 raise RoomUnreachable("the room did not take up the connection")
-            match remote.call("marks"):
-                case [int(), int(read)]:
+            match remote.call("standing"):
+                case [int(), int(read), str(origin)]:
                     self._reading.advance(min(read, tail))
+                    self._replica.begin_chain(bytes.fromhex(origin))
             with self._changed:
                 if self.state == CLOSED:
                     raise ChatClosed("the chat has been left")
@@ -171,9 +176,9 @@ class ClientSession:
                 return
             self._drop()
             reason = self._parting_reason or reason
-            threading.Thread(target=self._come_back, args=(reason,), name="pyrochat-reconnect", daemon=True).start()
             self.state, self.reason = RECONNECTING, reason
             self._changed.notify_all()
+            threading.Thread(target=self._come_back, name="pyrochat-reconnect", daemon=True).start()
         self._tell_state(RECONNECTING, reason)
 
     def _drop(self) -> None:
@@ -183,15 +188,15 @@ class ClientSession:
             CallbackServer.of_this_process().stop(self._served)
         self._remote = self._served = None
 
-    def _come_back(self, reason: str) -> None:
+    def _come_back(self) -> None:
         backoff = FIRST_BACKOFF_SECONDS
         while self.state == RECONNECTING:
             try:
                 self._connect()
             except ChatClosed:
                 return
-            except ServerFull as error:
-                log.info("room %s: %s", self._replica.room, error)
+            except (ServerFull, LogLost) as error:  # may change, by somebody's doing
+                self._tell_reason(str(error))
             except (Refused, LogProblem) as error:
                 with self._changed:
                     if self.state != RECONNECTING:
@@ -203,11 +208,21 @@ class ClientSession:
                 return
             except PyroChatError as error:
                 log.info("room %s: not back yet: %s", self._replica.room, error)
+            except Exception:  # a defect here must not keep the client away for ever
+                log.exception("room %s: could not come back", self._replica.room)
             else:
                 return
             with self._changed:
                 self._changed.wait_for(lambda: self.state != RECONNECTING, backoff * random.uniform(0.5, 1.0))
             backoff = min(backoff * 2, MOST_BACKOFF_SECONDS)
+
+    def _tell_reason(self, reason: str) -> None:
+        """We are still not back, and here is why: told once for each reason."""
+        with self._changed:
+            if self.state != RECONNECTING or self.reason == reason:
+                return
+            self.reason = reason
+        self._tell_state(RECONNECTING, reason)
 
     def _tell_state(self, state: str, reason: str) -> None:
         self._replica.touch()

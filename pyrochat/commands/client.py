@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Annotated
 
@@ -45,6 +46,7 @@ def join_with_progress(name: str, room: str, at: str | None) -> Chat:
 
 def chat_in_terminal(chat: Chat, *, plain: bool, json: bool) -> int:
     """Be *chat*'s terminal until its user has enough; leaves it. Returns the exit code."""
+    logging.getLogger("pyrochat").addHandler(logging.NullHandler())  # what is worth saying is said below
     end_on_signals(_interrupt)
     with chat:
         if not plain and not json and sys.stdin.isatty() and sys.stdout.isatty():

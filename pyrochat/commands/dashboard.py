@@ -48,6 +48,9 @@ class Dashboard:
                 Text(room.room), f"{room.tail:,}", f"{rate:,.1f}",
                 f"{room.members:,}", f"{len(room.sessions):,}", f"{lag:,}",
             )  # fmt: skip
+        losses = [room.loss for room in status if room.loss]
+        if losses:
+            table.caption = Text("\n".join(losses), style="bold red")
         return table
 
     def _sessions(self, status: list[RoomStatus]) -> Table:

@@ -14,10 +14,12 @@ from typing import Annotated
 import typer
 
 from pyrochat.commands.dashboard import Dashboard
+from pyrochat.commands.maintenance import back_up_room, verify_rooms
 from pyrochat.commands.shell import DONE, end_on_signals, make_app, run_app
 from pyrochat.folders import data_folder
 from pyrochat.room.server import Server
-from pyrochat.values.errors import CannotHost
+from pyrochat.terminal.progress import ProgressBar
+from pyrochat.values.errors import CannotHost, InvalidArgument
 from pyrochat.values.protocol import DEFAULT_PORT, DEFAULT_ROOM, Timing
 
 __all__ = ["DataOption", "raise_descriptor_limit", "run", "serve_until_signal"]
@@ -37,6 +39,18 @@ def server(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes any free one.")] = DEFAULT_PORT,
     advertise: Annotated[str | None, typer.Option(help="The host that others reach this server by.")] = None,
     lan: Annotated[bool, typer.Option("--lan", help="Open the rooms and the name server to the network.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Say whether the logs are whole, instead of hosting.")
+    ] = False,
+    expect: Annotated[
+        str | None, typer.Option(metavar="ID:DIGEST", help="With --verify: what the log has to be at message ID.")
+    ] = None,
+    backup: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Copy the room's log to FILE, instead of hosting.")
+    ] = None,
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="Go on with a log that has lost messages, as another log.")
+    ] = False,
     beat: Annotated[float, typer.Option(help="Seconds between heartbeats.")] = _TIMING.beat_seconds,
     silence: Annotated[
         float, typer.Option(help="Seconds without an answer until a client is lost.")
@@ -44,6 +58,14 @@ def server(
     grace: Annotated[float, typer.Option(help="Seconds that a lost client has to come back.")] = _TIMING.grace_seconds,
 ) -> int:
     """Host chat rooms until it is told to end (Ctrl-C, SIGTERM)."""
+    rooms = room or [DEFAULT_ROOM]
+    folder = data_folder() if data is None else data
+    if verify or expect:
+        return verify_rooms(folder, rooms, expect)
+    if backup is not None:
+        if len(rooms) > 1:
+            raise InvalidArgument("--backup copies one room: name it with --room")
+        return back_up_room(folder, rooms[0], backup)
     descriptors = raise_descriptor_limit()
     interactive = sys.stdout.isatty() and sys.stderr.isatty()
     logging.basicConfig(
@@ -53,10 +75,11 @@ def server(
     logging.getLogger("Pyro5").setLevel(logging.CRITICAL)
     listen = host or ("0.0.0.0" if lan else "localhost")
     shown = advertise or (_address_in_the_network() if listen in ("0.0.0.0", "::") else None)
-    serving = Server(
-        room or [DEFAULT_ROOM], data_folder() if data is None else data,
-        host=listen, port=port, advertise=shown, timing=Timing(beat, silence, grace), descriptor_limit=descriptors,
-    )  # fmt: skip
+    with ProgressBar("checking the log") as progress:
+        serving = Server(
+            rooms, folder, host=listen, port=port, advertise=shown, timing=Timing(beat, silence, grace),
+            descriptor_limit=descriptors, accept_loss=accept_loss, progress=progress,
+        )  # fmt: skip
     with serving:
         _announce(serving, open_to_others=not listen.startswith(_LOOPBACK))
         serve_until_signal(serving, Dashboard(serving) if interactive else None)

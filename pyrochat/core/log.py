@@ -7,7 +7,7 @@ engine one day, `append` is the call that reaches a majority; nothing else here 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pyrochat.values.message import Message
@@ -44,10 +44,16 @@ class Log(ABC):
     """Messages numbered 1, 2, 3 … without gaps, durable before they are acknowledged.
 
     identity: the log's UUID (str); a log under the same room name with another identity is another log.
+    forks: identities that this log had before its operator accepted a loss, and up to which message
+    each of them is the same log as this one.
+    loss: what proves that messages of this log are missing; None while nothing does. Until the
+    operator has accepted the loss, nothing may be appended: ids would be given a second time.
     room: the room's name.
     """
 
     identity: str
+    loss: str | None = None
+    forks: Mapping[str, int] = {}
     room: str
 
     @property
@@ -72,6 +78,14 @@ class Log(ABC):
     @abstractmethod
     def find(self, sender: str, key: str) -> Message | None:
         """The message that *sender* made with *key*."""
+
+    @abstractmethod
+    def digest(self, id: int) -> bytes:
+        """The digest of message *id* (see `core.digests`), of the beginning for 0; raises UnknownMessage."""
+
+    @abstractmethod
+    def note_loss(self, loss: str) -> None:
+        """Remember *loss*, over restarts too."""
 
     @abstractmethod
     def changes(self) -> list[Message]:

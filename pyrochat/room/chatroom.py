@@ -81,7 +81,7 @@ class ChatRoom:
         callback_uri: a Pyro object at the caller's own address; the room calls
         ``deliver(messages, marks)`` there, beginning with message 1, and expects ``[delivered, read]``.
         Without one, `attach` on a second connection has to follow soon.
-        resume: ``[session id, log id, replica's end]`` of a client that was here before.
+        resume: ``[session id, log id, replica's end, digest there]`` of a client that was here before.
         """
         identity = _identity()
         link = None if callback_uri is None else _connect(callback_uri)
@@ -114,9 +114,15 @@ class ChatRoom:
             sock.close()
         raise no_answer
 
-    def marks(self) -> list[int]:
-        """``[delivered, read]`` of the caller's name, from earlier stays too."""
-        return list(self._room.marks_of(_identity().member))
+    def standing(self) -> list[object]:
+        """``[delivered, read, origin]``: the marks of the caller's name, from earlier stays too, and `digest` of 0."""
+        delivered, read = self._room.marks_of(_identity().member)
+        return [delivered, read, self._room.digest(0).hex()]
+
+    def digest(self, id: int) -> str:
+        """The digest of the log up to message *id*, in hexadecimal; 0 is the log's beginning."""
+        _identity()
+        return self._room.digest(checked_integer(id, "a message id", 0, _MAX_ID)).hex()
 
     def mark_read(self, id: int) -> None:
         """Confirm that everything up to message *id* has been shown; for members."""
@@ -171,9 +177,12 @@ def _resume(value: object) -> Resume | None:
     match value:
         case None:
             return None
-        case [str(session_id), str(log_id), int(position)]:
-            return Resume(session_id, log_id, position)
-    raise InvalidArgument("resume has to be [session id, log id, last message id]")
+        case [str(session_id), str(log_id), int(position), str(digest)] if 0 <= position <= _MAX_ID:
+            try:
+                return Resume(session_id, log_id, position, bytes.fromhex(digest))
+            except ValueError:
+                raise InvalidArgument("the digest has to be hexadecimal") from None
+    raise InvalidArgument("resume has to be [session id, log id, last message id, digest]")
 
 
 def _connect(uri: object) -> Link:

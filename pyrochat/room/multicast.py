@@ -62,7 +62,18 @@ class Audience(Protocol):
 class Outlet:
     """A session as the multicaster sees it: its room, its cursor, its link."""
 
-    __slots__ = ("audience", "busy", "cursor", "last_sent", "link", "member", "parting", "session_id", "turned")
+    __slots__ = (
+        "audience",
+        "busy",
+        "cursor",
+        "last_sent",
+        "link",
+        "member",
+        "notices",
+        "parting",
+        "session_id",
+        "turned",
+    )
 
     def __init__(
         self, audience: Audience, session_id: str, member: str, link: Link, position: int, turned: bool
@@ -74,6 +85,7 @@ class Outlet:
         self.cursor = Cursor(position)
         self.turned = turned  # PyroChat's own client: understands `welcome` and `closing`
         self.busy = False  # a request that is no delivery (welcome, closing) is under way
+        self.notices: list[str] = []  # to be said before the next delivery
         self.parting = False  # it has been told that the server is being stopped
         self.last_sent = 0.0
 
@@ -132,6 +144,10 @@ class Multicaster:
         if hall is not None and not hall.grown:
             hall.grown = True
             self._wake()
+
+    def tell(self, audience: Audience, text: str) -> None:
+        """Say *text* to everybody in the room who can hear it, beside the log."""
+        self._order(lambda: self._tell(audience, text))
 
     def lag(self, audience: Audience) -> list[tuple[str, int, bool]]:
         """``(session id, confirmed position, outstanding)`` of each session; a snapshot for operators."""
@@ -227,6 +243,14 @@ class Multicaster:
         else:
             self._deliver(hall, outlet)
 
+    def _tell(self, audience: Audience, text: str) -> None:
+        hall = self._halls[id(audience)]
+        for outlet in list(hall.outlets.values()):
+            if outlet.turned:
+                outlet.notices.append(text)
+                if outlet.ready:
+                    self._deliver(hall, outlet)
+
     def _dismiss(self, audience: Audience, session_id: str) -> None:
         hall = self._halls[id(audience)]
         outlet = hall.outlets.get(session_id)
@@ -249,6 +273,9 @@ class Multicaster:
 
     def _deliver(self, hall: _Hall, outlet: Outlet, beat: bool = False) -> None:
         """Send what follows the outlet's cursor, if anything does (or anyway, as a *beat*)."""
+        if outlet.notices:
+            self._say(hall, outlet, "notice", outlet.notices.pop(0))
+            return
         cursor, link = outlet.cursor, outlet.link
         key = (
             link.object_id, link.serializer_id, cursor.position, hall.audience.end(),

@@ -30,6 +30,7 @@ from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.errors import (
     InvalidArgument,
     KeyConflict,
+    LogLost,
     LogUnavailable,
     OtherLog,
     PyroChatError,
@@ -42,7 +43,7 @@ from pyrochat.values.protocol import CALLBACK_OBJECT, Timing
 
 __all__ = ["Identity", "Resume", "Room", "RoomStatus", "SessionStatus"]
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 1.0  # until marks that could not be written are tried again
 
@@ -59,11 +60,12 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Where a client that was here before is: the session it had, its replica's log and end."""
+    """Where a client that was here before is: the session it had, its replica's log, end, and digest there."""
 
     session_id: str
     log_id: str
     position: int
+    digest: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class RoomStatus:
     tail: int
     members: int
     sessions: list[SessionStatus]
+    loss: str | None = None
 
 
 class Room:
@@ -104,6 +107,8 @@ class Room:
         self._leaves_failed = False  # a "left" could not be written: it is due as soon as the log can be
         for ghost in self._state.sessions.all():
             names.keep(ghost.member, self._state.secret_of(ghost.member), ghost.id)
+        if log.loss is not None:
+            logger.critical("%s", self._loss_text())
         multicaster.open(self)
         self._writer.start()
 
@@ -156,15 +161,13 @@ class Room:
         """Open a session for *identity*, or take up the one that it had; returns its id and the log's tail.
 
         The session has no connection yet: without `attach` or `connect` within the grace it ends again.
-        Raises OtherLog where *resume* comes from another log than this room's.
+        Raises OtherLog where *resume* comes from another log than this room's, LogLost where messages of this
+        room's log are missing.
         """
+        self._check_whole()
+        self._writer.check_open()
         if resume is not None:
-            if resume.log_id != self.log.identity:
-                raise OtherLog(f"room {self.name!r} has another log now than the one you have been in: join anew")
-            if resume.position > self.log.tail:
-                raise OtherLog(
-                    f"room {self.name!r} has lost messages: its log ends at {self.log.tail}, you have {resume.position}"
-                )
+            self._compare(identity, resume)
             with self._state_mutex:
                 session = self._state.sessions.get(resume.session_id)
                 if session is not None and session.member == identity.member:
@@ -184,6 +187,48 @@ class Room:
             self._end_sessions([session.id])
             raise
         return session.id, self.log.tail
+
+    def digest(self, id: int) -> bytes:
+        """The digest of message *id*, of the log's beginning for 0; raises UnknownMessage."""
+        return self.log.digest(id)
+
+    def _compare(self, identity: Identity, resume: Resume) -> None:
+        """Is the replica that *resume* tells of a prefix of our log? Raises OtherLog, LogLost."""
+        same_log = resume.log_id == self.log.identity
+        if not same_log and resume.position > self.log.forks.get(resume.log_id, -1):
+            raise OtherLog(
+                f"room {self.name!r} has another log now than the one that you have {resume.position} messages of: "
+                "join anew to get it"
+            )
+        if resume.position > self.log.tail:
+            loss = f"{identity.name} has message {resume.position}, the log ends at {self.log.tail}"
+        elif resume.digest is not None and resume.digest != self.log.digest(resume.position):
+            loss = f"what {identity.name} has up to message {resume.position} is not what the log has"
+        else:
+            return
+
+        def plan() -> list[Draft]:
+            self._note_loss(loss)
+            return []
+
+        self._writer.submit(Request(plan)).wait()
+
+    def _note_loss(self, loss: str) -> None:
+        """In the writer's thread: from now on, nothing is appended until the operator has decided."""
+        if self.log.loss is None:
+            self.log.note_loss(loss)
+            logger.critical("%s", self._loss_text())
+            self._multicaster.tell(self, self._loss_text())
+
+    def _loss_text(self) -> str:
+        return (
+            f"room {self.name!r} has lost messages ({self.log.loss}): it takes none until its operator has decided "
+            "(restore a backup, or start it with --accept-loss)"
+        )
+
+    def _check_whole(self) -> None:
+        if self.log.loss is not None:
+            raise LogLost(self._loss_text())
 
     def attach(self, identity: Identity, session_id: str, position: int, sock: socket.socket) -> None:
         """Deliver to the session over *sock*, which its client has turned around, from *position* on.
@@ -251,12 +296,15 @@ class Room:
             for request in requests:
                 try:
                     plan = request.plan()
+                    self._check_whole()
                 except PyroChatError as error:
                     request.fail(error)
                     continue
                 planned.append((request, plan))
                 drafts += plan
             now = time.monotonic()
+            if self.log.loss is not None:
+                self._marks_due = now + _RETRY_SECONDS
             marks = self._state.marks.unwritten if now >= self._marks_due else {}
             records = self._state.records_to_write(drafts, marks)
         outcomes: list[Message | KeyConflict] = []
@@ -265,7 +313,7 @@ class Room:
             if drafts or records:
                 outcomes, appended = self._sequencer.sequence(drafts, records, time.time_ns() // 1000)
         except LogUnavailable as error:
-            log.error("room %s: %s", self.name, error)
+            logger.error("room %s: %s", self.name, error)
             self._marks_due = now + _RETRY_SECONDS
             self._leaves_failed = True
             for request, _ in planned:
@@ -323,12 +371,14 @@ class Room:
 
     def lost(self, outlet: Outlet, reason: str) -> None:
         """See `Audience`."""
-        log.info("room %s: lost a session of %s (%s)", self.name, outlet.member, reason)
+        logger.info("room %s: lost a session of %s (%s)", self.name, outlet.member, reason)
         with self._state_mutex:
             self._state.lose_session(outlet.session_id, time.monotonic())
 
     def tick(self, now: float) -> None:
         """See `Audience`: end the sessions whose grace is over."""
+        if self.log.loss is not None:
+            return
         with self._state_mutex:
             late = [session.id for session in self._state.sessions.lost_before(now - self.timing.grace_seconds)]
         if (late or self._leaves_failed) and (self._expiry is None or self._expiry.done):
@@ -342,6 +392,7 @@ class Room:
 
     def status(self) -> RoomStatus:
         """What the server command shows."""
+        loss = None if self.log.loss is None else self._loss_text()
         lags = {id: position for id, position, _ in self._multicaster.lag(self)}
         with self._state_mutex:
             tail = self._state.tail
@@ -349,7 +400,7 @@ class Room:
                 SessionStatus(s.name, tail - lags.get(s.id, tail), s.lost_at is None)
                 for s in self._state.sessions.all()
             ]
-            return RoomStatus(self.name, tail, self._state.views.count, sessions)
+            return RoomStatus(self.name, tail, self._state.views.count, sessions, loss)
 
     def close(self) -> None:
         """Commit what has been asked for, and close the log. The multicaster goes on until it is closed."""

@@ -13,11 +13,12 @@ from typing import Self
 from pyrochat.pyro.connection import Connection
 from pyrochat.pyro.daemon import Daemon
 from pyrochat.room.chatroom import ChatRoom, ServerObject
+from pyrochat.room.log_file import Progress, log_path
 from pyrochat.room.multicast import Multicaster
 from pyrochat.room.names import Names
 from pyrochat.room.registration import Registration
 from pyrochat.room.room import Identity, Room, RoomStatus
-from pyrochat.room.sqlite_log import SqliteLog, log_path
+from pyrochat.room.sqlite_log import SqliteLog
 from pyrochat.room.stretches import BlockReader
 from pyrochat.values.errors import InvalidArgument, InvalidRoomName, VersionMismatch
 from pyrochat.values.protocol import PROTOCOL_VERSION, SERVER_OBJECT, Timing, room_object
@@ -36,7 +37,8 @@ class Server:
     rooms: their names. data: the folder for their logs. host, port: where to listen; port 0 takes any
     free one. advertise: the host that others reach it by, where that is not *host*.
     nameserver: whether to register with the Pyro name server (and to start one where none answers).
-    Raises CannotHost, LogInUse, LogUnreadable, NameServerRefused, InvalidRoomName.
+    accept_loss, progress: see `SqliteLog`.
+    Raises CannotHost, LogInUse, LogUnreadable, LogDamaged, NameServerRefused, InvalidRoomName.
     """
 
     def __init__(
@@ -50,6 +52,8 @@ class Server:
         nameserver: bool = True,
         timing: Timing | None = None,
         descriptor_limit: int = 1 << 20,
+        accept_loss: bool = False,
+        progress: Progress | None = None,
     ) -> None:
         names = [checked_room_name(room) for room in rooms]
         if not names:
@@ -65,7 +69,7 @@ class Server:
         self._registration: Registration | None = None
         try:
             for name in names:
-                room_log = SqliteLog(log_path(data, name), name)
+                room_log = SqliteLog(log_path(data, name), name, accept_loss=accept_loss, progress=progress)
                 self._rooms[name] = Room(room_log, timing or Timing(), self._names, self._multicaster, self._reader)
             self._daemon = self._start_daemon(host, port, advertise, descriptor_limit)
             if nameserver:
@@ -166,9 +170,9 @@ class Server:
             self._registration.close()
         for room in self._rooms.values():
             room.close()
-        self._multicaster.close(farewell, _FAREWELL_SECONDS)
-        if self._daemon is not None:
+        if self._daemon is not None:  # before the farewell: who hears it comes back at once
             self._daemon.shutdown()
+        self._multicaster.close(farewell, _FAREWELL_SECONDS)
         self._reader.close()
         for room in self._rooms.values():
             room.close_log()

@@ -3,129 +3,120 @@
 WAL, ``synchronous=FULL``: a commit returns after fsync. One connection writes and checkpoints, because
 SQLite before 3.51.3 can corrupt the WAL when several connections do; readers have their own, and only
 read. A lock file beside the log keeps a second server away from it, and ends with the process.
+
+Opening a log walks its whole chain of digests (about 4 µs a message): a room never starts on a log
+that is not what was written.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
+import logging
+import shutil
 import sqlite3
 import threading
-import urllib.parse
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import filelock
-
+from pyrochat.core.digests import extend_chain, first_digest
 from pyrochat.core.log import KeySeen, Log, MemberRecord
-from pyrochat.values.errors import CannotHost, LogInUse, LogUnavailable, LogUnreadable
+from pyrochat.room.log_file import Progress, connect, lock, prepare, read_about
+from pyrochat.room.verifying import walk
+from pyrochat.values.errors import (
+    CannotHost,
+    LogDamaged,
+    LogUnavailable,
+    LogUncertain,
+    LogUnreadable,
+    UnknownMessage,
+)
 from pyrochat.values.message import SYSTEM, Message, kind_name
-from pyrochat.values.rules import fold
 
-__all__ = ["FORMAT", "SqliteLog", "log_path"]
+__all__ = ["SqliteLog"]
 
-FORMAT = 1
-_APPLICATION_ID = 0x50796368  # "Pych": `file` and SQLite's tools can tell our logs by it
+log = logging.getLogger(__name__)
 
-_SCHEMA = f"""
-CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE messages (
-    id INTEGER PRIMARY KEY,
-    sender TEXT NOT NULL,
-    text TEXT NOT NULL,
-    time_us INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    key TEXT
-);
-CREATE UNIQUE INDEX messages_by_key ON messages (key, sender) WHERE key IS NOT NULL;
-CREATE INDEX changes ON messages (id) WHERE kind = '{SYSTEM}';
-CREATE TABLE members (
-    member TEXT PRIMARY KEY,
-    name TEXT NOT NULL,
-    secret BLOB,
-    delivered INTEGER NOT NULL,
-    read INTEGER NOT NULL
-) WITHOUT ROWID;
-PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {FORMAT};
-"""
 _COLUMNS = "id, sender, text, time_us, kind, key"
 
 
-def log_path(data: Path, room: str) -> Path:
-    """Where the log of *room* is in the data folder *data*."""
-    return data / "rooms" / f"{urllib.parse.quote(fold(room), safe='')}.sqlite3"
+def _no_progress(done: int, total: int) -> None:
+    """Nobody is looking."""
 
 
 class SqliteLog(Log):
     """A `Log` in the file *path*, made where it is missing.
 
+    accept_loss: the operator has decided: a damaged log is cut before the damage (a copy is kept), a
+    noted loss is forgotten, and in both cases the log gets a new identity, so that no id of the old
+    one is mistaken for one of the new. progress: called while the chain is walked.
     Raises LogInUse where another server has it open, LogUnreadable where it is not a log of *room* in
-    a format that this version knows, CannotHost where the folder can't be used.
+    a format that this version knows, LogDamaged where a message is not what was written, CannotHost
+    where the folder or the disk can't be used.
     """
 
-    def __init__(self, path: Path, room: str) -> None:
+    def __init__(self, path: Path, room: str, *, accept_loss: bool = False, progress: Progress | None = None) -> None:
         self.path = path
         self._mutex = threading.Lock()  # guards the idle readers
         self._readers: list[sqlite3.Connection] = []
         self._closed = False
-        self._lock = _locked(path, room)
-        try:
-            self._writer = self._connect()
-            self._open(room)
-        except sqlite3.Error as error:
-            self._release()
-            raise LogUnreadable(
-                f"{path} can't be read as a log ({error}): restore it from a backup, or move it away"
-            ) from None
-        except BaseException:
-            self._release()
-            raise
+        self._uncertain: str | None = None
+        with contextlib.ExitStack() as undo:
+            held = lock(path, room)
+            undo.callback(held.release)
+            try:
+                self._writer = connect(path)
+                undo.callback(self._writer.close)
+                self._open(room, accept_loss, progress or _no_progress)
+            except sqlite3.Error as error:
+                raise LogUnreadable(
+                    f"{path} can't be read as a log ({error}): restore it from a backup, or move it away"
+                ) from None
+            self._release = undo.pop_all()
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=32)
-        try:
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA busy_timeout = 5000")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _open(self, room: str) -> None:
+    def _open(self, room: str, accept_loss: bool, progress: Progress) -> None:
         db = self._writer
-        db.execute("PRAGMA journal_mode = WAL")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0 and not db.execute("SELECT 1 FROM sqlite_master").fetchone():
-            db.executescript(f"BEGIN; {_SCHEMA}")
-            db.executemany("INSERT INTO about VALUES (?, ?)", [("identity", str(uuid.uuid4())), ("room", room)])
-            db.execute("COMMIT")
-        elif db.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
-            raise LogUnreadable(f"{self.path} is not a PyroChat log: move it away, or choose another --data")
-        elif version != FORMAT:
-            raise LogUnreadable(f"{self.path} has format {version}, this PyroChat reads {FORMAT}: upgrade PyroChat")
-        about = dict(db.execute("SELECT key, value FROM about"))
-        if fold(about["room"]) != fold(room):
-            raise LogUnreadable(f"{self.path} is the log of room {about['room']!r}, not of {room!r}")
-        self.identity, self.room = about["identity"], about["room"]
-        self._tail = db.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()[0]
-        rows = db.execute("SELECT count(*) FROM messages").fetchone()[0]
-        if rows != self._tail:
-            raise LogUnreadable(f"{self.path} ends at message {self._tail} but has {rows}: restore it from a backup")
+        about = prepare(db, self.path, room, progress)
+        verdict = walk(db, about.origin, progress)
+        self._tail, self._digest = verdict.whole_up_to, verdict.digest
+        self._origin = about.origin
+        loss = about.loss
+        if verdict.damage is not None:
+            if not accept_loss:
+                raise LogDamaged(
+                    f"{self.path}: {verdict.damage}; restore the log from a backup, or keep only what is before "
+                    f"it, messages 1 to {self._tail}, with --accept-loss"
+                )
+            loss = verdict.damage
+        known = db.execute("SELECT coalesce(max(delivered), 0) FROM members").fetchone()[0]
+        if loss is None and known > self._tail:
+            loss = f"members have confirmed message {known}, but the log ends at {self._tail}"
+        if loss is not None and accept_loss:
+            self._accept(loss, about.identity)
+            about, loss = read_about(db, self.path), None
+        self.room, self.identity, self.forks, self.loss = about.room, about.identity, about.forks, loss
 
     @property
     def tail(self) -> int:
-        return int(self._tail)
+        return self._tail
 
     def append(self, messages: Sequence[Message], members: Sequence[MemberRecord] = ()) -> None:
+        if self._uncertain is not None:
+            raise LogUnavailable(
+                f"the disk failed in a commit ({self._uncertain}): the server has to be restarted; nothing was stored"
+            )
         db = self._writer
+        digests = extend_chain(self._digest, messages)
         try:
             db.execute("BEGIN IMMEDIATE")
             if messages:
                 db.executemany(
-                    f"INSERT INTO messages ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
-                    [(m.id, m.sender, m.text, m.time_us, m.kind, m.key) for m in messages],
+                    f"INSERT INTO messages ({_COLUMNS}, digest) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    [
+                        (m.id, m.sender, m.text, m.time_us, m.kind, m.key, digest)
+                        for m, digest in zip(messages, digests, strict=True)
+                    ],
                 )
             if members:
                 db.executemany(
@@ -137,13 +128,21 @@ class SqliteLog(Log):
             db.execute("ROLLBACK")
             raise KeySeen from None
         except sqlite3.Error as error:
-            with contextlib.suppress(sqlite3.Error):  # the failure may have rolled back already
-                db.execute("ROLLBACK")
-            raise LogUnavailable(
-                f"the room can't write its log ({error}): try again when its operator has seen to it"
-            ) from None
+            raise self._failure(error) from None
         if messages:
-            self._tail = messages[-1].id
+            self._tail, self._digest = messages[-1].id, digests[-1]
+
+    def _failure(self, error: sqlite3.Error) -> LogUnavailable:
+        """Undo a commit that failed; returns what to raise."""
+        with contextlib.suppress(sqlite3.Error):  # the failure may have rolled back already
+            self._writer.execute("ROLLBACK")
+        if "FSYNC" in (getattr(error, "sqlite_errorname", None) or ""):
+            # What was written may or may not be on disk, and a later fsync may claim success for it.
+            self._uncertain = str(error)
+            return LogUncertain(f"the disk failed in a commit ({error}): whether the message is stored is unknown")
+        return LogUnavailable(
+            f"the room can't write its log ({error}): nothing was stored; try again when its operator has seen to it"
+        )
 
     def read(self, after: int, limit: int) -> list[Message]:
         with self._reader() as db:
@@ -158,6 +157,15 @@ class SqliteLog(Log):
             row = db.execute(f"SELECT {_COLUMNS} FROM messages WHERE key = ? AND sender = ?", (key, sender)).fetchone()
         return None if row is None else self._message(row)
 
+    def digest(self, id: int) -> bytes:
+        if id == 0:
+            return first_digest(self._origin)
+        with self._reader() as db:
+            row = db.execute("SELECT digest FROM messages WHERE id = ?", (id,)).fetchone() if id <= self._tail else None
+        if row is None:
+            raise UnknownMessage(f"there is no message {id}: the log ends at {self._tail}")
+        return bytes(row[0])
+
     def changes(self) -> list[Message]:
         with self._reader() as db:
             rows = db.execute(f"SELECT {_COLUMNS} FROM messages WHERE kind = '{SYSTEM}' ORDER BY id").fetchall()
@@ -168,12 +176,40 @@ class SqliteLog(Log):
             rows = db.execute("SELECT name, secret, delivered, read FROM members").fetchall()
         return [MemberRecord(name, secret, delivered, read) for name, secret, delivered, read in rows]
 
+    def note_loss(self, loss: str) -> None:
+        self.loss = loss
+        try:
+            self._writer.execute("INSERT OR REPLACE INTO about VALUES ('loss', ?)", (loss,))
+        except sqlite3.Error as error:  # the clients that saw more will show it again after a restart
+            log.error("room %s: can't note its loss: %s", self.room, error)
+
+    def _accept(self, loss: str, identity: str) -> None:
+        """Go on from the tail as another log; the file as it was is kept beside it."""
+        kept = self.path.with_name(f"{self.path.stem}-before-{time.strftime('%Y%m%dT%H%M%S')}.sqlite3")
+        db = self._writer
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            shutil.copyfile(self.path, kept)
+        except OSError as error:
+            raise CannotHost(f"can't keep a copy of the log as {kept} ({error.strerror}): see to the disk") from None
+        log.warning("room %s: loss accepted (%s); the log as it was is kept as %s", self.path.stem, loss, kept)
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("DELETE FROM messages WHERE id > ?", (self._tail,))
+        db.execute("UPDATE members SET delivered = min(delivered, ?), read = min(read, ?)", (self._tail, self._tail))
+        db.execute("DELETE FROM about WHERE key = 'loss'")
+        db.execute("INSERT INTO about VALUES (?, ?)", (f"fork:{identity}", str(self._tail)))
+        db.execute("UPDATE about SET value = ? WHERE key = 'identity'", (str(uuid.uuid4()),))
+        db.execute("COMMIT")
+
     def close(self) -> None:
         with self._mutex:
             if self._closed:
                 return
             self._closed = True
-        self._release()
+        for db in self._readers:
+            db.close()
+        self._readers.clear()
+        self._release.close()
 
     def _message(self, row: tuple[int, str, str, int, str, str | None]) -> Message:
         id, sender, text, time_us, kind, key = row
@@ -187,7 +223,7 @@ class SqliteLog(Log):
             db = self._readers.pop() if self._readers else None
         try:
             if db is None:
-                db = self._connect()
+                db = connect(self.path)
                 db.execute("PRAGMA query_only = ON")
             yield db
         except sqlite3.Error as error:
@@ -202,31 +238,3 @@ class SqliteLog(Log):
                 self._readers.append(reader)
                 return
         reader.close()
-
-    def _release(self) -> None:
-        for db in self._readers:
-            db.close()
-        self._readers.clear()
-        with contextlib.suppress(AttributeError):  # it failed before there was one
-            self._writer.close()
-        self._lock.release()
-
-
-def _locked(path: Path, room: str) -> filelock.BaseFileLock:
-    """The lock of the log at *path*, held; the folder is made where it is missing."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(path.with_suffix(".lock"), blocking=False)
-        lock.acquire()
-    except filelock.Timeout:
-        raise LogInUse(
-            f"another server has the log of room {room!r} open ({path}): stop it, or choose another --data"
-        ) from None
-    except OSError as error:
-        raise CannotHost(
-            f"can't use {path.parent} ({error.strerror or error}): choose another folder with --data"
-        ) from None
-    if not os.access(path.parent, os.W_OK):
-        lock.release()
-        raise CannotHost(f"can't write in {path.parent}: choose another folder with --data")
-    return lock

@@ -90,10 +90,14 @@ class Writer:
     def submit(self, request: Request) -> Request:
         """Hand in *request*; raises RoomClosing. `request.wait()` gives the outcome."""
         with self._mutex:
-            if self._closing:
-                raise RoomClosing("the room's server is being stopped")
+            self.check_open()
             self._requests.put(request)
         return request
+
+    def check_open(self) -> None:
+        """Raise RoomClosing where nothing is taken any more."""
+        if self._closing:
+            raise RoomClosing("the room's server is being stopped")
 
     def nudge(self) -> None:
         """Make the thread ask `idle_seconds` again."""

@@ -20,6 +20,7 @@ COMMANDS = [
     ("/history [N]", f"the last N messages (default {_DEFAULT_HISTORY})"),
     ("/confirmations [ID]", "who has message ID, and who has read it (default: your last one)"),
     ("/who", "who is here"),
+    ("/verify", "up to which message this copy and the room's log are proven identical"),
     ("/help", "this list"),
     ("/quit", "leave the room"),
     ("//text", "send a text that begins with a slash"),
@@ -53,6 +54,7 @@ def answer(command: Command, chat: Chat, lines: Lines) -> list[str]:
         "history": lambda: lines.history(chat.history(last=_number(command, _DEFAULT_HISTORY))),
         "confirmations": lambda: lines.confirmations(chat.confirmations(_number(command, 0) or _last_own(chat))),
         "who": lambda: lines.members(chat.members),
+        "verify": lambda: lines.verification(chat.verify()),
         "help": lambda: lines.help(COMMANDS),
     }
     return answers[command.name]()

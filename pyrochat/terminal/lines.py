@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pyrochat.terminal.text import visible
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.message import SYSTEM, Message
+from pyrochat.values.verification import Verification
 
 __all__ = ["JsonLines", "Lines", "PlainLines"]
 
@@ -26,6 +27,10 @@ class Lines:
 
     def confirmations(self, confirmations: Confirmations) -> list[str]:
         """The answer to ``/confirmations``."""
+        raise NotImplementedError
+
+    def verification(self, verification: Verification) -> list[str]:
+        """The answer to ``/verify``."""
         raise NotImplementedError
 
     def members(self, members: Sequence[str]) -> list[str]:
@@ -60,6 +65,14 @@ class PlainLines(Lines):
             f"waiting for {_names(confirmations.waiting_for)}"
         ]
 
+    def verification(self, verification: Verification) -> list[str]:
+        """See `Lines`."""
+        upto, end = verification.identical_up_to, verification.end
+        proof = f"{upto}:{verification.digest}"
+        if verification.whole:
+            return [f"-- verified: identical with the room's log up to #{upto}; {proof}"]
+        return [f"-- NOT identical with the room's log: only up to #{upto} of #{end}; {proof}"]
+
     def members(self, members: Sequence[str]) -> list[str]:
         """See `Lines`."""
         noun = "member" if len(members) == 1 else "members"
@@ -89,6 +102,15 @@ class JsonLines(Lines):
             _json(
                 type="confirmations", id=confirmations.id,
                 delivered_to=delivered_to, read_by=read_by, waiting_for=waiting_for,
+            )
+        ]  # fmt: skip
+
+    def verification(self, verification: Verification) -> list[str]:
+        """See `Lines`."""
+        return [
+            _json(
+                type="verification", identical_up_to=verification.identical_up_to, end=verification.end,
+                whole=verification.whole, digest=verification.digest,
             )
         ]  # fmt: skip
 

@@ -43,6 +43,7 @@ class PlainClient:
     def start(self) -> None:
         """Show the history, then what comes."""
         self._chat.on_state(self._show_state)
+        self._chat.on_notice(lambda text: self._complain(f"warning: {text}"))
         self._chat.on_message(self._show, after=0)
 
     def do(self, line: str) -> bool:

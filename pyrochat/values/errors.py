@@ -27,11 +27,14 @@
     │   │   └── RoomSilent
     │   ├── RoomClosing
     │   ├── LogUnavailable
+    │   │   └── LogUncertain    whether the message was stored is unknown
     │   └── CannotHost
     │       └── PortInUse
     ├── LogProblem              a log is not what it should be
     │   ├── LogInUse
     │   ├── LogUnreadable
+    │   ├── LogDamaged
+    │   ├── LogLost
     │   └── OtherLog
     ├── WaitTimeout
     │   └── SendTimeout         whether the message was sent is unknown
@@ -55,9 +58,12 @@ __all__ = [
     "InvalidRoomName",
     "InvalidText",
     "KeyConflict",
+    "LogDamaged",
     "LogInUse",
+    "LogLost",
     "LogProblem",
     "LogUnavailable",
+    "LogUncertain",
     "LogUnreadable",
     "NameMissing",
     "NameServerNotFound",
@@ -234,6 +240,12 @@ class LogUnavailable(Unavailable):
     code = "log-unavailable"
 
 
+class LogUncertain(LogUnavailable):
+    """Raised when the disk failed in the middle of a commit: whether the message is stored is unknown."""
+
+    code = "log-uncertain"
+
+
 class CannotHost(Unavailable):
     """Raised when a server can't be started: port in use, data folder unusable."""
 
@@ -262,6 +274,18 @@ class LogUnreadable(LogProblem):
     """Raised when a log file is damaged, of another format, or no log at all."""
 
     code = "log-unreadable"
+
+
+class LogDamaged(LogProblem):
+    """Raised when a message in a log file is not what was written; its operator has to decide."""
+
+    code = "log-damaged"
+
+
+class LogLost(LogProblem):
+    """Raised when a room's log is shown to have lost messages; it takes none until its operator has decided."""
+
+    code = "log-lost"
 
 
 class OtherLog(LogProblem):
