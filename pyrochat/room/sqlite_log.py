@@ -22,6 +22,7 @@ from pathlib import Path
 
 from pyrochat.core.digests import extend_chain, first_digest
 from pyrochat.core.log import KeySeen, Log, MemberRecord
+from pyrochat.room import witness
 from pyrochat.room.log_file import Progress, connect, lock, prepare, read_about
 from pyrochat.room.verifying import walk
 from pyrochat.values.errors import (
@@ -38,6 +39,7 @@ __all__ = ["SqliteLog"]
 
 log = logging.getLogger(__name__)
 
+_WITNESS_SECONDS = 1.0
 _COLUMNS = "id, sender, text, time_us, kind, key"
 
 
@@ -62,6 +64,7 @@ class SqliteLog(Log):
         self._readers: list[sqlite3.Connection] = []
         self._closed = False
         self._uncertain: str | None = None
+        self._witnessed_at = 0.0
         with contextlib.ExitStack() as undo:
             held = lock(path, room)
             undo.callback(held.release)
@@ -89,13 +92,31 @@ class SqliteLog(Log):
                     f"it, messages 1 to {self._tail}, with --accept-loss"
                 )
             loss = verdict.damage
-        known = db.execute("SELECT coalesce(max(delivered), 0) FROM members").fetchone()[0]
-        if loss is None and known > self._tail:
-            loss = f"members have confirmed message {known}, but the log ends at {self._tail}"
+        loss = loss or self._missing(about.identity)
         if loss is not None and accept_loss:
             self._accept(loss, about.identity)
             about, loss = read_about(db, self.path), None
         self.room, self.identity, self.forks, self.loss = about.room, about.identity, about.forks, loss
+
+    def _missing(self, identity: str) -> str | None:
+        """What shows that the log ended later once: a confirmation, or the witness beside it."""
+        db = self._writer
+        known = db.execute("SELECT coalesce(max(delivered), 0) FROM members").fetchone()[0]
+        if known > self._tail:
+            return f"members have confirmed message {known}, but the log ends at {self._tail}"
+        seen = witness.read(self.path)
+        if seen is None or seen.identity != identity:
+            return None
+        if seen.tail > self._tail:
+            return f"it had message {seen.tail} when it was closed or last looked at, now it ends at {self._tail}"
+        row = db.execute("SELECT digest FROM messages WHERE id = ?", (seen.tail,)).fetchone()
+        if row is not None and row[0] != seen.digest:
+            return f"message {seen.tail} is not the one that was there when it was closed or last looked at"
+        return None
+
+    def _bear_witness(self) -> None:
+        self._witnessed_at = time.monotonic()
+        witness.write(self.path, witness.Witness(self.identity, self._tail, self._digest))
 
     @property
     def tail(self) -> int:
@@ -131,6 +152,8 @@ class SqliteLog(Log):
             raise self._failure(error) from None
         if messages:
             self._tail, self._digest = messages[-1].id, digests[-1]
+            if time.monotonic() > self._witnessed_at + _WITNESS_SECONDS:
+                self._bear_witness()
 
     def _failure(self, error: sqlite3.Error) -> LogUnavailable:
         """Undo a commit that failed; returns what to raise."""
@@ -209,6 +232,8 @@ class SqliteLog(Log):
         for db in self._readers:
             db.close()
         self._readers.clear()
+        if self.loss is None:
+            self._bear_witness()
         self._release.close()
 
     def _message(self, row: tuple[int, str, str, int, str, str | None]) -> Message:
