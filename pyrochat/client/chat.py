@@ -197,8 +197,8 @@ class Chat:
         self._catch_up()
         if id > self._replica.end:
             raise UnknownMessage(f"there is no message {id} here: the last one is {self._replica.end}")
-        if self._reading.advance(id):
-            self._session.call("mark_read", self._reading.tell(), timeout=_ASK_SECONDS)
+        self._reading.advance(id)
+        self._session.call("mark_read", self._reading.tell(), timeout=_ASK_SECONDS)
 
     @overload
     def on_message(self, handler: Handler) -> Handler: ...

@@ -149,6 +149,7 @@ class Outbox:
                 mark = self._mark_is_due()
                 if mark:
                     self._mark_due = None
+                    self._changed.notify_all()
             if group:
                 self._post(group)
             elif mark:

@@ -100,17 +100,20 @@ class ClientSession:
                     raise RoomUnreachable("the room's answer to join() makes no sense: is it a PyroChat server?")
             line = RemoteObject(address, room_object(room), handshake | {"session": session_id}, timeout=CALL_SECONDS)
             undo.callback(line.close)
+
+            def lost(reason: str) -> None:
+                callback.welcomed.set()  # don't wait for what won't come
+                self._lost(served, reason)
+
             callback = Callback(self._replica, self._reading, self._heard_farewell, self._on_notice)
             sock = line.call_and_turn_around("attach", session_id, self._replica.end)
             undo.callback(sock.close)
-            served = Served(
-                sock, callback, CALLBACK_OBJECT, self._timing.silent_seconds, lambda reason: self._lost(served, reason)
-            )
             server = CallbackServer.of_this_process()
+            served = Served(sock, callback, CALLBACK_OBJECT, self._timing.silent_seconds, lost)
             server.serve(served)
             undo.callback(server.stop, served)
             self._reading.forget_told()
-            if not callback.welcomed.wait(CALL_SECONDS):
+            if not callback.welcomed.wait(CALL_SECONDS) or served.ended:
                 raise RoomUnreachable("the room did not take up the connection")
             match remote.call("standing"):
                 case [int(), int(read), str(origin)]:

@@ -15,7 +15,7 @@ from pyrochat.core.sequencer import Draft
 from pyrochat.core.sessions import GONE, Session, Sessions
 from pyrochat.core.views import Views
 from pyrochat.values.confirmations import Confirmations
-from pyrochat.values.errors import NotAMember, UnknownMessage, UnknownSession
+from pyrochat.values.errors import NotAMember, UnknownMessage
 from pyrochat.values.message import JOINED, LEFT, SYSTEM, Message
 from pyrochat.values.rules import fold
 
@@ -50,13 +50,13 @@ class RoomState:
             return ghosts, []
         return ghosts, [Draft(session.name, f"{session.name} {JOINED}", SYSTEM)]
 
-    def resume_session(self, id: str, member: str) -> Session:
-        """A lost (or replaced) connection of the same session is back; raises UnknownSession."""
+    def resume_session(self, id: str, member: str) -> bool:
+        """The session *id* of *member* has a connection (again); False where it has ended."""
         session = self.sessions.get(id)
         if session is None or session.member != member:
-            raise UnknownSession("this session has ended: join again")
+            return False
         session.lost_at = None
-        return session
+        return True
 
     def lose_session(self, id: str, now: float) -> None:
         """The connection of session *id* is gone; its member may be suspected from now on."""

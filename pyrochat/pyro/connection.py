@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Collection
 from typing import Any
 
-from Pyro5.errors import ConnectionClosedError
+from Pyro5 import protocol
+from Pyro5.errors import ConnectionClosedError, ProtocolError
 from Pyro5.errors import TimeoutError as PyroTimeout
 from Pyro5.socketutil import SocketConnection
+
+from pyrochat.pyro.wire import HEADER_BYTES
 
 __all__ = ["FRAME_SECONDS", "Connection"]
 
@@ -61,12 +65,32 @@ class Connection(SocketConnection):  # type: ignore[misc]
         self._deadline = time.monotonic() + FRAME_SECONDS
         return True
 
+    def check_header(self, serializers: Collection[int], most_bytes: int) -> None:
+        """Look at the header of the next frame before its payload is read.
+
+        Raises Pyro5's ProtocolError for another serializer than *serializers*, for compression (it is
+        undone before anything is checked), and for more than *most_bytes* of payload.
+        """
+        while len(self._buffer) < HEADER_BYTES:
+            self._check_deadline()
+            self._fill(_READ_BYTES)
+        header = protocol.ReceivingMessage(bytes(self._buffer[:HEADER_BYTES]))
+        if header.serializer_id not in serializers:
+            raise ProtocolError("only the serializers serpent, json and msgpack are accepted")
+        if header.flags & protocol.FLAGS_COMPRESSED:
+            raise ProtocolError("compressed messages are not accepted")
+        if header.data_size + header.annotations_size > most_bytes:
+            raise ProtocolError(f"a message of more than {most_bytes:,} bytes is not accepted")
+
+    def _check_deadline(self) -> None:
+        if self._deadline and time.monotonic() > self._deadline:
+            raise PyroTimeout("the peer took too long over one message")
+
     def recv(self, size: int) -> bytes:
         """Exactly *size* bytes; raises Pyro5's TimeoutError or ConnectionClosedError."""
         buffer = self._buffer
         while len(buffer) < size:
-            if self._deadline and time.monotonic() > self._deadline:
-                raise PyroTimeout("the peer took too long over one message")
+            self._check_deadline()
             self._fill(max(size - len(buffer), _READ_BYTES))
         data = bytes(buffer[:size])
         del buffer[:size]

@@ -14,7 +14,7 @@ from Pyro5.callcontext import current_context
 
 from pyrochat.pyro.connection import Connection
 from pyrochat.pyro.transport import Transport
-from pyrochat.pyro.wire import SERIALIZERS
+from pyrochat.pyro.wire import SERIALIZERS, SERPENT, whole_frame
 from pyrochat.values.errors import CannotHost, InvalidInput, PortInUse, PyroChatError, Refused, ServerFull, wire_text
 
 __all__ = ["Daemon", "caller", "callers_address", "callers_serializer", "expose", "take_callers_socket"]
@@ -22,6 +22,9 @@ __all__ = ["Daemon", "caller", "callers_address", "callers_serializer", "expose"
 log = logging.getLogger(__name__)
 
 expose = server.expose
+
+MAX_GREETING_BYTES = 64 * 1024
+MAX_REQUEST_BYTES = 1024 * 1024
 
 
 def caller() -> Connection:
@@ -116,14 +119,32 @@ class Daemon(server.Daemon):  # type: ignore[misc]
 
     def refuse_when_full(self, connection: Connection) -> None:
         """Tell a newcomer, without reading from it, that there is no room for it."""
-        reason = wire_text(ServerFull("the server has no descriptors left: try later, or ask its operator for more"))
+        self._refuse(
+            connection,
+            wire_text(ServerFull("the server has no descriptors left: try later, or ask its operator for more")),
+        )
+
+    def _refuse(self, connection: Connection, reason: str) -> None:
         payload = serializers.serializers["serpent"].dumps(reason)  # every Pyro5 client reads serpent
-        frame = protocol.SendingMessage(protocol.MSG_CONNECTFAIL, 0, 0, SERIALIZERS[0], payload).data
         try:
             connection.sock.setblocking(False)
-            connection.sock.send(frame)
+            connection.sock.send(whole_frame(protocol.MSG_CONNECTFAIL, payload, SERPENT))
         except OSError as error:
-            log.debug("could not tell a newcomer that the server is full: %s", error)
+            log.debug("could not tell a newcomer why it is refused: %s", error)
+
+    def _handshake(self, connection: Connection, denied_reason: str | None = None) -> bool:
+        """Part of Pyro5's interface: the first message of a newcomer; its header is looked at before it is read."""
+        try:
+            connection.check_header(SERIALIZERS, MAX_GREETING_BYTES)
+        except pyro_errors.ProtocolError as error:
+            self._refuse(connection, f"refused: {error}")
+            return False
+        return bool(super()._handshake(connection, denied_reason))
+
+    def handleRequest(self, connection: Connection) -> None:
+        """Part of Pyro5's interface: one call."""
+        connection.check_header(SERIALIZERS, MAX_REQUEST_BYTES)
+        super().handleRequest(connection)
 
     def _sendExceptionResponse(
         self, connection: Connection, seq: int, serializer_id: int, exc_value: BaseException,

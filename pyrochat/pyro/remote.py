@@ -14,7 +14,7 @@ from Pyro5 import core, protocol, serializers
 from Pyro5 import errors as pyro_errors
 
 from pyrochat.pyro.connection import Connection
-from pyrochat.pyro.wire import MSGPACK, request_frame
+from pyrochat.pyro.wire import MSGPACK, request_frame, whole_frame
 from pyrochat.values.errors import CallbackUnreachable, PyroChatError, RoomSilent, RoomUnreachable, from_wire_text
 
 __all__ = ["RemoteObject", "parse_address", "parse_uri"]
@@ -81,7 +81,7 @@ class RemoteObject:
     def _handshake(self, data: object) -> object:
         serializer = serializers.serializers_by_id[self._serializer_id]
         payload = serializer.dumps({"handshake": data, "object": self._object_id})
-        frame = protocol.SendingMessage(protocol.MSG_CONNECT, 0, 0, self._serializer_id, payload).data
+        frame = whole_frame(protocol.MSG_CONNECT, payload, self._serializer_id)
         reply = self._exchange(frame, [protocol.MSG_CONNECTOK, protocol.MSG_CONNECTFAIL])
         answer = self._load(reply)
         if reply.type == protocol.MSG_CONNECTFAIL:

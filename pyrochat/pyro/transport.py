@@ -220,7 +220,7 @@ class _Workers:
         with self._mutex:
             start = self._idle <= self._waiting.qsize() and self._count < MAX_WORKERS
             self._count += start
-        self._waiting.put(connection)
+            self._waiting.put(connection)
         if start:
             threading.Thread(target=self._run, name=f"pyrochat-worker-{os.getpid()}", daemon=True).start()
 
@@ -230,16 +230,21 @@ class _Workers:
             self._waiting.put(None)
 
     def _run(self) -> None:
-        while True:
-            with self._mutex:
-                self._idle += 1
-            try:
-                connection = self._waiting.get(timeout=SPARE_WORKER_SECONDS)
-            except queue.Empty:
-                connection = None
-            with self._mutex:
-                self._idle -= 1
-                if connection is None:
-                    self._count -= 1
-                    return
+        while (connection := self._next()) is not None:
             self._serve(connection)
+
+    def _next(self) -> Connection | None:
+        """The next connection to serve; None when there has been none for a while, or at the end."""
+        with self._mutex:
+            self._idle += 1
+        connection, came = None, False
+        with contextlib.suppress(queue.Empty):
+            connection, came = self._waiting.get(timeout=SPARE_WORKER_SECONDS), True
+        with self._mutex:
+            self._idle -= 1
+            if not came:  # but `lend` may just now have counted on us
+                with contextlib.suppress(queue.Empty):
+                    connection = self._waiting.get_nowait()
+            if connection is None:
+                self._count -= 1
+        return connection

@@ -7,6 +7,7 @@ that were encoded once: a msgpack array of arrays is its header followed by its 
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -28,6 +29,7 @@ __all__ = [
     "encode_message",
     "request_frame",
     "stretch_frame",
+    "whole_frame",
 ]
 
 SERPENT: int = serializers.SerpentSerializer.serializer_id
@@ -74,8 +76,16 @@ def request_frame(
 
 
 def _invoke(payload: bytes, serializer_id: int, sequence: int) -> bytes:
-    frame: bytes = protocol.SendingMessage(protocol.MSG_INVOKE, 0, sequence, serializer_id, payload).data
-    return frame
+    return whole_frame(protocol.MSG_INVOKE, payload, serializer_id, sequence)
+
+
+def whole_frame(message_type: int, payload: bytes, serializer_id: int, sequence: int = 0) -> bytes:
+    """A frame of any type. Unlike Pyro5's own it depends on no global setting: never compressed, no annotations."""
+    header: bytes = struct.pack(
+        protocol._header_format, b"PYRO", protocol.PROTOCOL_VERSION, message_type, serializer_id, 0, sequence,
+        len(payload), 0, protocol._empty_correlation_id, 0, protocol._magic_number,
+    )  # fmt: skip
+    return header + payload
 
 
 def stretch_frame(object_id: str, messages: Sequence[bytes], marks: Sequence[WireMark], serializer_id: int) -> bytes:

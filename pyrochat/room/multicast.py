@@ -49,6 +49,9 @@ class Audience(Protocol):
     def member_count(self) -> int:
         """How many members the room has now."""
 
+    def admitted(self, outlet: Outlet) -> bool:
+        """The connection of *outlet* stands; False where its session has ended meanwhile."""
+
     def confirmed(self, outlet: Outlet, answer: object) -> None:
         """A delivery was answered."""
 
@@ -133,6 +136,8 @@ class Multicaster:
     def admit(self, outlet: Outlet) -> None:
         """Deliver to *outlet* from now on; another outlet of the same session is closed."""
         self._order(lambda: self._admit(outlet))
+        if not self._thread.is_alive():  # nobody takes orders any more: who comes back now has to notice
+            outlet.link.close()
 
     def dismiss(self, audience: Audience, session_id: str) -> None:
         """Close the session's outlet, without calling it lost."""
@@ -210,6 +215,8 @@ class Multicaster:
             for outlet in hall.outlets.values():
                 outlet.link.close()
         self._selector.close()
+        while self._orders:  # who came back in the last moment
+            self._orders.popleft()()
 
     def _next_due(self, next_tick: float) -> float:
         due = next_tick
@@ -228,12 +235,16 @@ class Multicaster:
 
     def _admit(self, outlet: Outlet) -> None:
         hall = self._halls[id(outlet.audience)]
+        if not outlet.audience.admitted(outlet):
+            outlet.link.close()
+            return
         old = hall.outlets.get(outlet.session_id)
         if old is not None:
             self._close(hall, old)
         try:
             self._selector.register(outlet.link.sock, selectors.EVENT_READ, outlet)
         except (ValueError, OSError) as error:
+            outlet.link.close()
             outlet.audience.lost(outlet, str(error))
             return
         hall.outlets[outlet.session_id] = outlet

@@ -242,10 +242,9 @@ class Room:
         self._admit(identity.member, session_id, link, 0, turned=False)
 
     def _admit(self, member: str, session_id: str, link: Link, position: int, turned: bool) -> None:
-        with self._state_mutex:
-            self._state.resume_session(session_id, member)
-            if not 0 <= position <= self._state.tail:
-                raise InvalidArgument(f"the log ends at {self._state.tail}, not at {position}")
+        self.check_session(member, session_id)
+        if not 0 <= position <= self.log.tail:
+            raise InvalidArgument(f"the log ends at {self.log.tail}, not at {position}")
         self._multicaster.admit(Outlet(self, session_id, member, link, position, turned))
 
     def check_session(self, member: str, session_id: str) -> None:
@@ -355,6 +354,11 @@ class Room:
     def member_count(self) -> int:
         """See `Audience`."""
         return self._state.views.count
+
+    def admitted(self, outlet: Outlet) -> bool:
+        """See `Audience`."""
+        with self._state_mutex:
+            return self._state.resume_session(outlet.session_id, outlet.member)
 
     def confirmed(self, outlet: Outlet, answer: object) -> None:
         """See `Audience`: take down the marks that a delivery was answered with."""

@@ -119,7 +119,7 @@ class Writer:
                 self._commit(group)
             except Exception:  # a defect: nobody may hang for it
                 log.exception("a commit failed")
-                for request in group:
+                for request in (r for r in group if not r.done):
                     request.fail(PyroChatError("internal error: the server could not do this; its log says why"))
             if self._closing and self._requests.empty():
                 return
