@@ -206,6 +206,11 @@ class Room:
             loss = f"what {identity.name} has up to message {resume.position} is not what the log has"
         else:
             return
+        with self._state_mutex:
+            known = self._state.secret_of(identity.member)
+        if identity.secret is None or identity.secret != known:  # anybody could say so, and stop the room for good
+            logger.warning("room %s: %s, but who says so was never a member: not believed", self.name, loss)
+            raise LogLost(f"{loss}: if that is so, ask the room's operator to look at its log")
 
         def plan() -> list[Draft]:
             self._note_loss(loss)
