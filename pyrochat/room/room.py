@@ -184,7 +184,7 @@ class Room:
         try:
             self._writer.submit(Request(plan, changes_view=True)).wait()
         except BaseException:
-            self._end_sessions([session.id])
+            self._end_session(session)
             raise
         return session.id, self.log.tail
 
@@ -254,27 +254,28 @@ class Room:
 
     def check_session(self, member: str, session_id: str) -> None:
         """Raise UnknownSession where *member* has no such session."""
+        self._session(member, session_id)
+
+    def _session(self, member: str, session_id: str) -> Session:
         with self._state_mutex:
             session = self._state.sessions.get(session_id)
-            if session is None or session.member != member:
-                raise UnknownSession("this session has ended: join again")
+        if session is None or session.member != member:
+            raise UnknownSession("this session has ended: join again")
+        return session
 
     def leave(self, member: str, session_id: str) -> None:
         """End a session of *member*; returns when its "left" is on disk, where it was the last one."""
-        self.check_session(member, session_id)
-        self._end_sessions([session_id]).wait()
+        self._end_session(self._session(member, session_id)).wait()
 
-    def _end_sessions(self, ids: Sequence[str]) -> Request:
-        def plan() -> list[Draft]:
-            ended = [s for id in ids if (s := self._state.sessions.get(id)) is not None]
-            drafts = self._state.drop_sessions([s.id for s in ended])
-            for session in ended:
-                self._names.release(session.member, session.id)
-            return drafts
+    def _end_session(self, session: Session) -> Request:
+        self._multicaster.dismiss(self, session.id)
+        return self._writer.submit(Request(lambda: self._drop([session]), changes_view=True))
 
-        for id in ids:
-            self._multicaster.dismiss(self, id)
-        return self._writer.submit(Request(plan, changes_view=True))
+    def _drop(self, sessions: Sequence[Session]) -> list[Draft]:
+        """In the writer's thread: forget *sessions*, and let their names go."""
+        for session in sessions:
+            self._names.release(session.member, session.id)
+        return self._state.drop_sessions([session.id for session in sessions])
 
     # -- the writer's thread ----------------------------------------------------------------------------
 
@@ -389,13 +390,17 @@ class Room:
         if self.log.loss is not None:
             return
         with self._state_mutex:
-            late = [session.id for session in self._state.sessions.lost_before(now - self.timing.grace_seconds)]
+            late = self._late_sessions(now)
         if (late or self._leaves_failed) and (self._expiry is None or self._expiry.done):
             self._leaves_failed = False
+            request = Request(lambda: self._drop(self._late_sessions(now)), changes_view=True)  # who came back stays
             try:
-                self._expiry = self._end_sessions(late)
+                self._expiry = self._writer.submit(request)
             except RoomClosing:
                 return  # they are suspected again at the next start
+
+    def _late_sessions(self, now: float) -> list[Session]:
+        return self._state.sessions.lost_before(now - self.timing.grace_seconds)
 
     # -- the operator ---------------------------------------------------------------------------------------
 
