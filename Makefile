@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test style types tests coverage clean setup
+.PHONY: run test style types tests coverage clean setup faults soak
 .SILENT: run setup $(READY)
 
 run: setup
@@ -38,3 +38,12 @@ coverage: setup
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Faults in real processes, then the history checker; see docs/reliability.md.
+MINUTES ?= 10
+
+faults: setup
+	$(BIN)/python -m faults run --seconds 120
+
+soak: setup
+	$(BIN)/python -m faults run --seconds $$(( $(MINUTES) * 60 ))

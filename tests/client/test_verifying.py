@@ -1,0 +1,122 @@
+"""Client and room prove to each other that they have the same log; a loss stops the room until somebody decides."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pyrochat import Chat, LogLost, OtherLog, Server
+from tests.support import eventually
+
+Join = Callable[..., Chat]
+
+
+def cut(data: Path, after: int) -> None:
+    """Take the tail of the stopped server's log away, and everything on its disk that could tell."""
+    log = data / "rooms" / "lobby.sqlite3"
+    db = sqlite3.connect(log)
+    db.execute("DELETE FROM messages WHERE id > ?", (after,))
+    db.execute("UPDATE members SET delivered = min(delivered, ?), read = min(read, ?)", (after, after))
+    db.commit()
+    db.close()
+    log.with_suffix(".tail").unlink()
+
+
+def test_a_replica_is_proven_identical_with_the_room(joined: Join) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    message = ana.send_many([f"text {i}" for i in range(100)])[-1]
+    igor.wait_for(message.id, timeout=5)
+    verification = igor.verify()
+    assert verification.whole
+    assert (verification.identical_up_to, verification.end) == (message.id, message.id)
+    assert verification == ana.verify()
+
+
+def test_a_replica_that_differs_is_told_up_to_where_it_does_not(joined: Join) -> None:
+    ana = joined("Ana")
+    ana.send_many([f"text {i}" for i in range(100)])
+    ana.history()
+    ana._replica._columns._texts[41] = "forged"  # message 42
+    verification = ana.verify()
+    assert not verification
+    assert verification.identical_up_to == 41
+
+
+def test_a_log_that_lost_its_tail_is_noticed_by_who_saw_more(
+    server: Server, host_lobby: Callable[..., Server], joined: Join, data: Path
+) -> None:
+    """Given a restart on a log without its last messages, when a client that has them comes back,
+    then the room takes nothing, says why, and no id is given twice; the operator's decision ends that."""
+    ana, reasons = joined("Ana"), []
+    ana.on_state(lambda state, reason: reasons.append(reason))
+    ana.send_many([f"text {i}" for i in range(50)])
+    before = ana.history()
+    port = server.port
+    server.close()
+    cut(data, 20)
+
+    second = host_lobby(port=port)
+    eventually(lambda: any("has lost messages" in reason for reason in reasons))
+    [room] = second.status()
+    assert room.loss is not None
+    assert room.tail == 20
+    with pytest.raises(LogLost, match="accept-loss"):
+        joined("Igor")
+    assert ana.history() == before
+    second.close()
+
+    third = host_lobby(port=port)  # it remembers
+    assert third.status()[0].loss is not None
+    third.close()
+
+
+def test_after_the_operator_accepted_a_loss_nothing_old_is_mixed_with_the_new(
+    server: Server, data: Path, joined: Join
+) -> None:
+    ana = joined("Ana")
+    ana.send_many([f"text {i}" for i in range(50)])
+    before = ana.history()
+    port = server.port
+    server.close()
+    cut(data, 20)
+    with Server(["lobby"], data, port=port, nameserver=False) as second:
+        eventually(lambda: second.status()[0].loss)
+    with Server(["lobby"], data, port=port, nameserver=False, accept_loss=True):
+        eventually(lambda: ana.state == "refused")
+        with pytest.raises(OtherLog):
+            ana.send("into which log?")
+        igor = joined("Igor")
+        assert igor.send("new").id > 20
+        assert igor.verify().whole
+        assert ana.history() == before
+
+
+def test_a_client_that_saw_no_more_goes_on_after_a_loss_was_accepted(server: Server, data: Path, joined: Join) -> None:
+    ana = joined("Ana")
+    ana.send("one")
+    ana.history()
+    port = server.port
+    server.close()
+    log = data / "rooms" / "lobby.sqlite3"
+    db = sqlite3.connect(log)
+    db.execute("INSERT INTO about VALUES ('loss', 'somebody saw more')")
+    db.commit()
+    db.close()
+    with Server(["lobby"], data, port=port, nameserver=False, accept_loss=True):
+        assert ana.send("two", timeout=10).text == "two"
+        assert ana.verify().whole
+
+
+def test_members_are_told_of_a_loss(server: Server, joined: Join, data: Path) -> None:
+    ana, told = joined("Ana"), []
+    ana.on_notice(told.append)
+    room = server._rooms["lobby"]
+    with room._state_mutex:
+        room._note_loss("somebody saw more")
+    eventually(lambda: told)
+    assert "has lost messages" in told[0]
+    with pytest.raises(LogLost):
+        ana.send("not taken")
