@@ -1,0 +1,175 @@
+"""A member falls silent, and nothing is closed: what do the others feel, when does it leave, does it heal?
+
+Stopped (SIGSTOP), or behind a proxy that passes nothing on. The others' latency is from the beginning of
+a send until another member's program was shown the message.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from faults.cluster import Cluster
+from faults.events import OK
+from faults.history import History
+from faults.processes import Recorder, eventually
+from faults.proxy import BOTH, TO_CLIENT, TO_SERVER
+from faults.report import Report, percentile
+
+__all__ = ["Plan", "blackhole", "stopped"]
+
+SILENT = "silent"
+MOST_RATIO = 1.5
+HEAL_SECONDS = 15.0
+
+_START_SECONDS = 90.0
+_WARM_UP_SECONDS = 3.0
+_MARGIN_SECONDS = 1.0  # the room looks around four times a second, and we see its message only when it comes
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """seconds: of each phase; members: in all; rate: messages a second in all."""
+
+    seconds: float
+    members: int
+    rate: float
+
+
+@dataclass(slots=True)
+class _Phase:
+    """A stretch of time, `time.monotonic_ns()`. healed: when the silent member had caught up."""
+
+    name: str
+    begun: int
+    ended: int
+    healed: int = 0
+
+
+def stopped(cluster: Cluster, progress: Progress, plan: Plan) -> Report:
+    """SIGSTOP, and after a while SIGCONT."""
+    report = Report(f"one of {plan.members} members stopped for {plan.seconds:g} s, {plan.rate:g} messages/s")
+    silent = _start(cluster, plan, None)
+    phases = [
+        _phase("all well", plan, progress),
+        _silence(cluster, silent, plan, progress, "stopped", silent.stop, silent.resume),
+    ]
+    report.faults["member stopped"] += 1
+    return _finish(cluster, report, phases, progress)
+
+
+def blackhole(cluster: Cluster, progress: Progress, plan: Plan) -> Report:
+    """Packets vanish to the server, to the client, and both ways."""
+    report = Report(f"one of {plan.members} members behind a blackhole, {plan.rate:g} messages/s")
+    proxy = cluster.start_proxy()
+    silent = _start(cluster, plan, proxy.at)
+    phases = [_phase("all well", plan, progress)]
+    for direction in (TO_SERVER, TO_CLIENT, BOTH):
+        name = f"blackhole {direction}" if direction != BOTH else "blackhole both ways"
+        hold = lambda direction=direction: proxy.hold(direction)  # noqa: E731
+        phases.append(_silence(cluster, silent, plan, progress, name, hold, proxy.release))
+        report.faults[name] += 1
+    return _finish(cluster, report, phases, progress)
+
+
+def _start(cluster: Cluster, plan: Plan, at: str | None) -> Recorder:
+    """The server, the members, and the load; returns the one that will fall silent. It sends nothing itself."""
+    cluster.start_server()
+    others = plan.members - 1
+    for number in range(others):
+        cluster.start_recorder(f"member{number}", every=others / plan.rate, silent=True)
+    silent = cluster.start_recorder(SILENT, threads=0, at=at or "")
+    cluster.wait_until_back(0, _START_SECONDS)
+    for recorder in cluster.recorders:
+        recorder.ask("go")
+    cluster.wait_until_back(0, _START_SECONDS)
+    time.sleep(_WARM_UP_SECONDS)
+    return silent
+
+
+def _phase(name: str, plan: Plan, progress: Progress) -> _Phase:
+    progress(name)
+    begun = time.monotonic_ns()
+    time.sleep(plan.seconds)
+    return _Phase(name, begun, time.monotonic_ns())
+
+
+def _silence(
+    cluster: Cluster, silent: Recorder, plan: Plan, progress: Progress, name: str,
+    begin: Callable[[], None], end: Callable[[], None],
+) -> _Phase:  # fmt: skip
+    begin()
+    phase = _phase(name, plan, progress)
+    end()
+    others = [recorder for recorder in cluster.recorders if recorder is not silent]
+    goal = max(status.end for status in cluster.statuses(others))
+
+    def caught_up() -> bool:
+        status = cluster.statuses([silent])[0]
+        return status.state == "connected" and status.end >= goal
+
+    eventually(caught_up, 60.0, f"{SILENT} has caught up after: {name}")
+    phase.healed = time.monotonic_ns()
+    time.sleep(1.0)
+    return phase
+
+
+def _finish(cluster: Cluster, report: Report, phases: list[_Phase], progress: Progress) -> Report:
+    progress("everybody is to have everything")
+    cluster.settle()
+    progress("the checker looks at the history")
+    history = cluster.history()
+    report.check(history)
+    usual = 0.0
+    timing = cluster.timing
+    bound = timing.beat_seconds + timing.silent_seconds + timing.grace_seconds + _MARGIN_SECONDS
+    for phase in phases:
+        latencies = _latencies(history, phase)
+        p50, p99 = percentile(latencies, 0.5), percentile(latencies, 0.99)
+        report.add(f"{phase.name}: latency of the others, p50", f"{p50 * 1000:.1f} ms")
+        if not usual:
+            usual = p99
+            report.add(f"{phase.name}: p99", f"{p99 * 1000:.1f} ms")
+            continue
+        ratio = p99 / usual if usual else 0.0
+        bound_shown = f"{MOST_RATIO:g} times"
+        report.add(f"{phase.name}: p99", f"{p99 * 1000:.1f} ms, {ratio:.2f} times", bound_shown, ratio <= MOST_RATIO)
+        left = _left(history, phase)
+        figure = "never" if left is None else f"{left:.1f} s"
+        report.add(f"{phase.name}: left the view after", figure, f"{bound:g} s", left is not None and left <= bound)
+        healed = (phase.healed - phase.ended) / 1e9
+        report.add(f"{phase.name}: healed after", f"{healed:.2f} s", f"{HEAL_SECONDS:g} s", healed <= HEAL_SECONDS)
+    return report
+
+
+def _latencies(history: History, phase: _Phase) -> list[float]:
+    """Seconds from each send of *phase* to each other member but the silent one."""
+    begun = {
+        send.text: (send.begun, send.member)
+        for send in history.sends
+        if phase.begun <= send.begun < phase.ended and send.outcome == OK
+    }
+    found = []
+    for replica in history.replicas:
+        if replica.member in ("", SILENT):
+            continue
+        for content, at in zip(replica.contents, replica.times, strict=True):
+            send = begun.get(content.text)
+            if send is not None and send[1] != replica.member:
+                found.append((at - send[0]) / 1e9)
+    return found
+
+
+def _left(history: History, phase: _Phase) -> float | None:
+    """Seconds from the beginning of *phase* until somebody was told that the silent member has left."""
+    told = [
+        at
+        for replica in history.replicas
+        if replica.member not in ("", SILENT)
+        for content, at in zip(replica.contents, replica.times, strict=True)
+        if content.text == f"{SILENT} left" and phase.begun <= at <= phase.healed
+    ]
+    return (min(told) - phase.begun) / 1e9 if told else None

@@ -1,0 +1,1 @@
+"""The tests mirror the package; `support` has what they share."""

@@ -1,0 +1,236 @@
+"""Reading: handlers, listeners, unread, and what counts as read."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from pyrochat import Chat, InvalidArgument, Message, UnknownMessage
+from tests.support import Running, eventually, texts
+
+Join = Callable[..., Chat]
+
+
+def test_a_handler_gets_each_message_from_now_on_in_order(joined: Join) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    igor.wait_for(ana.send("before").id, timeout=10)
+    seen: list[Message] = []
+
+    @igor.on_message
+    def show(message: Message) -> None:
+        seen.append(message)
+
+    sent = ana.send_many([str(number) for number in range(700)])
+    eventually(lambda: len(seen) >= 700)
+    assert seen == sent
+    assert callable(show)
+
+
+def test_a_handler_that_raises_is_reported_and_goes_on(joined: Join, caplog: pytest.LogCaptureFixture) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    seen: list[str] = []
+
+    @igor.on_message
+    def fussy(message: Message) -> None:
+        seen.append(message.text)
+        if message.text == "bad":
+            raise ZeroDivisionError
+
+    with caplog.at_level(logging.ERROR, "pyrochat"):
+        ana.send("bad")
+        last = ana.send("good")
+        eventually(lambda: seen == ["bad", "good"])
+    reports = [record for record in caplog.records if record.name == "pyrochat"]
+    assert [record.getMessage() for record in reports] == [f"the handler 'fussy' failed on message #{last.id - 1}"]
+    assert reports[0].exc_info is not None
+
+
+def test_a_message_on_which_its_handler_failed_is_not_read(joined: Join) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    entered, gate = threading.Event(), threading.Event()
+
+    @igor.on_message
+    def fussy(message: Message) -> None:
+        if message.text == "bad":
+            raise ZeroDivisionError
+        entered.set()
+        assert gate.wait(10)
+
+    bad, _ = ana.send_many(["bad", "next"])
+    assert entered.wait(10)
+    assert igor.read_mark < bad.id
+    gate.set()
+
+
+def test_a_slow_handler_delays_only_itself(joined: Join) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    gate = threading.Event()
+    quick: list[str] = []
+    igor.on_message(lambda message: gate.wait(10))
+    igor.on_message(lambda message: quick.append(message.text))
+    last = ana.send_many(list("abc"))[-1]
+    eventually(lambda: quick == list("abc"))
+    assert igor.wait_for(last.id, timeout=10) == last
+    eventually(lambda: ana.confirmations(last.id).delivered_to == {"Igor"})
+    gate.set()
+
+
+def test_listen_yields_what_comes_and_ends_when_nothing_does(joined: Join) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    igor.wait_for(ana.send("before").id, timeout=10)
+    live = igor.listen(timeout=0.3)
+    ana.send_many(["one", "two"])
+    assert texts(list(live)) == ["one", "two"]
+
+
+def test_listen_begins_after_an_id_with_history(joined: Join) -> None:
+    chat = joined("Ana")
+    chat.send_many(["one", "two"])
+    assert [m.id for m in chat.listen(timeout=0.05, after=0)] == [1, 2, 3]
+    assert texts(list(chat.listen(timeout=0.05, after=2))) == ["two"]
+    with pytest.raises(InvalidArgument):
+        chat.listen(after=-1)
+
+
+def test_listen_is_live_from_the_call_not_from_the_first_look(joined: Join) -> None:
+    chat = joined("Ana")
+    live = chat.listen(timeout=0.3)
+    chat.send("one")
+    assert next(live).text == "one"
+
+
+def test_listen_ends_at_leave_after_what_is_here(joined: Join) -> None:
+    chat = joined("Ana")
+    live = chat.listen(after=0)
+    last = chat.send("one")
+    chat.wait_for(last.id, timeout=10)
+    listening = Running(lambda: list(live))
+    chat.leave()
+    assert texts(listening.result()) == ["one"]  # type: ignore[arg-type]
+
+
+def test_what_listen_has_yielded_is_read(joined: Join) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    first, second = ana.send_many(["one", "two"])
+    assert next(igor.listen(after=first.id - 1)) == first
+    eventually(lambda: ana.confirmations(first.id).read_by == {"Igor"})
+    assert ana.confirmations(second.id).read_by == set()
+    assert igor.read_mark == first.id
+
+
+def test_what_a_handler_has_returned_from_is_read(joined: Join) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    gate = threading.Event()
+    entered = threading.Event()
+
+    @igor.on_message
+    def show(message: Message) -> None:
+        entered.set()
+        assert gate.wait(10)
+
+    message = ana.send("one")
+    assert entered.wait(10)
+    eventually(lambda: ana.confirmations(message.id).delivered_to == {"Igor"})
+    assert ana.confirmations(message.id).waiting_for == {"Igor"}
+    gate.set()
+    eventually(lambda: ana.confirmations(message.id).read_by == {"Igor"})
+
+
+def test_unread_gives_what_others_wrote_and_marks_it_read(joined: Join) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    igor.unread()
+    igor.send("mine")
+    message = ana.send("hers")
+    igor.wait_for(message.id, timeout=10)
+    assert igor.unread() == [message]
+    assert igor.unread() == []
+    eventually(lambda: ana.confirmations(message.id).read_by == {"Igor"})
+
+
+def test_looking_does_not_mark(joined: Join) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    message = ana.send("hi")
+    igor.wait_for(message.id, timeout=10)
+    for look in (
+        igor.history,
+        igor.history()._repr_html_,
+        lambda: repr(igor),
+        lambda: igor.members,
+        lambda: igor.marks,
+    ):
+        look()
+    assert igor.read_mark < message.id
+    igor.wait_for(igor.send("my own, after it").id, timeout=10)
+    assert igor.read_mark < message.id
+    assert ana.confirmations(message.id).read_by == set()
+
+
+def test_sending_marks_ones_own_message_read(joined: Join) -> None:
+    chat = joined("Ana")
+    message = chat.send("mine")
+    eventually(lambda: chat.read_mark == message.id)
+    eventually(lambda: chat.marks["Ana"] == (message.id, message.id))
+
+
+def test_reading_by_hand_leaves_it_to_mark_read(joined: Join) -> None:
+    ana, igor = joined("Ana"), joined("Igor", read="manual")
+    seen = threading.Event()
+    igor.on_message(lambda message: seen.set())
+    first, second = ana.send_many(["one", "two"])
+    assert seen.wait(10)
+    assert [m.id for m in igor.listen(timeout=0.05, after=first.id - 1)] == [first.id, second.id]
+    eventually(lambda: ana.confirmations(second.id).delivered_to == {"Igor"})
+    assert ana.confirmations(first.id).read_by == set()
+    igor.mark_read(first.id)
+    assert ana.confirmations(first.id).read_by == {"Igor"}
+    assert ana.confirmations(second.id).read_by == set()
+    igor.mark_read(first.id - 1)
+    assert igor.read_mark == first.id
+
+
+def test_what_is_not_here_can_not_be_marked(joined: Join) -> None:
+    chat = joined("Ana")
+    with pytest.raises(UnknownMessage):
+        chat.mark_read(99)
+    with pytest.raises(InvalidArgument):
+        chat.mark_read(0)
+
+
+def test_the_room_knows_a_mark_when_mark_read_returns(joined: Join) -> None:
+    """Also where the mark had moved on by itself, and was not told yet."""
+    ana, igor = joined("Ana"), joined("Igor")
+    for number in range(5):
+        message = ana.send(str(number))
+        igor.wait_for(message.id, timeout=10)
+        next(igor.listen(after=message.id - 1))
+        igor.mark_read(message.id)
+        assert ana.confirmations(message.id).read_by == {"Igor"}
+
+
+def test_leaving_does_not_wait_for_a_mark_that_was_told(joined: Join) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    for number in range(3):
+        message = ana.send(str(number))
+        next(igor.listen(after=message.id - 1))
+        Running(igor.leave).result(3)
+        eventually(lambda message=message: ana.confirmations(message.id).read_by == {"Igor"})
+        igor = joined("Igor")
+
+
+def test_marks_outlast_a_stay(joined: Join) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    message = ana.send("hi")
+    igor.wait_for(message.id, timeout=10)
+    igor.mark_read(message.id)
+    igor.leave()
+    again = joined("Igor")
+    assert again.read_mark >= message.id
+    assert message not in again.unread()
+
+
+def test_reading_is_by_itself_or_by_hand(joined: Join) -> None:
+    with pytest.raises(InvalidArgument, match='"auto" or "manual"'):
+        joined("Ana", read="sometimes")

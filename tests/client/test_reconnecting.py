@@ -1,0 +1,231 @@
+"""Coming back: without loss, repetition, or a flood of joins and leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import pyrochat
+from pyrochat import Chat, ChatClosed, OtherLog, RoomUnreachable, SendTimeout, Server, WaitTimeout
+from pyrochat.pyro.daemon import Daemon, expose, take_callers_socket
+from pyrochat.pyro.remote import shut_down
+from tests.support import Running, changes, eventually, texts
+
+Join = Callable[..., Chat]
+
+
+@pytest.fixture
+def restarted(server: Server, host_lobby: Callable[..., Server]) -> Callable[..., Server]:
+    """Closes the server (if it is not closed) and starts another at its port, with its data."""
+
+    def restart(**options: object) -> Server:
+        server.close()
+        return host_lobby(port=server.port, **options)
+
+    return restart
+
+
+def is_back(chat: Chat) -> bool:
+    return chat.state == "connected"
+
+
+def test_after_a_restart_of_the_server_the_room_goes_on(joined: Join, restarted: Callable[..., Server]) -> None:
+    ana, igor = joined("Ana", read="manual"), joined("Igor", read="manual")
+    before = ana.send_many(["one", "two"])
+    igor.wait_for(before[-1].id, timeout=10)
+    igor.mark_read(before[0].id)
+    restarted()
+    after = ana.send("three")
+    assert after.id == before[-1].id + 1
+    assert igor.wait_for(after.id, timeout=10) == after
+    assert ana.history() == igor.history()
+    assert texts(igor.history()) == ["one", "two", "three"]
+    assert changes(igor.history()) == ["Ana joined", "Igor joined"]
+    state = ana.confirmations(before[0].id)
+    assert (state.read_by, state.waiting_for) == ({"Igor"}, set())
+    assert ana.confirmations(before[1].id).waiting_for == {"Igor"}
+
+
+def test_a_send_made_while_the_server_is_away_arrives_once(
+    server: Server, joined: Join, restarted: Callable[..., Server]
+) -> None:
+    chat = joined("Ana")
+    server.close()
+    eventually(lambda: chat.state == "reconnecting")
+    sends = [Running(lambda number=number: chat.send(str(number))) for number in range(5)]
+    eventually(lambda: chat.pending == 5)
+    restarted()
+    messages = [send.result() for send in sends]
+    assert sorted(m.text for m in messages) == list("01234")  # type: ignore[attr-defined]
+    assert sorted(texts(chat.history())) == list("01234")
+    assert changes(chat.history()) == ["Ana joined"]
+
+
+def test_sends_during_a_restart_are_there_once_each(joined: Join, restarted: Callable[..., Server]) -> None:
+    chats = [joined(name) for name in ("Ana", "Igor", "Zoë")]
+
+    def send(chat: Chat) -> list[int]:
+        return [chat.send(f"{chat.name} {number}").id for number in range(150)]
+
+    sending = [Running(lambda chat=chat: send(chat)) for chat in chats]
+    eventually(lambda: len(chats[0].history()) > 40)
+    restarted()
+    ids = [id for each in sending for id in each.result(30)]  # type: ignore[attr-defined]
+    for chat in chats:
+        chat.wait_for(max(ids), timeout=10)
+        assert sorted(texts(chat.history())) == sorted(f"{c.name} {n}" for c in chats for n in range(150))
+        assert sorted(changes(chat.history())) == ["Ana joined", "Igor joined", "Zoë joined"]
+        assert [m.id for m in chat.history()] == list(range(1, 454))
+    assert len(set(ids)) == 450
+
+
+def test_who_does_not_come_back_after_a_restart_has_left_after_the_grace(
+    server: Server, joined: Join, restarted: Callable[..., Server]
+) -> None:
+    ana = joined("Ana")
+    server.close()
+    ana.leave()
+    restarted()
+    igor = joined("Igor")
+    assert igor.members == ["Ana", "Igor"]
+    eventually(lambda: igor.members == ["Igor"])
+    assert changes(igor.history()) == ["Ana joined", "Igor joined", "Ana left"]
+
+
+@pytest.mark.parametrize("which", ["calls", "deliveries"])
+def test_a_lost_connection_comes_back_without_anybody_noticing(joined: Join, which: str) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    states: list[str] = []
+    igor.on_state(lambda state, reason: states.append(state))
+    for number in range(3):
+        states.clear()
+        session = igor._session
+        shut_down(session._remote._connection.sock if which == "calls" else session._served.sock)  # type: ignore[union-attr]
+        sent = igor.send(f"igor {number}"), ana.send(f"ana {number}")
+        for message in sent:
+            assert igor.wait_for(message.id, timeout=10) == message
+        eventually(lambda: states[-1:] == ["connected"])
+    assert changes(ana.history()) == ["Ana joined", "Igor joined"]
+    assert ana.history() == igor.history()
+
+
+def test_the_state_says_what_happened_and_why(server: Server, joined: Join, restarted: Callable[..., Server]) -> None:
+    chat = joined("Ana")
+    states: list[tuple[str, str]] = []
+    chat.on_state(lambda state, reason: states.append((state, reason)))
+    server.close("back in a minute")
+    eventually(lambda: "reconnecting" in chat.state)
+    restarted()
+    eventually(lambda: is_back(chat))
+    chat.leave()
+    assert states[0] == ("reconnecting", "back in a minute")
+    assert [state for state, _ in states][-2:] == ["connected", "closed"]
+
+
+def test_what_needs_the_room_waits_for_it_only_so_long(
+    server: Server, joined: Join, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyrochat.client.chat._ASK_SECONDS", 0.1)
+    chat = joined("Ana")
+    message = chat.send("hi")
+    server.close()
+    eventually(lambda: chat.state == "reconnecting")
+    with pytest.raises(WaitTimeout, match="no connection to the room in time"):
+        chat.confirmations(message.id)
+    with pytest.raises(SendTimeout):
+        chat.send("more", timeout=0.1)
+    assert texts(chat.history()) == ["hi"]
+    assert chat.members == ["Ana"]
+
+
+def test_leaving_while_the_server_is_away_fails_what_is_waiting(server: Server, joined: Join) -> None:
+    chat = joined("Ana")
+    server.close()
+    eventually(lambda: chat.state == "reconnecting")
+    sending = Running(lambda: chat.send("never"))
+    eventually(lambda: chat.pending == 1)
+    chat.leave()
+    with pytest.raises((SendTimeout, ChatClosed)):
+        sending.result()
+
+
+@expose
+class DroppingRoom:
+    """A room that lets anybody join, and then drops the connection that was to be turned around."""
+
+    def rooms(self) -> list[str]:
+        return ["lobby"]
+
+    def join(self, callback_uri: None, resume: None) -> list[object]:
+        return ["session", "log", 0]
+
+    def attach(self, session_id: str, position: int) -> None:
+        sock, no_answer = take_callers_socket()
+        sock.close()
+        raise no_answer
+
+
+def test_a_connection_that_is_dropped_instead_of_welcomed_is_not_waited_for() -> None:
+    """A server that is being stopped may do that; who waits is away for as long."""
+    daemon = Daemon("localhost", 0, greet=lambda connection, data: ("somebody", None), bid_farewell=lambda who: None)
+    daemon.register(DroppingRoom(), "pyrochat.server")
+    daemon.register(DroppingRoom(), "pyrochat.lobby")
+    accepting = Running(daemon.requestLoop)
+    try:
+        joining = Running(lambda: pyrochat.join("Ana", at=daemon.locationStr))
+        with pytest.raises(RoomUnreachable):
+            joining.result(3)
+    finally:
+        daemon.shutdown()
+        accepting.result()
+
+
+def test_another_log_is_never_merged(joined: Join, restarted: Callable[..., Server], tmp_path: Path) -> None:
+    chat = joined("Ana")
+    chat.send("kept")
+    before = chat.history()
+    reasons: list[str] = []
+    chat.on_state(lambda state, reason: reasons.append(reason))
+    restarted(data=tmp_path / "another")
+    eventually(lambda: chat.state == "refused")
+    with pytest.raises(OtherLog, match="another log now"):
+        chat.send("more")
+    assert chat.history() == before
+    assert "another log now" in reasons[-1]
+
+
+def test_a_room_that_has_lost_its_tail_takes_nothing(
+    server: Server, joined: Join, restarted: Callable[..., Server], data: Path
+) -> None:
+    """Given a client that has seen more than the log has, when the server is back, then all is as it was."""
+    chat = joined("Ana")
+    server.close()
+    log = data / "rooms" / "lobby.sqlite3"
+    backup = log.read_bytes()
+    second = restarted()
+    chat.send_many(list("abc"))
+    before = chat.history()
+    reasons: list[str] = []
+    chat.on_state(lambda state, reason: reasons.append(reason))
+    second.close()
+    for rest in log.parent.glob("lobby.*"):
+        rest.unlink()
+    log.write_bytes(backup)
+    restarted()
+    eventually(lambda: any("has lost messages" in reason for reason in reasons))
+    with pytest.raises(SendTimeout):
+        chat.send("more", timeout=0.2)
+    assert chat.history() == before
+
+
+def test_verify_compares_the_replica_with_the_rooms_log(joined: Join) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    last = ana.send_many([str(number) for number in range(50)])[-1]
+    igor.wait_for(last.id, timeout=10)
+    for chat in (ana, igor):
+        verification = chat.verify()
+        assert verification.whole
+        assert (verification.identical_up_to, verification.end) == (last.id, last.id)
+    assert ana.verify() == igor.verify()

@@ -1,0 +1,180 @@
+"""Sending: acknowledged, ordered, once; many senders share calls."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from pyrochat import (
+    BatchTooLarge,
+    Chat,
+    InvalidArgument,
+    InvalidText,
+    KeyConflict,
+    Message,
+    SendTimeout,
+    Server,
+)
+from pyrochat.room.room import Room
+from tests.support import Running, eventually, texts
+
+Join = Callable[..., Chat]
+
+
+class HeldRoom:
+    """Notes the posts that reach a room, and holds them up while `gate` is closed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.posts: list[list[str]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        original = Room.post
+
+        def post(room: Room, sender: str, texts: list[str], keys: list[str | None]) -> list[Message]:
+            self.posts.append(list(texts))
+            assert self.gate.wait(10)
+            return original(room, sender, texts, keys)
+
+        monkeypatch.setattr(Room, "post", post)
+
+
+@pytest.fixture
+def held_room(monkeypatch: pytest.MonkeyPatch) -> HeldRoom:
+    return HeldRoom(monkeypatch)
+
+
+def test_a_send_returns_the_message_in_its_place(joined: Join) -> None:
+    chat = joined("Erick")
+    first, second = chat.send("olá"), chat.send("line\nline ⏎ 😀")
+    assert (first.id, first.room, first.sender, first.text, first.kind) == (2, "lobby", "Erick", "olá", "chat")
+    assert second.id == 3
+    assert chat.history()[1:] == [first, second]
+
+
+def test_send_many_gives_consecutive_ids_in_one_call(joined: Join, held_room: HeldRoom) -> None:
+    chat = joined("Erick")
+    messages = chat.send_many(["a", "b", "c"])
+    assert [m.id for m in messages] == [2, 3, 4]
+    assert texts(messages) == ["a", "b", "c"]
+    assert held_room.posts == [["a", "b", "c"]]
+
+
+def test_send_many_of_nothing_sends_nothing(joined: Join) -> None:
+    chat = joined("Erick")
+    assert chat.send_many([]) == []
+    assert len(chat.history()) == 1
+
+
+@pytest.mark.parametrize("text", ["", "x" * 16_385, "\ud800", None, 7])
+def test_a_text_against_the_rules_is_refused_at_once(joined: Join, held_room: HeldRoom, text: object) -> None:
+    chat = joined("Erick")
+    with pytest.raises(InvalidText):
+        chat.send(text)  # type: ignore[arg-type]
+    assert held_room.posts == []
+
+
+def test_a_batch_beyond_the_bounds_is_refused(joined: Join) -> None:
+    with pytest.raises(BatchTooLarge):
+        joined("Erick").send_many(["x"] * 10_001)
+
+
+def test_the_largest_text_and_the_largest_batch_arrive(joined: Join) -> None:
+    chat, other = joined("Erick"), joined("Ana")
+    largest = chat.send("é" * 8192)
+    batch = chat.send_many(["y"] * 10_000)
+    assert other.wait_for(batch[-1].id, timeout=10).text == "y"
+    assert other.history(after=largest.id - 1)[0] == largest
+
+
+def test_the_same_text_with_the_same_key_appears_once(joined: Join) -> None:
+    chat = joined("Erick")
+    first = chat.send("hi", key="mine")
+    assert chat.send("hi", key="mine") == first
+    assert chat.send_many(["a", "b"], key="many") == chat.send_many(["a", "b"], key="many")
+    assert texts(chat.history()) == ["hi", "a", "b"]
+
+
+def test_a_key_with_another_text_is_a_conflict(joined: Join) -> None:
+    chat = joined("Erick")
+    chat.send("hi", key="mine")
+    with pytest.raises(KeyConflict):
+        chat.send("ho", key="mine")
+    with pytest.raises(InvalidArgument):
+        chat.send("ho", key="not äscii")
+
+
+def test_sends_that_are_made_during_a_call_share_the_next(joined: Join, held_room: HeldRoom) -> None:
+    chat = joined("Erick")
+    held_room.gate.clear()
+    sends = [Running(lambda: chat.send("first"))]
+    eventually(lambda: held_room.posts == [["first"]])
+    sends += [Running(lambda number=number: chat.send(str(number))) for number in range(30)]
+    eventually(lambda: chat.pending == 31)
+    held_room.gate.set()
+    messages = [send.result() for send in sends]
+    assert [m.text for m in messages] == ["first", *map(str, range(30))]  # type: ignore[attr-defined]
+    assert len(held_room.posts) == 2
+    assert chat.pending == 0
+
+
+def test_one_refused_send_does_not_take_those_that_share_its_call_with_it(joined: Join, held_room: HeldRoom) -> None:
+    chat = joined("Erick")
+    chat.send("hi", key="mine")
+    held_room.gate.clear()
+    first = Running(lambda: chat.send("first"))
+    eventually(lambda: held_room.posts[-1] == ["first"])
+    good, bad = Running(lambda: chat.send("good")), Running(lambda: chat.send("bad", key="mine"))
+    eventually(lambda: chat.pending == 3)
+    held_room.gate.set()
+    with pytest.raises(KeyConflict):
+        bad.result()
+    first.result()
+    good.result()
+    assert sorted(texts(chat.history())) == ["first", "good", "hi"]
+
+
+def test_a_send_that_is_not_acknowledged_in_time_says_its_key(joined: Join, held_room: HeldRoom) -> None:
+    chat = joined("Erick")
+    held_room.gate.clear()
+    with pytest.raises(SendTimeout, match="whether it was sent is unknown") as caught:
+        chat.send("late", timeout=0.05)
+    held_room.gate.set()
+    message = chat.send("late", key=caught.value.key)
+    assert texts(chat.history()) == ["late"]
+    assert message.key == caught.value.key
+
+
+def test_a_send_that_waits_behind_another_is_withdrawn_when_its_time_is_over(joined: Join, held_room: HeldRoom) -> None:
+    chat = joined("Erick")
+    held_room.gate.clear()
+    first = Running(lambda: chat.send("first"))
+    eventually(lambda: held_room.posts == [["first"]])
+    with pytest.raises(SendTimeout):
+        chat.send("second", timeout=0.05)
+    held_room.gate.set()
+    first.result()
+    chat.send("third")
+    assert texts(chat.history()) == ["first", "third"]
+
+
+def test_leave_sends_what_is_waiting(server: Server, joined: Join, held_room: HeldRoom) -> None:
+    chat, other = joined("Erick"), joined("Ana")
+    held_room.gate.clear()
+    sends = [Running(lambda number=number: chat.send(str(number))) for number in range(5)]
+    eventually(lambda: chat.pending == 5)
+    leaving = Running(chat.leave)
+    held_room.gate.set()
+    leaving.result()
+    for send in sends:
+        send.result()
+    eventually(lambda: sorted(texts(other.history())) == list("01234"))
+    eventually(lambda: other.members == ["Ana"])
+
+
+def test_history_and_members_show_what_was_acknowledged(joined: Join) -> None:
+    """Read your own writes, though nobody waits for a delivery."""
+    chat = joined("Erick")
+    for number in range(100):
+        assert chat.send(str(number)) == chat.history(last=1)[0]

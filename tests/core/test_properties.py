@@ -1,0 +1,294 @@
+"""What always holds in a room, whatever happens in whatever order: a state machine that hypothesis drives.
+
+It does with the core what `pyrochat.room.room` does, without threads: plans, commits that may fail, one
+outstanding delivery a session, answers that may lie, lost connections, crashes.
+"""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from pyrochat import KeyConflict, LogUnavailable
+from pyrochat.core.cursors import MARKS_IN_A_DELIVERY, Cursor, block_end
+from pyrochat.core.marks import Mark
+from pyrochat.core.sequencer import Draft, Sequencer
+from pyrochat.core.sessions import GONE, Session
+from pyrochat.core.state import RoomState
+from pyrochat.values.errors import NotAMember, UnknownMessage, UnknownSession
+from pyrochat.values.message import JOINED, Message
+from pyrochat.values.rules import fold
+from tests.core.modelling import Client, FailingLog, views_of
+
+GRACE = 5.0
+NAMES = ["Ana", "ANA", "Igor", "Zoë"]
+MEMBERS = sorted({fold(name) for name in NAMES})
+names = st.sampled_from(NAMES)
+whichever = st.integers(0, 50)
+offsets = st.integers(-8, 4)  # from where a replica or the log really ends
+seldom = st.integers(0, 3).map(lambda number: number == 0)
+
+
+class RoomMachine(RuleBasedStateMachine):
+    @initialize()
+    def open(self) -> None:
+        self.log = FailingLog("lobby")
+        self.now = 0.0
+        self.count = 0
+        self.clients: list[Client] = []
+        self.best: dict[str, Mark] = {}
+        self.acknowledged: dict[int, Message] = {}
+        self.start()
+        for name in ("Ana", "Igor"):
+            self.join(name, False)
+
+    def start(self) -> None:
+        self.state = RoomState(self.log, self.now)
+        self.sequencer = Sequencer(self.log)
+        self.leaves_failed = False
+
+    # -- as the room does it --------------------------------------------------------------------------
+
+    def commit(self, drafts: list[Draft], with_marks: bool = False) -> list[Message | KeyConflict] | None:
+        records = self.state.records_to_write(drafts, self.state.marks.unwritten if with_marks else {})
+        if not drafts and not records:
+            return []
+        try:
+            outcomes, appended = self.sequencer.sequence(drafts, records, self.count)
+        except LogUnavailable:
+            self.leaves_failed = True
+            return None
+        self.state.committed(appended, records)
+        for outcome in outcomes:
+            if isinstance(outcome, Message):
+                self.acknowledged[outcome.id] = outcome
+        return outcomes
+
+    def end_sessions(self, ids: list[str]) -> None:
+        for client in self.clients:
+            if client.session_id in ids:
+                client.cursor = None
+        self.commit(self.state.drop_sessions(ids))
+
+    def new_session(self, client: Client, with_marks: bool) -> bool:
+        self.count += 1
+        client.session_id = f"session {self.count}"
+        session = Session(client.session_id, fold(client.name), client.name, lost_at=self.now)
+        _, drafts = self.state.open_session(session, None)
+        if self.commit(drafts, with_marks) is None:
+            self.end_sessions([session.id])
+            return False
+        return True
+
+    def attach(self, client: Client) -> None:
+        if not self.state.resume_session(client.session_id, fold(client.name)):
+            raise UnknownSession
+        client.cursor = Cursor(len(client.replica))
+
+    def pick(self, which: int, connected: bool | None = None, outstanding: bool | None = None) -> Client | None:
+        found = [
+            client
+            for client in self.clients
+            if (connected is None or (client.cursor is not None) == connected)
+            and (outstanding is None or (client.cursor is not None and client.cursor.outstanding == outstanding))
+        ]
+        return found[which % len(found)] if found else None
+
+    # -- what may happen ------------------------------------------------------------------------------
+
+    @rule(
+        drafts=st.lists(
+            st.tuples(names, st.sampled_from("ab"), st.none() | st.sampled_from("kl")), min_size=1, max_size=4
+        ),
+        with_marks=st.booleans(),
+    )
+    def post(self, drafts: list[tuple[str, str, str | None]], with_marks: bool) -> None:
+        before = {(m.sender, m.key): m for m in self.log.read(0, 10_000) if m.key is not None}
+        outcomes = self.commit([Draft(name, text, key=key) for name, text, key in drafts], with_marks)
+        for (name, text, key), outcome in zip(drafts, outcomes or [], strict=False):
+            first = before.get((name, key))
+            if isinstance(outcome, Message):
+                assert (outcome.sender, outcome.text, outcome.key) == (name, text, key)
+                assert first is None or outcome == first
+            else:
+                made = self.log.find(name, key or "")
+                assert made is not None
+                assert made.text != text
+
+    @rule(name=names, with_marks=st.booleans())
+    def join(self, name: str, with_marks: bool) -> None:
+        if len(self.clients) < 8:
+            client = Client(name, "")
+            if self.new_session(client, with_marks):
+                self.clients.append(client)
+                self.attach(client)
+
+    @rule(which=whichever)
+    def leave(self, which: int) -> None:
+        client = self.pick(which)
+        if client is not None:
+            self.clients.remove(client)
+            self.end_sessions([client.session_id])
+
+    @rule(which=whichever)
+    def lose_the_connection(self, which: int) -> None:
+        client = self.pick(which, connected=True)
+        if client is not None:
+            client.cursor = None
+            self.state.lose_session(client.session_id, self.now)
+
+    @rule(which=whichever)
+    def come_back(self, which: int) -> None:
+        client = self.pick(which, connected=False)
+        if client is None:
+            return
+        try:
+            self.attach(client)
+        except UnknownSession:
+            if self.new_session(client, False):
+                self.attach(client)
+
+    @rule(which=whichever, steps=st.integers(1, 5))
+    def deliver(self, which: int, steps: int) -> None:
+        client = self.pick(which, outstanding=False)
+        if client is None or client.cursor is None:
+            return
+        cursor = client.cursor
+        upto = block_end(cursor.position, min(self.state.tail, cursor.position + steps))
+        marks, marks_upto = self.state.marks.since(cursor.marks_position, MARKS_IN_A_DELIVERY)
+        cursor.send(upto, marks_upto)
+        messages = self.log.read(cursor.position, upto - cursor.position)
+        client.replica += [message for message in messages if message.id > len(client.replica)]
+        for member, delivered, read in marks:
+            assert (delivered, read) >= client.marks.get(member, (0, 0))
+            client.marks[member] = (delivered, read)
+
+    @rule(which=whichever, delivered=offsets, read=offsets)
+    def confirm(self, which: int, delivered: int, read: int) -> None:
+        client = self.pick(which, outstanding=True)
+        if client is not None and client.cursor is not None:
+            end = len(client.replica)
+            believed = client.cursor.confirm(end + delivered, end + read)
+            assert believed[1] <= believed[0] <= len(client.replica)
+            self.state.marks.record(fold(client.name), *believed)
+
+    @rule(name=names, offset=offsets)
+    def mark_read(self, name: str, offset: int) -> None:
+        id = self.log.tail + offset
+        try:
+            self.state.mark_read(fold(name), id)
+        except UnknownMessage:
+            assert not 1 <= id <= self.log.tail
+        except NotAMember:
+            assert fold(name) not in views_of(self.log)[-1]
+
+    @rule()
+    def write_the_marks(self) -> None:
+        self.commit([], with_marks=True)
+
+    @rule(seconds=st.sampled_from([1.0, GRACE + 1.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+        late = [session.id for session in self.state.sessions.lost_before(self.now - GRACE)]
+        if late or self.leaves_failed:
+            self.leaves_failed = False
+            self.end_sessions(late)
+
+    @precondition(lambda self: not self.log.full)
+    @rule(happens=seldom)
+    def the_disk_fills_up(self, happens: bool) -> None:
+        self.log.full = happens
+
+    @precondition(lambda self: self.log.full)
+    @rule()
+    def the_disk_has_space_again(self) -> None:
+        self.log.full = False
+
+    @rule(happens=seldom)
+    def the_server_crashes_and_is_started_again(self, happens: bool) -> None:
+        if not happens:
+            return
+        view = self.state.views.present
+        at = [self.state.views.members_at(id) for id in range(self.log.tail + 2)]
+        known = {member: self.state.marks.of(member) for member in MEMBERS}
+        for client in self.clients:
+            client.cursor = None
+        self.start()
+        assert self.state.views.present == view
+        assert [self.state.views.members_at(id) for id in range(self.log.tail + 2)] == at
+        assert {member: self.state.marks.of(member) for member in MEMBERS} == known
+
+    # -- what always holds ----------------------------------------------------------------------------
+
+    @invariant()
+    def the_log_has_no_gaps_and_keeps_what_was_acknowledged(self) -> None:
+        messages = self.log.read(0, 10_000)
+        assert [m.id for m in messages] == list(range(1, self.log.tail + 1))
+        assert self.state.tail == self.log.tail
+        assert all(messages[id - 1] == message for id, message in self.acknowledged.items())
+
+    @invariant()
+    def every_replica_is_a_prefix_of_the_log(self) -> None:
+        for client in self.clients:
+            assert client.replica == self.log.read(0, len(client.replica))
+
+    @invariant()
+    def each_key_of_a_sender_is_there_once(self) -> None:
+        keys = [(m.sender, m.key) for m in self.log.read(0, 10_000) if m.key is not None]
+        assert len(keys) == len(set(keys))
+
+    @invariant()
+    def joins_and_leaves_alternate_and_agree_with_the_views(self) -> None:
+        last: dict[str, str | None] = {}
+        for message in self.log.changes():
+            assert message.change is not None
+            assert message.change != last.get(fold(message.sender), "left")
+            last[fold(message.sender)] = message.change
+        assert set(map(fold, self.state.views.present)) == {m for m, change in last.items() if change == JOINED}
+        views = views_of(self.log)
+        for id in range(self.log.tail + 1):
+            assert set(self.state.views.members_at(id)) == views[id]
+
+    @invariant()
+    def who_has_a_connection_is_a_member(self) -> None:
+        for client in self.clients:
+            if client.cursor is not None:
+                assert self.state.views.is_present(fold(client.name))
+
+    @invariant()
+    def nobody_without_a_session_stays_in_the_view(self) -> None:
+        if not self.leaves_failed:
+            assert all(self.state.sessions.state(fold(name)) != GONE for name in self.state.views.present)
+
+    @invariant()
+    def marks_only_grow_and_stay_within_the_log(self) -> None:
+        for member in MEMBERS:
+            delivered, read = self.state.marks.of(member)
+            best = self.best.get(member, (0, 0))
+            assert delivered >= best[0]
+            assert read >= best[1]
+            assert 0 <= read <= delivered <= self.log.tail
+            self.best[member] = (delivered, read)
+
+    @invariant()
+    def confirmations_range_over_the_members_at_the_message(self) -> None:
+        views = views_of(self.log)
+        present = views[-1]
+        for message in self.log.read(max(0, self.log.tail - 6), 6):
+            audience = views[message.id] - {fold(message.sender)}
+            state = self.state.confirmations(message)
+            marks = {member: self.state.marks.of(member) for member in audience}
+            assert set(map(fold, state.delivered_to)) == {m for m in audience if marks[m][0] >= message.id}
+            assert set(map(fold, state.read_by)) == {m for m in audience if marks[m][1] >= message.id}
+            assert set(map(fold, state.waiting_for)) == (audience & present) - set(map(fold, state.read_by))
+
+
+RoomMachine.TestCase.settings = settings(
+    max_examples=150,
+    stateful_step_count=40,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+TestWhatAlwaysHolds = RoomMachine.TestCase

@@ -1,0 +1,199 @@
+"""The client's end of a turned-around connection, and what a room can do to it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+
+import msgpack
+import pytest
+from Pyro5 import protocol
+from Pyro5.serializers import MarshalSerializer
+from Pyro5.socketutil import SocketConnection
+
+from pyrochat.pyro import callbacks as callbacks_module
+from pyrochat.pyro.callbacks import MAX_REQUEST_BYTES, CallbackServer, Served
+from pyrochat.pyro.daemon import expose
+from pyrochat.pyro.wire import HEADER_BYTES, MSGPACK, SERIALIZERS, request_frame
+from tests.support import Running, eventually
+
+
+@expose
+class Echo:
+    def __init__(self) -> None:
+        self.said: list[object] = []
+
+    def say(self, word: object) -> object:
+        self.said.append(word)
+        return word
+
+    def fail(self) -> None:
+        raise ZeroDivisionError
+
+
+class RoomEnd:
+    """A room's end of the connection, spoken to in raw bytes."""
+
+    def __init__(self, silent_seconds: float = 60) -> None:
+        self.sock, theirs = socket.socketpair()
+        self.sock.settimeout(10)
+        self.callback = Echo()
+        self.reasons: list[str] = []
+        self.lost = threading.Event()
+        self.server = CallbackServer.of_this_process()
+        self.served = Served(theirs, self.callback, "callback", silent_seconds, self._lost)
+        self.server.serve(self.served)
+
+    def _lost(self, reason: str) -> None:
+        self.reasons.append(reason)
+        self.lost.set()
+
+    def answer(self) -> protocol.ReceivingMessage:
+        return protocol.recv_stub(SocketConnection(self.sock, keep_open=True), [protocol.MSG_RESULT])
+
+    def close(self) -> None:
+        self.sock.close()
+        self.server.stop(self.served)
+        eventually(lambda: self.served.ended)
+
+
+@pytest.fixture
+def room_end() -> Iterator[Callable[..., RoomEnd]]:
+    made: list[RoomEnd] = []
+
+    def make(silent_seconds: float = 60) -> RoomEnd:
+        made.append(RoomEnd(silent_seconds))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def say(word: object, serializer_id: int = MSGPACK) -> bytes:
+    return request_frame("callback", "say", [word], serializer_id)
+
+
+@pytest.mark.parametrize("serializer_id", SERIALIZERS)
+def test_a_call_is_answered_in_its_serializer(room_end: Callable[..., RoomEnd], serializer_id: int) -> None:
+    room = room_end()
+    room.sock.sendall(say("olá", serializer_id))
+    assert room.answer().serializer_id == serializer_id
+    assert room.callback.said == ["olá"]
+
+
+def test_a_request_may_come_in_any_pieces(room_end: Callable[..., RoomEnd]) -> None:
+    room = room_end()
+    for byte in say("olá"):
+        room.sock.sendall(bytes([byte]))
+    assert msgpack.unpackb(room.answer().data) == "olá"
+    large = "x" * 3_000_000
+    sending = Running(lambda: room.sock.sendall(request_frame("callback", "say", [large], MSGPACK)))
+    eventually(lambda: len(room.callback.said) == 2)
+    sending.result()
+    assert room.callback.said[1] == large
+
+
+def test_half_a_request_of_one_room_does_not_hold_up_another(room_end: Callable[..., RoomEnd]) -> None:
+    stuck, other = room_end(), room_end()
+    stuck.sock.sendall(say("never whole")[:-1])
+    for number in range(20):
+        other.sock.sendall(say(number))
+        assert msgpack.unpackb(other.answer().data) == number
+
+
+def test_a_room_that_cuts_in_the_middle_of_a_request_is_lost(room_end: Callable[..., RoomEnd]) -> None:
+    room = room_end()
+    room.sock.sendall(say("whole"))
+    room.answer()
+    room.sock.sendall(say("not whole")[:-3])
+    room.sock.close()
+    assert room.lost.wait(10)
+    assert room.callback.said == ["whole"]
+    assert len(room.reasons) == 1
+
+
+def frame(kind: int = protocol.MSG_INVOKE, serializer: int = MSGPACK, data: bytes = b"\xc0") -> bytes:
+    return bytes(protocol.SendingMessage(kind, 0, 0, serializer, data).data)
+
+
+def header(flags: int = 0, data_size: int = 0) -> bytes:
+    """A request's header that Pyro5 itself would not send."""
+    fields = list(struct.unpack(protocol._header_format, frame()[:HEADER_BYTES]))
+    fields[4], fields[6] = flags, data_size
+    return struct.pack(protocol._header_format, *fields)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+        b"\x00" * 40,
+        frame(protocol.MSG_RESULT),
+        frame(protocol.MSG_CONNECT),
+        header(flags=protocol.FLAGS_COMPRESSED, data_size=50),
+        frame(serializer=MarshalSerializer.serializer_id, data=b"N"),
+        header(data_size=MAX_REQUEST_BYTES),
+    ],
+    ids=["http", "zeros", "an answer", "a handshake", "compressed", "marshal", "too large"],
+)
+def test_a_room_that_sends_what_no_room_sends_is_lost(room_end: Callable[..., RoomEnd], noise: bytes) -> None:
+    room, other = room_end(), room_end()
+    room.sock.sendall(noise)
+    assert room.lost.wait(10)
+    with contextlib.suppress(ConnectionError):
+        while room.sock.recv(4096):
+            pass
+    other.sock.sendall(say("still served"))
+    assert msgpack.unpackb(other.answer().data) == "still served"
+    assert room.callback.said == []
+
+
+def test_a_request_that_can_not_be_read_calls_nothing(room_end: Callable[..., RoomEnd]) -> None:
+    room = room_end()
+    room.sock.sendall(frame(data=b"\xc1"))
+    with contextlib.suppress(ConnectionError):
+        assert room.answer().flags & protocol.FLAGS_EXCEPTION
+    assert room.callback.said == []
+
+
+def test_a_callback_that_fails_is_answered_and_served_on(room_end: Callable[..., RoomEnd]) -> None:
+    room = room_end()
+    room.sock.sendall(request_frame("callback", "fail", [], MSGPACK))
+    assert room.answer().flags & protocol.FLAGS_EXCEPTION
+    room.sock.sendall(say("next"))
+    assert msgpack.unpackb(room.answer().data) == "next"
+
+
+def test_a_room_that_says_nothing_for_too_long_is_lost(room_end: Callable[..., RoomEnd]) -> None:
+    silent, talking = room_end(silent_seconds=0.3), room_end(silent_seconds=60)
+    assert silent.lost.wait(10)
+    assert silent.reasons == ["nothing heard for 0.3 s"]
+    assert not talking.lost.is_set()
+
+
+def test_a_connection_that_was_stopped_is_not_called_lost(room_end: Callable[..., RoomEnd]) -> None:
+    room = room_end()
+    room.server.stop(room.served)
+    assert room.sock.recv(1) == b""
+    assert not room.lost.is_set()
+
+
+def test_a_connection_that_was_closed_before_its_turn_is_lost(room_end: Callable[..., RoomEnd]) -> None:
+    room = room_end()
+    room.server.stop(room.served)
+    eventually(lambda: room.served.ended)
+    room.server.serve(room.served)
+    assert room.lost.wait(10)
+
+
+def test_one_thread_serves_all_of_a_process(room_end: Callable[..., RoomEnd]) -> None:
+    rooms = [room_end() for _ in range(20)]
+    for room in rooms:
+        room.sock.sendall(say("hi"))
+        room.answer()
+    assert [t.name for t in threading.enumerate()].count("pyrochat-callbacks") == 1
+    assert callbacks_module.CallbackServer.of_this_process() is rooms[0].server

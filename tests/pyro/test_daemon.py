@@ -1,0 +1,181 @@
+"""The daemon: what strangers get to know, and how errors look on the wire."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import pytest
+from Pyro5 import errors as pyro_errors
+from Pyro5.api import Proxy
+
+from pyrochat import CannotHost, Server, ServerFull, VersionMismatch
+from pyrochat.pyro.daemon import Daemon, expose
+from pyrochat.pyro.remote import RemoteObject
+from pyrochat.values.errors import PyroChatError, from_wire_text
+from tests.support import SERIALIZER_NAMES, Running, address_of, bare, eventually
+from tests.values.test_errors import TREE
+
+
+@expose
+class Failing:
+    """Raises what it is told to."""
+
+    def ours(self, code: str) -> None:
+        raise next(kind for kind in TREE if kind.code == code)("this happened: do that")
+
+    def theirs(self) -> None:
+        raise KeyError("/a/path/in/the/server")
+
+
+@pytest.fixture
+def failing() -> Iterator[Daemon]:
+    daemon = Daemon("localhost", 0, greet=lambda connection, data: ("somebody", None), bid_farewell=lambda who: None)
+    daemon.register(Failing(), "failing")
+    accepting = Running(daemon.requestLoop)
+    yield daemon
+    daemon.shutdown()
+    accepting.result()
+
+
+@pytest.mark.parametrize("serializer", SERIALIZER_NAMES)
+def test_every_error_arrives_with_its_code_through_every_serializer(failing: Daemon, serializer: str) -> None:
+    with Proxy(failing.uriFor("failing")) as proxy:
+        proxy._pyroSerializer = serializer
+        for kind in TREE:
+            with pytest.raises((ValueError, PermissionError, RuntimeError)) as caught:
+                proxy.ours(kind.code)
+            back = from_wire_text(str(caught.value))
+            assert type(back) is kind
+            assert str(back) == "this happened: do that"
+
+
+@pytest.mark.parametrize("kind", TREE)
+def test_our_own_client_gets_the_error_itself(failing: Daemon, kind: type[PyroChatError]) -> None:
+    with contextlib.closing(RemoteObject(failing.address, "failing", "hello", timeout=5)) as remote:
+        with pytest.raises(kind, match="this happened: do that") as caught:
+            remote.call("ours", kind.code)
+        assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize("serializer", SERIALIZER_NAMES)
+def test_errors_carry_no_traceback_and_no_inner_life(failing: Daemon, serializer: str) -> None:
+    with Proxy(failing.uriFor("failing")) as proxy:
+        proxy._pyroSerializer = serializer
+        with pytest.raises(RuntimeError, match="internal-error: ") as caught:
+            proxy.theirs()
+        assert "path" not in str(caught.value)
+        with pytest.raises(PermissionError) as refused:
+            proxy.ours("name-taken")
+        for error in (caught.value, refused.value):
+            assert not getattr(error, "_pyroTraceback", None)
+
+
+@pytest.mark.parametrize("call", ["nonsense", "__init__", "_room", "__class__"])
+def test_what_is_not_exposed_can_not_be_called(server: Server, call: str) -> None:
+    with bare(server, "Erick") as proxy:
+        proxy._pyroBind()
+        with pytest.raises(AttributeError):
+            proxy._pyroInvoke(call, [], {})
+
+
+def test_wrong_arguments_are_a_type_error(server: Server) -> None:
+    with bare(server, "Erick") as proxy, pytest.raises(TypeError):
+        proxy.post("a", "b", "c", "d")
+
+
+@pytest.mark.parametrize("ask", ["registered", "info", "get_next_stream_item", "close_stream"])
+def test_nobody_is_told_which_objects_there_are(server: Server, ask: str) -> None:
+    with Proxy(f"PYRO:Pyro.Daemon@{server.at}") as proxy:
+        proxy.ping()
+        with pytest.raises(AttributeError):
+            proxy._pyroInvoke(ask, [], {})
+
+
+def test_a_room_that_is_not_there_is_said(server: Server) -> None:
+    with Proxy(f"PYRO:pyrochat.kitchen@{server.at}") as proxy:
+        proxy._pyroHandshake = {"name": "Erick"}
+        with pytest.raises(pyro_errors.PyroError, match=r"room-not-found: |unknown object"):
+            proxy.members()
+
+
+def test_another_version_is_refused_on_both_sides(server: Server) -> None:
+    with (
+        bare(server, "Erick", version=99) as proxy,
+        pytest.raises(pyro_errors.CommunicationError, match=r"version-mismatch: .* upgrade the older one"),
+    ):
+        proxy.members()
+    with pytest.raises(VersionMismatch, match="upgrade the older one"):
+        RemoteObject(address_of(server), "pyrochat.lobby", {"name": "Erick", "version": 0}, timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("handshake", "code"),
+    [
+        ({"name": ""}, "invalid-name"),
+        ({"name": 5}, "invalid-name"),
+        ({"name": "a b"}, "invalid-name"),
+        ({"name": "Erick", "secret": 5}, "invalid-argument"),
+        ({"name": "Erick", "session": ["x"]}, "invalid-argument"),
+        ({"name": "Erick", "version": "1"}, "version-mismatch"),
+    ],
+)
+def test_a_handshake_against_the_rules_is_refused(server: Server, handshake: dict[str, object], code: str) -> None:
+    with Proxy(server.uri("lobby")) as proxy:
+        proxy._pyroHandshake = handshake
+        with pytest.raises(pyro_errors.CommunicationError, match=f"{code}: "):
+            proxy.members()
+
+
+@pytest.mark.parametrize("handshake", ["hello", None, 5, [], {}, {"nickname": "Erick"}])
+def test_who_gives_no_name_is_nobody_and_may_only_ask_the_server(server: Server, handshake: object) -> None:
+    with Proxy(f"PYRO:pyrochat.server@{server.at}") as proxy:
+        proxy._pyroHandshake = handshake
+        assert proxy.rooms() == ["lobby"]
+        assert proxy.version() == 1
+    with Proxy(server.uri("lobby")) as proxy:
+        proxy._pyroHandshake = handshake
+        for call in (proxy.members, proxy.history, proxy.leave, proxy.standing, lambda proxy=proxy: proxy.post("x")):
+            with pytest.raises(PermissionError, match="name-missing: "):
+                call()
+
+
+def test_a_full_server_says_so_to_every_kind_of_client() -> None:
+    daemon = Daemon(
+        "localhost", 0, greet=lambda connection, data: ("somebody", None), bid_farewell=lambda who: None,
+        descriptor_limit=0,
+    )  # fmt: skip
+    accepting = Running(daemon.requestLoop)
+    try:
+        with pytest.raises(ServerFull):
+            RemoteObject(daemon.address, "failing", "hello", timeout=5)
+        for serializer in SERIALIZER_NAMES:
+            with Proxy(daemon.uriFor("failing")) as proxy:
+                proxy._pyroSerializer = serializer
+                with pytest.raises(pyro_errors.CommunicationError, match="server-full: "):
+                    proxy.ours("x")
+    finally:
+        daemon.shutdown()
+        accepting.result()
+
+
+def test_a_port_that_is_in_use_or_none_is_said(
+    server: Server, host_lobby: Callable[..., Server], tmp_path: object
+) -> None:
+    for port, text in ((server.port, "is in use"), (99_999, "there is no port")):
+        with pytest.raises(CannotHost, match=text):
+            host_lobby(port=port, data=tmp_path)
+
+
+def test_a_connection_that_is_closed_gives_its_name_back(server: Server) -> None:
+    with bare(server, "Erick") as proxy:
+        proxy.post("hi")
+        with bare(server, "ERICK") as other, pytest.raises(pyro_errors.CommunicationError, match="name-taken: "):
+            other.post("hi")
+
+    def free() -> bool:
+        with bare(server, "Erick") as again, contextlib.suppress(pyro_errors.CommunicationError):
+            return bool(again.post("again"))
+        return False
+
+    eventually(free)

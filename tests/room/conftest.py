@@ -1,0 +1,49 @@
+"""Rooms without a server: a real multicaster, a real reader, any log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pyrochat import Timing
+from pyrochat.core.log import Log
+from pyrochat.room.multicast import Multicaster
+from pyrochat.room.names import Names
+from pyrochat.room.room import Identity, Room
+from pyrochat.room.stretches import BlockReader
+from pyrochat.values.rules import fold
+from tests.support import QUICK
+
+
+@pytest.fixture
+def open_room() -> Iterator[Callable[..., Room]]:
+    """Makes rooms: ``open_room(log, kind=Room, multicaster=Multicaster, timing=…)``; all closed at the end."""
+    opened: list[tuple[Room, Multicaster, BlockReader]] = []
+
+    def make(
+        log: Log, kind: type[Room] = Room, multicaster: type[Multicaster] = Multicaster, timing: Timing = QUICK
+    ) -> Room:
+        cast, reader = multicaster(), BlockReader()
+        room = kind(log, timing, Names(), cast, reader)
+        opened.append((room, cast, reader))
+        return room
+
+    yield make
+    for room, cast, reader in opened:
+        room.close()
+        cast.close("over", 0.0)
+        reader.close()
+        room.close_log()
+
+
+@pytest.fixture
+def identity() -> Callable[[Room, str], Identity]:
+    """An identity as a handshake makes it, its name claimed."""
+
+    def make(room: Room, name: str) -> Identity:
+        made = Identity(name, fold(name), b"secret")
+        room._names.claim(made.member, made.secret, made)
+        return made
+
+    return make

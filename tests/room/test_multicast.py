@@ -1,0 +1,205 @@
+"""The multicast: what a session gets, when it is lost, and that nobody can hold up another."""
+
+from __future__ import annotations
+
+import marshal
+import socket
+from collections.abc import Callable, Iterator
+
+import msgpack
+import pytest
+from Pyro5 import protocol
+from Pyro5.serializers import MarshalSerializer
+from Pyro5.socketutil import SocketConnection
+
+from pyrochat import Timing
+from pyrochat.core.memory_log import MemoryLog
+from pyrochat.pyro.link import Link
+from pyrochat.pyro.wire import MSGPACK
+from pyrochat.room.multicast import Multicaster, Outlet
+from pyrochat.room.room import Identity, Room
+from pyrochat.values.protocol import CALLBACK_OBJECT
+from tests.support import chat_message, eventually
+
+PATIENT = Timing(beat_seconds=30, silent_seconds=60, grace_seconds=60)
+HASTY = Timing(beat_seconds=0.1, silent_seconds=0.4, grace_seconds=0.3)
+
+
+class Member:
+    """A client's end of a turned-around connection, served by hand."""
+
+    def __init__(self, room: Room, identity: Identity, position: int | None = None) -> None:
+        self.sock, ours = socket.socketpair()
+        self.sock.settimeout(10)
+        self._connection = SocketConnection(self.sock)
+        self.session_id, tail = room.join(identity, None)
+        room.attach(identity, self.session_id, tail if position is None else position, ours)
+
+    def request(self) -> tuple[str, list[object]]:
+        """The next request: ``(method, arguments)``."""
+        frame = protocol.recv_stub(self._connection, [protocol.MSG_INVOKE])
+        object_id, method, arguments, _ = msgpack.unpackb(frame.data)
+        assert object_id == CALLBACK_OBJECT
+        return method, arguments
+
+    def answer(self, value: object, flags: int = 0) -> None:
+        data = msgpack.packb(value)
+        self.sock.sendall(protocol.SendingMessage(protocol.MSG_RESULT, flags, 0, MSGPACK, data).data)
+
+    def welcomed(self) -> Member:
+        assert self.request() == ("welcome", [self.session_id])
+        self.answer(None)
+        return self
+
+    def delivered(self) -> list[int]:
+        """The ids of the next delivery that has messages; answers it, and what comes before it."""
+        while True:
+            method, (messages, _) = self.request()
+            assert method == "deliver"
+            ids = [message[0] for message in messages]  # type: ignore[index,attr-defined]
+            self.answer([ids[-1] if ids else 0, 0])
+            if ids:
+                return ids
+
+    def is_cut_off(self) -> bool:
+        try:
+            while self.sock.recv(65_536):
+                pass
+        except ConnectionResetError:
+            return True
+        return True
+
+
+@pytest.fixture
+def member(identity: Callable[[Room, str], Identity]) -> Iterator[Callable[..., Member]]:
+    members: list[Member] = []
+
+    def make(room: Room, name: str, position: int | None = None) -> Member:
+        members.append(Member(room, identity(room, name), position))
+        return members[-1]
+
+    yield make
+    for each in members:
+        each.sock.close()
+
+
+def test_a_session_begins_where_its_replica_ends(open_room: Callable[..., Room], member: Callable[..., Member]) -> None:
+    log = MemoryLog("lobby")
+    log.append([chat_message(id) for id in range(1, 11)])
+    room = open_room(log, timing=PATIENT)
+    assert member(room, "Ana", 7).welcomed().delivered() == [8, 9, 10, 11]
+    assert member(room, "Igor", 0).welcomed().delivered()[:10] == list(range(1, 11))
+
+
+def test_what_comes_while_a_delivery_is_outstanding_is_the_next_one(
+    open_room: Callable[..., Room], member: Callable[..., Member]
+) -> None:
+    room = open_room(MemoryLog("lobby"), timing=PATIENT)
+    ana = member(room, "Ana").welcomed()
+    room.post("Erick", ["first"], [None])
+    method, (messages, _) = ana.request()
+    assert (method, len(messages)) == ("deliver", 1)  # type: ignore[arg-type]
+    for number in range(50):
+        room.post("Erick", [str(number)], [None])
+    ana.answer([2, 0])
+    assert ana.delivered() == list(range(3, 53))
+
+
+def test_who_does_not_answer_gets_nothing_more_and_holds_up_nobody(
+    open_room: Callable[..., Room], member: Callable[..., Member]
+) -> None:
+    room = open_room(MemoryLog("lobby"), timing=PATIENT)
+    stopped, ana = member(room, "Stopped").welcomed(), member(room, "Ana").welcomed()
+    seen: list[int] = []
+    for _ in range(40):
+        last = room.post("Erick", ["x" * 16_000] * 50, [None] * 50)[-1].id
+        while not seen or seen[-1] < last:
+            seen += ana.delivered()
+    assert seen == list(range(3, last + 1))
+    assert room.members() == ["Stopped", "Ana"]
+    assert stopped.request()[0] == "deliver"
+
+
+def test_who_is_silent_for_too_long_is_lost_and_leaves_after_the_grace(
+    open_room: Callable[..., Room], member: Callable[..., Member]
+) -> None:
+    room = open_room(MemoryLog("lobby"), timing=HASTY)
+    silent = member(room, "Silent").welcomed()
+    eventually(lambda: room.members() == [])
+    assert silent.is_cut_off()
+
+
+def test_an_idle_session_gets_a_beat(open_room: Callable[..., Room], member: Callable[..., Member]) -> None:
+    room = open_room(MemoryLog("lobby"), timing=HASTY)
+    ana = member(room, "Ana").welcomed()
+    for _ in range(3):
+        assert ana.request()[0] == "deliver"
+        ana.answer([1, 0])
+    assert room.members() == ["Ana"]
+
+
+LONG = protocol.SendingMessage(protocol.MSG_RESULT, 0, 0, MSGPACK, b"x" * 5000).data
+INVOKE = protocol.SendingMessage(protocol.MSG_INVOKE, 0, 0, MSGPACK, b"\xc0").data
+EXCEPTION = protocol.SendingMessage(protocol.MSG_RESULT, protocol.FLAGS_EXCEPTION, 0, MSGPACK, b"\xc0").data
+MARSHAL = protocol.SendingMessage(
+    protocol.MSG_RESULT, 0, 0, MarshalSerializer.serializer_id, marshal.dumps([0, 0])
+).data
+TWO = 2 * protocol.SendingMessage(protocol.MSG_RESULT, 0, 0, MSGPACK, b"\xc0").data
+
+
+@pytest.mark.parametrize(
+    "answer", [b"GET / HTTP/1.1\r\n" * 4, LONG, INVOKE, EXCEPTION, MARSHAL, TWO],
+    ids=["garbage", "too long", "a request", "an exception", "marshal", "two"],
+)  # fmt: skip
+def test_who_answers_what_no_client_does_is_cut_off(
+    open_room: Callable[..., Room], member: Callable[..., Member], answer: bytes
+) -> None:
+    room = open_room(MemoryLog("lobby"), timing=Timing(30, 60, 0.2))
+    hostile, ana = member(room, "Hostile").welcomed(), member(room, "Ana").welcomed()
+    room.post("Erick", ["hi"], [None])
+    hostile.request()
+    hostile.sock.sendall(answer)
+    assert hostile.is_cut_off()
+    assert 3 in ana.delivered()
+    eventually(lambda: room.members() == ["Ana"])
+
+
+@pytest.mark.parametrize("claim", [[99, 99], [True, False], "nonsense", None, [1], [2, -5], [{}, []]])
+def test_an_answer_that_lies_or_makes_no_sense_is_believed_up_to_what_was_sent(
+    open_room: Callable[..., Room], member: Callable[..., Member], claim: object
+) -> None:
+    room = open_room(MemoryLog("lobby"), timing=PATIENT)
+    ana = member(room, "Ana").welcomed()
+    room.post("Erick", ["hi"], [None])
+    ana.request()
+    ana.answer(claim)
+    room.post("Erick", ["ho"], [None])
+    assert ana.delivered() == [3]
+    eventually(lambda: room.marks_of("ana")[0] == 3)
+    assert room.marks_of("ana")[1] <= 2
+
+
+def test_an_answer_to_nothing_ends_the_connection(
+    open_room: Callable[..., Room], member: Callable[..., Member]
+) -> None:
+    room = open_room(MemoryLog("lobby"), timing=PATIENT)
+    ana = member(room, "Ana")
+    assert ana.request()[0] == "welcome"
+    ana.answer(None)
+    ana.answer([0, 0])
+    assert ana.is_cut_off()
+
+
+def test_a_multicaster_that_has_ended_keeps_no_connection_open(
+    open_room: Callable[..., Room],
+) -> None:
+    """A client may come back while the server is being stopped: it has to notice that nobody is there."""
+    room = open_room(MemoryLog("lobby"), timing=PATIENT)
+    cast = Multicaster()
+    cast.open(room)
+    cast.close("over", 0.0)
+    client, ours = socket.socketpair()
+    with client:
+        client.settimeout(2)
+        cast.admit(Outlet(room, "late", "ana", Link(ours, CALLBACK_OBJECT, MSGPACK), 0, True))
+        assert client.recv(1) == b""

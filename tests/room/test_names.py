@@ -1,0 +1,64 @@
+"""Names: held by one client at a time, which proves itself by its secret."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyrochat import NameTaken
+from pyrochat.room.names import Names
+
+
+def test_a_name_is_free_again_when_its_last_holder_is_gone() -> None:
+    names = Names()
+    names.claim("ana", b"a", "one")
+    names.claim("ana", b"a", "other")
+    names.release("ana", "one")
+    with pytest.raises(NameTaken):
+        names.claim("ana", b"b", "stranger")
+    names.release("ana", "other")
+    names.claim("ana", b"b", "stranger")
+
+
+@pytest.mark.parametrize(("first", "second"), [(b"a", b"b"), (b"a", None), (None, b"a"), (None, None)])
+def test_only_the_same_secret_shares_a_name(first: bytes | None, second: bytes | None) -> None:
+    names = Names()
+    names.claim("ana", first, "one")
+    with pytest.raises(NameTaken, match="choose another name"):
+        names.claim("ana", second, "other")
+
+
+def test_different_names_do_not_meet() -> None:
+    names = Names()
+    names.claim("ana", None, "one")
+    names.claim("igor", None, "other")
+
+
+def test_a_session_holds_the_name_of_its_connection() -> None:
+    names = Names()
+    names.claim("ana", b"a", "connection")
+    names.share("ana", "session")
+    names.release("ana", "connection")
+    with pytest.raises(NameTaken):
+        names.claim("ana", b"b", "stranger")
+    names.claim("ana", b"a", "again")
+
+
+def test_a_member_keeps_its_name_over_a_restart() -> None:
+    names = Names()
+    names.keep("ana", b"a", "ghost")
+    with pytest.raises(NameTaken):
+        names.claim("ana", b"b", "stranger")
+    names.claim("ana", b"a", "itself")
+    names.release("ana", "ghost")
+    with pytest.raises(NameTaken):
+        names.claim("ana", b"b", "stranger")
+
+
+def test_release_is_idempotent_and_takes_a_stranger() -> None:
+    names = Names()
+    names.claim("ana", b"a", "one")
+    names.release("ana", "other")
+    names.release("igor", "one")
+    names.release("ana", "one")
+    names.release("ana", "one")
+    names.claim("ana", b"b", "next")

@@ -1,0 +1,118 @@
+"""What the tests share: waiting for conditions, threads that start together, bare Pyro5 clients."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from Pyro5.api import Proxy
+
+from pyrochat import Server, Timing
+from pyrochat.values.message import CHAT, JOINED, LEFT, SYSTEM, Message
+
+QUICK = Timing(beat_seconds=0.2, silent_seconds=1.0, grace_seconds=0.5)
+SERIALIZER_NAMES = ["serpent", "json", "msgpack"]
+
+Result = TypeVar("Result")
+
+
+def eventually(condition: Callable[[], Result], timeout: float = 10, message: str = "") -> Result:
+    """The first true value of *condition*; raises AssertionError where there is none within *timeout* s."""
+    deadline = time.monotonic() + timeout
+    pause = threading.Event()
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(message or f"not within {timeout:g} s: {getattr(condition, '__name__', condition)}")
+        pause.wait(0.005)
+    return value
+
+
+class Running:
+    """A function in a thread; `result` waits for it and raises what it raised."""
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        self._function = function
+        self._value: object = None
+        self._error: BaseException | None = None
+        self.thread = threading.Thread(target=self._run, daemon=True, name="test")
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._value = self._function()
+        except BaseException as error:
+            self._error = error
+
+    @property
+    def is_done(self) -> bool:
+        return not self.thread.is_alive()
+
+    def result(self, timeout: float = 20) -> object:
+        self.thread.join(timeout)
+        assert self.is_done, f"still running after {timeout:g} s"
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+def together(functions: Sequence[Callable[[], object]]) -> list[object]:
+    """Run *functions* at the same time, each in a thread; their results, in order."""
+    start = threading.Barrier(len(functions))
+
+    def begin(function: Callable[[], object]) -> object:
+        start.wait(10)
+        return function()
+
+    running = [Running(lambda function=function: begin(function)) for function in functions]
+    return [each.result(60) for each in running]
+
+
+def bare(server: Server, name: str | None, serializer: str = "serpent", room: str = "lobby", **more: object) -> Proxy:
+    """A stock Pyro5 proxy for *room*, greeting as *name* (None: as nobody)."""
+    proxy = Proxy(server.uri(room))
+    proxy._pyroSerializer = serializer
+    if name is not None:
+        proxy._pyroHandshake = {"name": name, **more}
+    return proxy
+
+
+def address_of(server: Server) -> tuple[str, int]:
+    host, _, port = server.at.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+@contextlib.contextmanager
+def raw_connection(server: Server) -> Iterator[socket.socket]:
+    """A TCP connection to *server* on which nothing has been said."""
+    with socket.create_connection(address_of(server), 5) as sock:
+        yield sock
+
+
+def free_port() -> int:
+    with socket.create_server(("localhost", 0)) as sock:
+        return int(sock.getsockname()[1])
+
+
+def chat_message(id: int, text: str = "hi", sender: str = "Erick", key: str | None = None) -> Message:
+    return Message(id, "lobby", sender, text, 1_700_000_000_000_000 + id, CHAT, key)
+
+
+def joined_message(id: int, name: str) -> Message:
+    return Message(id, "lobby", name, f"{name} {JOINED}", 1_700_000_000_000_000 + id, SYSTEM)
+
+
+def left_message(id: int, name: str) -> Message:
+    return Message(id, "lobby", name, f"{name} {LEFT}", 1_700_000_000_000_000 + id, SYSTEM)
+
+
+def texts(messages: Sequence[Message], kind: str = CHAT) -> list[str]:
+    return [message.text for message in messages if message.kind == kind]
+
+
+def changes(messages: Sequence[Message]) -> list[str]:
+    """The changes of membership, as their texts."""
+    return texts(messages, SYSTEM)

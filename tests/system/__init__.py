@@ -1,0 +1,1 @@
+"""Tests with real processes: commands, pipes, pseudo-terminals, signals."""

@@ -1,0 +1,130 @@
+"""Imports run one way, only `pyrochat.pyro` touches Pyro5, and the public API is what is documented."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import pyrochat
+
+PACKAGE = Path(pyrochat.__file__).parent
+ROOT = "pyrochat"  # the module `pyrochat` itself
+
+# What each part of the package may import of the package.
+ALLOWED = {
+    "values": {"values"},
+    "core": {"core", "values"},
+    "pyro": {"pyro", "values"},
+    "folders": {"values"},
+    "room": {"room", "core", "pyro", "values"},
+    "client": {"client", "core", "pyro", "values", "folders"},
+    "hosting": {"room", "client", "folders", "values"},
+    "terminal": {"terminal", "client", "values"},
+    ROOT: {"client", "hosting", "room", "values"},
+    "commands": {ROOT, "client", "commands", "folders", "hosting", "pyro", "room", "terminal", "values"},
+    "__main__": {"commands"},
+}
+
+API = [
+    "BatchTooLarge", "CannotHost", "Chat", "ChatClosed", "Confirmations", "InvalidArgument", "InvalidInput",
+    "InvalidName", "InvalidRoomName", "InvalidText", "KeyConflict", "LogDamaged", "LogInUse", "LogLost",
+    "LogProblem", "LogUnavailable", "LogUncertain", "LogUnreadable", "Message", "Messages", "NameServerNotFound",
+    "NameServerRefused", "NameTaken", "OtherLog", "PyroChatError", "Refused", "RoomNotFound", "RoomUnreachable",
+    "SendTimeout", "Server", "ServerFull", "Timing", "Unavailable", "UnknownMessage", "Verification",
+    "VersionMismatch", "WaitTimeout", "host", "join",
+]  # fmt: skip
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imported_by(source: str, known: set[str]) -> set[str]:
+    """The modules that *source* imports, wherever in it: ``from a import b`` is a.b where that is a module."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports are not used here"
+            module = node.module or ""
+            found |= {f"{module}.{a.name}" if f"{module}.{a.name}" in known else module for a in node.names}
+    return found
+
+
+IMPORTS = {name: imported_by(path.read_text(), set(FILES)) for name, path in FILES.items()}
+
+
+def part_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else ROOT
+
+
+def own(modules: set[str]) -> set[str]:
+    return {module for module in modules if module == ROOT or module.startswith("pyrochat.")}
+
+
+def test_every_part_is_drawn() -> None:
+    assert {part_of(module) for module in FILES} <= set(ALLOWED)
+    assert len(FILES) > 40
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_imports_run_one_way(module: str) -> None:
+    allowed = ALLOWED[part_of(module)]
+    assert {imported for imported in own(IMPORTS[module]) if part_of(imported) not in allowed} == set()
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_only_the_pyro_side_knows_pyro5(module: str) -> None:
+    outside = {imported for imported in IMPORTS[module] if imported.split(".")[0] in ("Pyro5", "serpent", "msgpack")}
+    assert not outside or part_of(module) == "pyro"
+
+
+def cycle_in(graph: dict[str, set[str]]) -> list[str]:
+    """The modules of one cycle; empty where there is none."""
+    done: set[str] = set()
+
+    def visit(module: str, path: list[str]) -> list[str]:
+        if module in path:
+            return [*path[path.index(module) :], module]
+        if module not in done:
+            for imported in sorted(graph.get(module, ())):
+                if cycle := visit(imported, [*path, module]):
+                    return cycle
+            done.add(module)
+        return []
+
+    for module in graph:
+        if cycle := visit(module, []):
+            return cycle
+    return []
+
+
+def test_there_are_no_cycles() -> None:
+    assert cycle_in({module: own(imports) - {module} for module, imports in IMPORTS.items()}) == []
+
+
+def test_the_checks_can_fail() -> None:
+    assert cycle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    source = "from pyrochat.core import log\ndef f():\n    import Pyro5.api"
+    assert imported_by(source, {"pyrochat.core.log"}) == {"pyrochat.core.log", "Pyro5.api"}
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_every_module_says_its_role(module: str) -> None:
+    assert ast.get_docstring(ast.parse(FILES[module].read_text()))
+
+
+def test_the_public_api_is_what_is_documented() -> None:
+    assert pyrochat.__all__ == API == sorted(API)
+
+
+@pytest.mark.parametrize("name", API)
+def test_every_public_name_is_there_and_documented(name: str) -> None:
+    assert (getattr(pyrochat, name).__doc__ or "").strip()

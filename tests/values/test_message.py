@@ -1,0 +1,92 @@
+"""Messages: their wire form, what is refused as one, and how they are shown."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyrochat import InvalidArgument, Message
+from pyrochat.values.message import CHAT, KINDS, SYSTEM
+from tests.support import chat_message, joined_message, left_message
+
+messages = st.builds(
+    Message,
+    id=st.integers(1, 2**53),
+    room=st.text(min_size=1, max_size=8),
+    sender=st.text(min_size=1, max_size=8),
+    text=st.text(max_size=30),
+    time_us=st.integers(0, 2**53),
+    kind=st.sampled_from(KINDS),
+    key=st.none() | st.text(max_size=8),
+)
+
+
+@given(messages)
+def test_a_message_comes_back_from_its_wire_form(message: Message) -> None:
+    wire = message.to_wire()
+    assert Message.from_wire(wire) == message
+    assert all(value is None or type(value) in (int, str) for value in wire)
+
+
+def test_the_wire_form_is_the_flat_list_of_the_contract() -> None:
+    message = Message(7, "lobby", "Erick", "olá", 5, CHAT, "k")
+    assert message.to_wire() == [7, "lobby", "Erick", "olá", 5, "chat", "k"]
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        [],
+        [1, "lobby", "Erick", "olá", 5, "chat"],
+        [1, "lobby", "Erick", "olá", 5, "chat", None, None],
+        ["1", "lobby", "Erick", "olá", 5, "chat", None],
+        [1, "lobby", "Erick", b"ol", 5, "chat", None],
+        [1, "lobby", "Erick", "olá", 5.5, "chat", None],
+        [1, "lobby", "Erick", "olá", 5, "shout", None],
+        [1, "lobby", "Erick", "olá", 5, ["chat"], None],
+        [1, "lobby", "Erick", "olá", 5, "chat", 9],
+    ],
+)
+def test_what_is_no_message_is_refused(wire: list[object]) -> None:
+    with pytest.raises(InvalidArgument):
+        Message.from_wire(wire)
+
+
+def test_a_kind_read_off_the_wire_is_the_interned_one() -> None:
+    fields = chat_message(1).to_wire()
+    fields[5] = "".join(["ch", "at"])
+    assert Message.from_wire(fields).kind is CHAT
+
+
+def test_joined_and_left_are_changes_of_membership_of_their_sender() -> None:
+    assert joined_message(1, "Igor").change == "joined"
+    assert left_message(2, "Igor").change == "left"
+
+
+def test_nobody_can_type_a_change_of_membership() -> None:
+    assert chat_message(1, "Igor joined", sender="Igor").change is None
+    assert dataclasses.replace(joined_message(1, "Igor"), sender="Ana").change is None
+
+
+def test_a_time_is_aware_utc_to_the_microsecond() -> None:
+    message = dataclasses.replace(chat_message(1), time_us=1_700_000_000_123_456)
+    assert message.time == datetime(2023, 11, 14, 22, 13, 20, 123456, tzinfo=UTC)
+    assert message.time.tzinfo is UTC
+
+
+def test_a_message_can_not_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        chat_message(1).text = "other"  # type: ignore[misc]
+
+
+def test_a_message_is_shown_as_one_line_of_the_chat() -> None:
+    message = chat_message(12, "olá")
+    clock = message.time.astimezone().strftime("%H:%M:%S")
+    assert str(message) == f"#12 {clock} Erick: olá"
+    assert str(joined_message(13, "Igor")) == f"#13 {clock} * Igor joined"
+    assert repr(message) == "<Message #12 lobby/Erick: 'olá'>"
+    assert joined_message(13, "Igor").kind == SYSTEM
