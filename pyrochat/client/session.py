@@ -107,7 +107,6 @@ class ClientSession:
 
             callback = Callback(self._replica, self._reading, self._heard_farewell, self._on_notice)
             sock = line.call_and_turn_around("attach", session_id, self._replica.end)
-            undo.callback(sock.close)
             server = CallbackServer.of_this_process()
             served = Served(sock, callback, CALLBACK_OBJECT, self._timing.silent_seconds, lost)
             server.serve(served)

@@ -21,6 +21,7 @@ from Pyro5 import protocol, server
 from Pyro5.socketutil import SocketConnection
 
 from pyrochat.pyro.wire import HEADER_BYTES, SERIALIZERS
+from pyrochat.values.errors import RoomUnreachable
 
 __all__ = ["CallbackServer", "Served"]
 
@@ -76,7 +77,7 @@ class Served:
     """One callback object on one turned-around connection.
 
     lost: called once, in the serving thread, with the reason (str) when the connection ends without
-    `stop`. silent_seconds: without a request for so long, the connection is taken for dead.
+    `stop`. Raises RoomUnreachable where the connection is gone already. silent_seconds: without a request for so long, the connection is taken for dead.
     """
 
     def __init__(
@@ -85,7 +86,11 @@ class Served:
         sock.setblocking(False)
         self.sock = sock
         self.frame = _Frame(sock)
-        self.daemon = server.Daemon(connected_socket=sock)
+        try:
+            self.daemon = server.Daemon(connected_socket=sock)
+        except OSError as error:
+            sock.close()
+            raise RoomUnreachable(f"the connection was lost as soon as it stood ({error})") from None
         self.daemon.register(callback, object_id)
         self.silent_seconds = silent_seconds
         self.last_heard = time.monotonic()
@@ -119,7 +124,7 @@ class CallbackServer:
             return cls._shared
 
     def serve(self, served: Served) -> None:
-        """Serve *served* from now on. Any thread may call this."""
+        """Serve *served* from now on; its socket is ours to close. Any thread may call this."""
         self._order(lambda: self._watch(served))
 
     def stop(self, served: Served) -> None:

@@ -7,8 +7,10 @@ told to, `SystemExit` included), has no owner thread, and takes TLS contexts of 
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
+from collections.abc import Iterator
 
 from Pyro5 import core, protocol, serializers
 from Pyro5 import errors as pyro_errors
@@ -72,11 +74,8 @@ class RemoteObject:
             ) from None
         self._connection = Connection(sock, object_id)
         sock.settimeout(timeout)
-        try:
+        with self._call_mutex:
             self.greeting = self._handshake(handshake)
-        except BaseException:
-            self.close()
-            raise
 
     def _handshake(self, data: object) -> object:
         serializer = serializers.serializers_by_id[self._serializer_id]
@@ -85,6 +84,7 @@ class RemoteObject:
         reply = self._exchange(frame, [protocol.MSG_CONNECTOK, protocol.MSG_CONNECTFAIL])
         answer = self._load(reply)
         if reply.type == protocol.MSG_CONNECTFAIL:
+            self._abandon()
             raise _error_for(str(answer))
         return answer.get("handshake") if isinstance(answer, dict) else None
 
@@ -94,7 +94,7 @@ class RemoteObject:
             self._sequence = (self._sequence + 1) & 0xFFFF
             reply = self._exchange(self._request(method, arguments), [protocol.MSG_RESULT])
             if reply.seq != self._sequence:
-                self.close()
+                self._abandon()
                 raise RoomUnreachable("the server's answers are out of step: the connection was closed")
             answer = self._load(reply)
         if reply.flags & protocol.FLAGS_EXCEPTION:
@@ -104,7 +104,8 @@ class RemoteObject:
     def call_and_turn_around(self, method: str, *arguments: object) -> socket.socket:
         """Call *method*, which takes this connection and doesn't answer; returns the socket, to be served on."""
         with self._call_mutex:
-            self._connection.send(self._request(method, arguments))
+            with self._abandoned_on_error():
+                self._connection.send(self._request(method, arguments))
             return self._connection.detach()
 
     def release(self) -> socket.socket:
@@ -113,33 +114,53 @@ class RemoteObject:
             return self._connection.detach()
 
     def close(self) -> None:
-        """Close the connection, unless it was turned around. Any thread may do that; a waiting call fails."""
-        if not self._connection.detached:
-            shut_down(self._connection.sock)
+        """Close the connection, unless it was turned around. Any thread may do that; a waiting call fails.
+
+        While a call waits, the socket is only shut down, and the call closes it: a descriptor that is closed under
+        a thread may be another connection's by the time that the thread reads from it.
+        """
+        if self._connection.detached:
+            return
+        shut_down(self._connection.sock)
+        if self._call_mutex.acquire(blocking=False):
+            try:
+                self._connection.close()
+            finally:
+                self._call_mutex.release()
+
+    def _abandon(self) -> None:
+        """The connection is of no use any more; for the thread whose call it is."""
+        assert self._call_mutex.locked()
         self._connection.close()
 
     def _request(self, method: str, arguments: tuple[object, ...]) -> bytes:
         return request_frame(self._object_id, method, arguments, self._serializer_id, self._sequence)
 
     def _exchange(self, frame: bytes, expected: list[int]) -> protocol.ReceivingMessage:
-        try:
+        with self._abandoned_on_error():
             self._connection.send(frame)
             return protocol.recv_stub(self._connection, expected)
+
+    @contextlib.contextmanager
+    def _abandoned_on_error(self) -> Iterator[None]:
+        where = f"{self.address[0]}:{self.address[1]}"
+        try:
+            yield
         except pyro_errors.TimeoutError:
-            self.close()
-            raise RoomSilent(f"{self.address[0]}:{self.address[1]} did not answer within {self._timeout:g} s") from None
+            self._abandon()
+            raise RoomSilent(f"{where} did not answer within {self._timeout:g} s") from None
         except (pyro_errors.PyroError, OSError, ValueError) as error:
-            self.close()
-            raise RoomUnreachable(f"the connection to {self.address[0]}:{self.address[1]} was lost ({error})") from None
+            self._abandon()
+            raise RoomUnreachable(f"the connection to {where} was lost ({error})") from None
         except BaseException:  # Ctrl-C in the middle: the answer would be taken for the next call's
-            self.close()
+            self._abandon()
             raise
 
     def _load(self, reply: protocol.ReceivingMessage) -> object:
         try:
             answer: object = serializers.serializers_by_id[reply.serializer_id].loads(reply.data)
         except Exception as error:
-            self.close()
+            self._abandon()
             raise RoomUnreachable(f"the server's answer can't be read ({error})") from None
         return answer
 

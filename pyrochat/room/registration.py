@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 3.0  # a restarted name server knows the rooms again after so long
 _ALIVE_SECONDS = 2.0
+_PARTING_SECONDS = 1.0
 
 
 class Registration:
@@ -99,11 +100,16 @@ class Registration:
     def close(self) -> None:
         """Take the names out again, and stop the name server if it is ours."""
         self._ended.set()
-        self._thread.join(5.0)
+        parting = threading.Thread(target=self._remove_all, name="pyrochat-deregistration", daemon=True)
+        parting.start()
+        parting.join(_PARTING_SECONDS)  # a name server that hangs does not hold up the end
+        self._close_embedded()
+
+    def _remove_all(self) -> None:
+        self._thread.join()
         for name in self._uris:
             with contextlib.suppress(PyroChatError):
                 self._nameserver.remove(name, self._address)
-        self._close_embedded()
 
     def _close_embedded(self) -> None:
         if self._embedded is not None:
