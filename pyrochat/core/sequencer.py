@@ -49,6 +49,12 @@ class Sequencer:
             return self._sequence_seen(drafts, members, now_us)
         return list(messages), messages
 
+    def made_before(self, drafts: Sequence[Draft]) -> list[Message] | None:
+        """The messages that *drafts* have all become at an earlier time, by their keys; None where one has not."""
+        found = [self._log.find(draft.sender, draft.key) if draft.key is not None else None for draft in drafts]
+        messages = [message for message in found if message is not None]
+        return messages if len(messages) == len(drafts) else None
+
     def _number(self, drafts: Sequence[Draft], now_us: int) -> list[Message]:
         room, tail = self._log.room, self._log.tail
         return [

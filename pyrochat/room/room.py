@@ -321,8 +321,8 @@ class Room:
             logger.error("room %s: %s", self.name, error)
             self._marks_due = now + _RETRY_SECONDS
             self._leaves_failed = True
-            for request, _ in planned:
-                request.fail(error)
+            for request, plan in planned:
+                self._fail(request, plan, error)
             return
         self._stretches.extend(appended)
         with self._state_mutex:
@@ -335,6 +335,17 @@ class Room:
         for request, plan in planned:
             request.succeed(outcomes[start : start + len(plan)])
             start += len(plan)
+
+    def _fail(self, request: Request, plan: Sequence[Draft], error: LogUnavailable) -> None:
+        """Nothing was stored now; but what was stored before under the same keys is not lost for that."""
+        try:
+            before = self._sequencer.made_before(plan) if plan else None
+        except LogUnavailable:
+            before = None
+        if before is None:
+            request.fail(error)
+        else:
+            request.succeed(before)
 
     # -- the multicaster's thread -----------------------------------------------------------------------
 

@@ -76,9 +76,7 @@ def test_concurrent_posts_share_commits(open_room: OpenRoom, log: GatedLog) -> N
     assert log.appends == 2
 
 
-def test_who_is_refused_does_not_take_those_that_share_the_commit_with_him(
-    open_room: OpenRoom, log: GatedLog
-) -> None:
+def test_who_is_refused_does_not_take_those_that_share_the_commit_with_him(open_room: OpenRoom, log: GatedLog) -> None:
     room = open_room(log)
     log.gate.clear()
     first = Running(lambda: room.post("Erick", ["first"], [None]))
@@ -300,3 +298,15 @@ def test_status_says_who_is_here_and_how_far_behind(server: object, joined: Call
 def test_a_room_that_is_not_there_is_said_with_those_that_are(joined: Callable[..., object]) -> None:
     with pytest.raises(RoomNotFound, match="it has lobby"):
         joined("Ana", room="kitchen")
+
+
+def test_a_repeat_of_what_is_stored_succeeds_on_a_full_disk(open_room: OpenRoom, log: GatedLog) -> None:
+    """The log can't be written, but this message is in it: saying that it was not stored would be wrong."""
+
+    room = open_room(log)
+    [stored] = room.post("Erick", ["hi"], ["key"])
+    log.full = True
+    assert room.post("Erick", ["hi"], ["key"]) == [stored]
+    with pytest.raises(LogUnavailable):
+        room.post("Erick", ["new"], ["other"])
+    log.full = False
