@@ -14,7 +14,7 @@ from Pyro5.api import Proxy
 from pyrochat import Server, Timing
 from pyrochat.values.message import CHAT, JOINED, LEFT, SYSTEM, Message
 
-QUICK = Timing(beat_seconds=0.2, silent_seconds=1.0, grace_seconds=0.5)
+QUICK = Timing(beat_seconds=0.2, silent_seconds=1.0, grace_seconds=1.0)
 SERIALIZER_NAMES = ["serpent", "json", "msgpack"]
 
 Result = TypeVar("Result")

@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from pyrochat.room.room import RoomStatus
 from pyrochat.room.server import Server
+from pyrochat.room.status import RoomStatus
 
 __all__ = ["Dashboard"]
 

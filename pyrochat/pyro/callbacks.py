@@ -20,6 +20,7 @@ from Pyro5 import errors as pyro_errors
 from Pyro5 import protocol, server
 from Pyro5.socketutil import SocketConnection
 
+from pyrochat.pyro.waker import Waker
 from pyrochat.pyro.wire import HEADER_BYTES, SERIALIZERS
 from pyrochat.values.errors import RoomUnreachable
 
@@ -107,10 +108,8 @@ class CallbackServer:
     def __init__(self) -> None:
         self._process = os.getpid()
         self._selector = selectors.DefaultSelector()
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._wake_writer.setblocking(False)
-        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._waker = Waker()
+        self._selector.register(self._waker, selectors.EVENT_READ)
         self._orders: deque[Callable[[], None]] = deque()
         self.thread = threading.Thread(target=self._run, name="pyrochat-callbacks", daemon=True)
         self.thread.start()
@@ -133,16 +132,14 @@ class CallbackServer:
 
     def _order(self, order: Callable[[], None]) -> None:
         self._orders.append(order)
-        with contextlib.suppress(BlockingIOError):
-            self._wake_writer.send(b"!")
+        self._waker.wake()
 
     def _run(self) -> None:
         next_sweep = time.monotonic() + _SWEEP_SECONDS
         while True:
             for key, _ in self._selector.select(_SWEEP_SECONDS):
                 if key.data is None:
-                    with contextlib.suppress(BlockingIOError):
-                        self._wake_reader.recv(4096)
+                    self._waker.rest()
                 else:
                     self._read(key.data)
             while self._orders:

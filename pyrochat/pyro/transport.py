@@ -24,6 +24,7 @@ from typing import Any
 from Pyro5 import errors as pyro_errors
 
 from pyrochat.pyro.connection import FRAME_SECONDS, Connection
+from pyrochat.pyro.waker import Waker
 
 __all__ = ["Transport"]
 
@@ -52,10 +53,8 @@ class Transport:
         self._last_descriptor = descriptor_limit - RESERVED_DESCRIPTORS
         self._selector = selectors.DefaultSelector()
         self._selector.register(sock, selectors.EVENT_READ)
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._wake_writer.setblocking(False)
-        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._waker = Waker()
+        self._selector.register(self._waker, selectors.EVENT_READ)
         self._returned: deque[Connection] = deque()
         self._workers = _Workers(self._serve)
         self._connections: set[Connection] = set()
@@ -81,9 +80,8 @@ class Transport:
             for key, _ in self._selector.select(1.0):
                 if key.fileobj is self.sock:
                     self._accept_all()
-                elif key.fileobj is self._wake_reader:
-                    with contextlib.suppress(BlockingIOError):
-                        self._wake_reader.recv(4096)
+                elif key.fileobj is self._waker:
+                    self._waker.rest()
                 else:
                     self._selector.unregister(key.fileobj)
                     self._workers.lend(key.data)
@@ -174,8 +172,7 @@ class Transport:
 
     def wakeup(self) -> None:
         """Make the watching thread look around."""
-        with contextlib.suppress(BlockingIOError, OSError):
-            self._wake_writer.send(b"!")
+        self._waker.wake()
 
     def shutdown(self) -> None:
         """Stop accepting and close all connections; idempotent."""

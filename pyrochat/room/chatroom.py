@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pyrochat.pyro.daemon import caller, callers_address, callers_serializer, expose, take_callers_socket
 from pyrochat.pyro.link import Link
 from pyrochat.pyro.remote import RemoteObject, parse_uri
-from pyrochat.room.room import Identity, Resume, Room
+from pyrochat.room.identity import Identity, Resume
+from pyrochat.room.room import Room
 from pyrochat.values.errors import (
     CallbackUnreachable,
     InvalidArgument,

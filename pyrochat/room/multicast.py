@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import selectors
-import socket
 import threading
 import time
 from collections import deque
@@ -18,6 +17,7 @@ from typing import Protocol
 
 from pyrochat.core.cursors import MARKS_IN_A_DELIVERY, Cursor, marks_interval_seconds
 from pyrochat.pyro.link import Link, LinkBroken
+from pyrochat.pyro.waker import Waker
 from pyrochat.pyro.wire import WireMark, request_frame, stretch_frame
 from pyrochat.values.protocol import Timing
 
@@ -117,10 +117,8 @@ class Multicaster:
     def __init__(self) -> None:
         self._halls: dict[int, _Hall] = {}
         self._selector = selectors.DefaultSelector()
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._wake_writer.setblocking(False)
-        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._waker = Waker()
+        self._selector.register(self._waker, selectors.EVENT_READ)
         self._orders: deque[Callable[[], None]] = deque()
         self._awake = True  # False while the thread sleeps in select, or is about to
         self._stopping = False
@@ -175,8 +173,7 @@ class Multicaster:
     def _wake(self) -> None:
         if not self._awake:
             self._awake = True
-            with contextlib.suppress(BlockingIOError, OSError):
-                self._wake_writer.send(b"!")
+            self._waker.wake()
 
     # -- the thread ---------------------------------------------------------------------------------------
 
@@ -193,8 +190,7 @@ class Multicaster:
             try:
                 for key, mask in events:
                     if key.data is None:
-                        with contextlib.suppress(BlockingIOError):
-                            self._wake_reader.recv(4096)
+                        self._waker.rest()
                     else:
                         self._look_at(key.data, mask)
                 while self._orders:
@@ -215,6 +211,7 @@ class Multicaster:
             for outlet in hall.outlets.values():
                 outlet.link.close()
         self._selector.close()
+        self._waker.close()
         while self._orders:  # who came back in the last moment
             self._orders.popleft()()
 

@@ -12,7 +12,6 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pyrochat.core.cursors import marks_interval_seconds
 from pyrochat.core.log import Log
@@ -22,8 +21,10 @@ from pyrochat.core.sessions import Session
 from pyrochat.core.state import RoomState
 from pyrochat.pyro.link import Link
 from pyrochat.pyro.wire import MSGPACK, WireMark
+from pyrochat.room.identity import Identity, Resume
 from pyrochat.room.multicast import Multicaster, Outlet
 from pyrochat.room.names import Names
+from pyrochat.room.status import RoomStatus, SessionStatus
 from pyrochat.room.stretches import BlockReader, Stretches
 from pyrochat.room.writer import Request, Writer
 from pyrochat.values.confirmations import Confirmations
@@ -41,51 +42,11 @@ from pyrochat.values.errors import (
 from pyrochat.values.message import CHAT, Message
 from pyrochat.values.protocol import CALLBACK_OBJECT, Timing
 
-__all__ = ["Identity", "Resume", "Room", "RoomStatus", "SessionStatus"]
+__all__ = ["Room"]
 
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 1.0  # until marks that could not be written are tried again
-
-
-@dataclass(eq=False, slots=True)
-class Identity:
-    """Who a connection is, bound by its handshake. secret: SHA-256 of what the client showed."""
-
-    name: str
-    member: str
-    secret: bytes | None
-    session_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """Where a client that was here before is: the session it had, its replica's log, end, and digest there."""
-
-    session_id: str
-    log_id: str
-    position: int
-    digest: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SessionStatus:
-    """One session, for the operator. lag: messages that it has not confirmed yet."""
-
-    name: str
-    lag: int
-    connected: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RoomStatus:
-    """A room, for the operator."""
-
-    room: str
-    tail: int
-    members: int
-    sessions: list[SessionStatus]
-    loss: str | None = None
 
 
 class Room:

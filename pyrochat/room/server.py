@@ -13,12 +13,14 @@ from typing import Self
 from pyrochat.pyro.connection import Connection
 from pyrochat.pyro.daemon import Daemon
 from pyrochat.room.chatroom import ChatRoom, ServerObject
+from pyrochat.room.identity import Identity
 from pyrochat.room.log_file import Progress, log_path
 from pyrochat.room.multicast import Multicaster
 from pyrochat.room.names import Names
 from pyrochat.room.registration import Registration
-from pyrochat.room.room import Identity, Room, RoomStatus
+from pyrochat.room.room import Room
 from pyrochat.room.sqlite_log import SqliteLog
+from pyrochat.room.status import RoomStatus
 from pyrochat.room.stretches import BlockReader
 from pyrochat.values.errors import InvalidArgument, InvalidRoomName, VersionMismatch
 from pyrochat.values.protocol import PROTOCOL_VERSION, SERVER_OBJECT, Timing, room_object

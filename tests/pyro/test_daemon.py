@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 from collections.abc import Callable, Iterator
 
 import pytest
 from Pyro5 import errors as pyro_errors
+from Pyro5 import protocol
 from Pyro5.api import Proxy
+from Pyro5.serializers import MarshalSerializer, serializers_by_id
+from Pyro5.socketutil import SocketConnection
 
 from pyrochat import CannotHost, Server, ServerFull, VersionMismatch
-from pyrochat.pyro.daemon import Daemon, expose
+from pyrochat.pyro.daemon import MAX_GREETING_BYTES, Daemon, expose
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.values.errors import PyroChatError, from_wire_text
-from tests.support import SERIALIZER_NAMES, Running, address_of, bare, eventually
+from tests.support import SERIALIZER_NAMES, Running, address_of, bare, eventually, raw_connection
 from tests.values.test_errors import TREE
 
 
@@ -179,3 +183,36 @@ def test_a_connection_that_is_closed_gives_its_name_back(server: Server) -> None
         return False
 
     eventually(free)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        (3, MarshalSerializer.serializer_id, "only the serializers"),
+        (4, protocol.FLAGS_COMPRESSED, "compressed"),
+        (6, MAX_GREETING_BYTES + 1, "more than"),
+        (7, MAX_GREETING_BYTES + 1, "more than"),
+    ],
+    ids=["marshal", "compressed", "large", "large annotations"],
+)
+def test_a_greeting_that_no_client_sends_is_refused_by_its_header(
+    server: Server, field: int, value: int, reason: str
+) -> None:
+    """Nothing of its payload is read: it has not even been sent."""
+    fields = [b"PYRO", protocol.PROTOCOL_VERSION, protocol.MSG_CONNECT, 1, 0, 0, 10, 0, bytes(16), 0, 0x4DC5]
+    fields[field] = value
+    with raw_connection(server) as sock:
+        sock.settimeout(10)
+        sock.sendall(struct.pack(protocol._header_format, *fields))
+        answer = protocol.recv_stub(SocketConnection(sock, keep_open=True), [protocol.MSG_CONNECTFAIL])
+        assert reason in serializers_by_id[answer.serializer_id].loads(answer.data)
+        assert sock.recv(1) == b""
+
+
+def test_a_call_that_is_too_large_ends_its_connection(server: Server) -> None:
+    with bare(server, "Erick") as proxy:
+        assert proxy.history() == []
+        with pytest.raises(pyro_errors.CommunicationError):
+            proxy.post_many(["x" * 16_000] * 100)
+    with bare(server, "Igor") as proxy:
+        assert proxy.history() == []

@@ -8,9 +8,10 @@ import pytest
 
 from pyrochat import Timing
 from pyrochat.core.log import Log
+from pyrochat.room.identity import Identity
 from pyrochat.room.multicast import Multicaster
 from pyrochat.room.names import Names
-from pyrochat.room.room import Identity, Room
+from pyrochat.room.room import Room
 from pyrochat.room.stretches import BlockReader
 from pyrochat.values.rules import fold
 from tests.support import QUICK

@@ -11,8 +11,9 @@ import pytest
 from pyrochat import InvalidArgument, LogLost, LogUnavailable, OtherLog, RoomNotFound, Timing, UnknownMessage
 from pyrochat.core.log import MemberRecord
 from pyrochat.core.memory_log import MemoryLog
+from pyrochat.room.identity import Identity, Resume
 from pyrochat.room.multicast import Multicaster, Outlet
-from pyrochat.room.room import Identity, Resume, Room
+from pyrochat.room.room import Room
 from pyrochat.values.errors import NotAMember, RoomClosing, UnknownSession
 from pyrochat.values.message import Message
 from tests.support import Running, changes, eventually, together

@@ -1,0 +1,37 @@
+"""Wakes a thread that sleeps in a selector, from any other thread."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+
+__all__ = ["Waker"]
+
+
+class Waker:
+    """A socket to be watched for reading: it becomes readable at `wake`, until `rest`."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+
+    def fileno(self) -> int:
+        """For selectors."""
+        return self._reader.fileno()
+
+    def wake(self) -> None:
+        """Any thread may call this, also after `close`; it never blocks."""
+        with contextlib.suppress(OSError):  # full: it is awake anyway. Closed: nobody sleeps any more
+            self._writer.send(b"!")
+
+    def rest(self) -> None:
+        """Take all wakes in; for the thread that was woken."""
+        with contextlib.suppress(OSError):
+            while self._reader.recv(4096):
+                pass
+
+    def close(self) -> None:
+        """Close both ends. Idempotent."""
+        self._reader.close()
+        self._writer.close()
