@@ -106,14 +106,16 @@ def prepare(db: sqlite3.Connection, path: Path, room: str, progress: Progress) -
     Raises LogUnreadable where it is no log of *room*, CannotHost where the disk doesn't let us.
     """
     try:
+        is_new = not db.execute("SELECT 1 FROM sqlite_master").fetchone()
+        if not is_new:
+            _check_format(db, path)  # before anything is written: it may be somebody else's
         db.execute("PRAGMA journal_mode = WAL")
-        if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
+        if is_new:
             identity = str(uuid.uuid4())
             db.executescript(f"BEGIN; {_SCHEMA}")
             about = {"identity": identity, "origin": identity, "room": room}
             db.executemany("INSERT INTO about VALUES (?, ?)", about.items())
             db.execute("COMMIT")
-        _check_format(db, path)
         if db.execute("PRAGMA user_version").fetchone()[0] == 1:
             _add_digests(db, progress)
     except sqlite3.Error as error:
