@@ -191,6 +191,7 @@ def test_leave_is_idempotent_and_ends_everything(joined: Join) -> None:
 def test_a_chat_that_was_left_says_so(joined: Join) -> None:
     chat = joined("Ana")
     message = chat.send("hi")
+    chat.wait_for(message.id, timeout=10)
     chat.leave()
     uses: list[Callable[[], object]] = [
         lambda: chat.send("more"),

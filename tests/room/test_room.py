@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pyrochat import InvalidArgument, LogLost, LogUnavailable, OtherLog, RoomNotFound, Timing, UnknownMessage
+from pyrochat import InvalidArgument, LogLost, LogUnavailable, OtherLog, Timing, UnknownMessage
 from pyrochat.core.log import MemberRecord
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.room.identity import Identity, Resume
@@ -16,7 +16,7 @@ from pyrochat.room.multicast import Multicaster, Outlet
 from pyrochat.room.room import Room
 from pyrochat.values.errors import NotAMember, RoomClosing, UnknownSession
 from pyrochat.values.message import Message
-from tests.support import Running, changes, eventually, together
+from tests.support import Running, eventually, together
 
 OpenRoom = Callable[..., Room]
 MakeIdentity = Callable[[Room, str], Identity]
@@ -283,31 +283,3 @@ def test_the_end_of_a_connection_that_was_replaced_does_not_make_its_session_los
     room.attach(ana, session_id, tail, wire()[0])
     eventually(lambda: [s.connected for s in room.status().sessions] == [True], 3)
     assert room.members() == ["Ana"]
-
-
-def test_status_says_who_is_here_and_how_far_behind(server: object, joined: Callable[..., object]) -> None:
-    ana = joined("Ana")
-    message = ana.send("hi")  # type: ignore[attr-defined]
-    eventually(lambda: [s.lag for s in server.status()[0].sessions] == [0])  # type: ignore[attr-defined]
-    status = server.status()[0]  # type: ignore[attr-defined]
-    assert (status.room, status.tail, status.members) == ("lobby", message.id, 1)
-    assert [(s.name, s.connected) for s in status.sessions] == [("Ana", True)]
-    assert changes(ana.history()) == ["Ana joined"]  # type: ignore[attr-defined]
-    assert "at localhost" in repr(server)
-
-
-def test_a_room_that_is_not_there_is_said_with_those_that_are(joined: Callable[..., object]) -> None:
-    with pytest.raises(RoomNotFound, match="it has lobby"):
-        joined("Ana", room="kitchen")
-
-
-def test_a_repeat_of_what_is_stored_succeeds_on_a_full_disk(open_room: OpenRoom, log: GatedLog) -> None:
-    """The log can't be written, but this message is in it: saying that it was not stored would be wrong."""
-
-    room = open_room(log)
-    [stored] = room.post("Erick", ["hi"], ["key"])
-    log.full = True
-    assert room.post("Erick", ["hi"], ["key"]) == [stored]
-    with pytest.raises(LogUnavailable):
-        room.post("Erick", ["new"], ["other"])
-    log.full = False

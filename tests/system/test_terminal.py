@@ -56,6 +56,12 @@ class Screen:
         except AssertionError:
             raise AssertionError(f"{text!r} did not appear:\n{self.text[after:][-3000:]}") from None
 
+    def wait_prompt(self, last: int) -> None:
+        """Wait until message *last* is shown and the prompt stands below it: while messages are being
+        printed the terminal is in line mode, and swallows an end of input."""
+        shown = self.wait(f"#{last} ")
+        self.wait("Ana>", shown)
+
     def close(self) -> None:
         os.close(self.theirs)
         self._reader.join(PATIENCE_SECONDS)
@@ -83,7 +89,7 @@ def test_an_incoming_message_does_not_tear_the_line_that_is_being_typed(machine:
     machine.server()
     igor = machine.client("Igor")
     with in_terminal(machine, "pyrochat-client", "Ana") as (screen, process):
-        screen.wait("Ana>")
+        screen.wait_prompt(2)
         screen.type("half of a")
         typed = screen.wait("half of a")
         igor.write("an interruption")
@@ -103,10 +109,11 @@ def test_history_is_shown_and_end_of_input_or_an_interrupt_leaves(machine: Machi
     machine.server("--grace", "600")
     igor = machine.client("Igor")
     igor.write("before you came")
-    for key in (END_OF_INPUT, INTERRUPT):
+    igor.wait_line("before you came")
+    for key, last in ((END_OF_INPUT, 3), (INTERRUPT, 5)):
         with in_terminal(machine, "pyrochat-client", "Ana") as (screen, process):
             screen.wait("Igor: before you came")
-            screen.wait("Ana>")
+            screen.wait_prompt(last)
             screen.type(key)
             assert process.wait(10) == 0
             assert "Traceback" not in screen.text
@@ -117,7 +124,7 @@ def test_a_text_cannot_command_the_terminal(machine: Machine) -> None:
     machine.server()
     igor = machine.client("Igor")
     with in_terminal(machine, "pyrochat-client", "Ana") as (screen, _):
-        screen.wait("Ana>")
+        screen.wait_prompt(2)
         igor.write("\x1b]0;pwned\a\x1b[2Jgone")
         screen.wait("Igor: ␛]0;pwned␇␛[2Jgone")
 
@@ -126,7 +133,7 @@ def test_a_closed_terminal_leaves_the_room(machine: Machine) -> None:
     machine.server("--grace", "600")
     igor = machine.client("Igor")
     with in_terminal(machine, "pyrochat-client", "Ana") as (screen, process):
-        screen.wait("Ana>")
+        screen.wait_prompt(2)
         process.send_signal(signal.SIGHUP)
         assert process.wait(10) == 0
     igor.wait_line("* Ana left", timeout=4)
