@@ -129,6 +129,8 @@ def _show(
             report = scenario(cluster, lambda what: shown.update(task, description=what))
         except BenchError as error:
             report = Report("not finished", troubles=[str(error)])
+            cluster.end_processes()
+            report.check(cluster.history())
         kept = None if report.is_good else cluster.keep()
     report.show(console, replay, kept)
     raise typer.Exit(0 if report.is_good else 1)

@@ -48,19 +48,22 @@ def check(history: History) -> list[Anomaly]:
 
 
 def lost_messages(evidence: Evidence) -> Iterator[Finding]:
-    """Acknowledged, and in no replica though some replica has been waited for."""
+    """Acknowledged, and not in the log as those have it who were waited for (the disk is one of them)."""
     for room in evidence.rooms:
         if not room.settled:
             continue
+        settled_end = max(replica.last for replica in room.settled)
         for sent in room.sent.values():
-            if not sent.ids or sent.text in room.places or sent.text in room.disputed_texts:
-                continue
-            if evidence.is_elsewhere(sent.text, room):
+            if not sent.ids or sent.text in room.disputed_texts or evidence.is_elsewhere(sent.text, room):
                 continue
             named = min(sent.ids)
-            if named > room.end or named in room.log or named in room.disputed_ids:
-                there = room.log.get(named)
-                instead = f"where {there} is" if there else f"the log ends at {room.end}"
+            if sent.text in room.places:
+                is_lost = min(room.places[sent.text]) > settled_end
+            else:
+                is_lost = named > settled_end or named in room.log or named in room.disputed_ids
+            if is_lost:
+                there = room.log.get(named) if sent.text not in room.places else None
+                instead = f"where {there} is" if there else f"the log ends at #{settled_end}"
                 yield Finding(room.room, f"{sent.text!r} was acknowledged as #{named}, {instead}", (named,))
 
 

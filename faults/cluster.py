@@ -207,8 +207,7 @@ class Cluster:
     def history(self) -> History:
         """Everything recorded, and the logs as they are on disk, each as one more replica that was waited for."""
         history = load(sorted(self.histories.glob("*.jsonl")))
-        for room in self.rooms:
-            history.replicas.append(self.replica_on_disk(room))
+        history.replicas += [self.replica_on_disk(room) for room in self.rooms if self.log_of(room).exists()]
         return history
 
     def replica_on_disk(self, room: str) -> Replica:

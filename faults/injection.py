@@ -58,6 +58,8 @@ class Injection:
                 cluster.limit_file_size(spare)
             case "name server killed" if cluster.nameserver is not None:
                 cluster.nameserver.kill()
+            case "name server stopped" if cluster.nameserver is not None:
+                cluster.nameserver.stop()
             case "client killed":
                 client.recorder.kill()
             case "client stopped":
@@ -77,6 +79,8 @@ class Injection:
                 cluster.limit_file_size(None)
             case "name server killed":
                 cluster.start_nameserver()
+            case "name server stopped" if cluster.nameserver is not None:
+                cluster.nameserver.resume()
             case "client killed":
                 cluster.recorders.remove(client.recorder)
                 client.recorder = client.start()

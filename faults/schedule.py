@@ -34,6 +34,7 @@ KINDS = (
     Kind("server stopped", 2, 0.2, 4.0, takes_server=True),
     Kind("disk full", 3, 0.5, 3.0),
     Kind("name server killed", 2, 0.5, 3.0),
+    Kind("name server stopped", 1, 0.5, 6.0, takes_server=True),  # a server does not start beside it
     Kind("client killed", 3, 0.0, 1.0, targets_client=True),
     Kind("client stopped", 3, 0.5, 8.0, targets_client=True),
     Kind("connection delayed", 2, 0.5, 3.0, targets_client=True, can_target_all=True),

@@ -1,4 +1,7 @@
-"""The name server dies and comes back empty: chats go on, and newcomers find the room again soon."""
+"""The name server dies and comes back empty: chats go on, and newcomers find the room again soon.
+
+And it may hang, while the server is told to end.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from faults.report import Report
 __all__ = ["run"]
 
 FIND_SECONDS = 10.0
+END_SECONDS = 5.0
 _START_SECONDS = 60.0
 _OUTAGE_SECONDS = 2.0
 
@@ -40,6 +44,16 @@ def run(cluster: Cluster, progress: Callable[[str], None], rounds: int) -> Repor
         joined = next(s.connected_at for s in cluster.statuses([newcomer]))
         longest_find = max(longest_find, (joined - started) / 1e9)
         reconnected += sum(connected.get(s.client, s.connected_at) != s.connected_at for s in cluster.statuses())
+    progress("the server ends, while the name server hangs")
+    assert cluster.nameserver is not None
+    assert cluster.server is not None
+    cluster.nameserver.stop()
+    begun = time.monotonic()
+    code = cluster.server.end()
+    ended = time.monotonic() - begun
+    cluster.nameserver.resume()
+    report.faults["name server stopped"] += 1
+    cluster.wait_until_back(cluster.start_server(), _START_SECONDS)
     progress("everybody is to have everything")
     cluster.settle()
     report.check(cluster.history())
@@ -47,5 +61,9 @@ def run(cluster: Cluster, progress: Callable[[str], None], rounds: int) -> Repor
     report.add(
         "a newcomer joins by name, after the name server's start", f"{longest_find:.2f} s", f"{FIND_SECONDS:g} s",
         longest_find <= FIND_SECONDS,
+    )  # fmt: skip
+    report.add(
+        "SIGTERM ends the server, while the name server hangs", f"{ended:.1f} s, exit code {code}", f"{END_SECONDS:g} s",
+        ended <= END_SECONDS and code == 0,
     )  # fmt: skip
     return report

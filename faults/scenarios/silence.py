@@ -1,7 +1,8 @@
 """A member falls silent, and nothing is closed: what do the others feel, when does it leave, does it heal?
 
 Stopped (SIGSTOP), or behind a proxy that passes nothing on. The others' latency is from the beginning of
-a send until another member's program was shown the message.
+a send until another member's program was shown the message. It is held against that of the quiet times
+before and after together: a machine is never equally busy twice.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from faults.report import Report, percentile
 __all__ = ["Plan", "blackhole", "stopped"]
 
 SILENT = "silent"
+QUIET = "all well"
 MOST_RATIO = 1.5
 HEAL_SECONDS = 15.0
 
@@ -48,14 +50,20 @@ class _Phase:
     ended: int
     healed: int = 0
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nobody was silent."""
+        return self.name == QUIET
+
 
 def stopped(cluster: Cluster, progress: Progress, plan: Plan) -> Report:
     """SIGSTOP, and after a while SIGCONT."""
     report = Report(f"one of {plan.members} members stopped for {plan.seconds:g} s, {plan.rate:g} messages/s")
     silent = _start(cluster, plan, None)
     phases = [
-        _phase("all well", plan, progress),
+        _quiet(plan, progress),
         _silence(cluster, silent, plan, progress, "stopped", silent.stop, silent.resume),
+        _quiet(plan, progress),
     ]
     report.faults["member stopped"] += 1
     return _finish(cluster, report, phases, progress)
@@ -66,11 +74,12 @@ def blackhole(cluster: Cluster, progress: Progress, plan: Plan) -> Report:
     report = Report(f"one of {plan.members} members behind a blackhole, {plan.rate:g} messages/s")
     proxy = cluster.start_proxy()
     silent = _start(cluster, plan, proxy.at)
-    phases = [_phase("all well", plan, progress)]
+    phases = [_quiet(plan, progress)]
     for direction in (TO_SERVER, TO_CLIENT, BOTH):
         name = f"blackhole {direction}" if direction != BOTH else "blackhole both ways"
         hold = lambda direction=direction: proxy.hold(direction)  # noqa: E731
         phases.append(_silence(cluster, silent, plan, progress, name, hold, proxy.release))
+        phases.append(_quiet(plan, progress))
         report.faults[name] += 1
     return _finish(cluster, report, phases, progress)
 
@@ -90,10 +99,14 @@ def _start(cluster: Cluster, plan: Plan, at: str | None) -> Recorder:
     return silent
 
 
-def _phase(name: str, plan: Plan, progress: Progress) -> _Phase:
+def _quiet(plan: Plan, progress: Progress) -> _Phase:
+    return _phase(QUIET, plan.seconds / 2, progress)
+
+
+def _phase(name: str, seconds: float, progress: Progress) -> _Phase:
     progress(name)
     begun = time.monotonic_ns()
-    time.sleep(plan.seconds)
+    time.sleep(seconds)
     return _Phase(name, begun, time.monotonic_ns())
 
 
@@ -102,7 +115,7 @@ def _silence(
     begin: Callable[[], None], end: Callable[[], None],
 ) -> _Phase:  # fmt: skip
     begin()
-    phase = _phase(name, plan, progress)
+    phase = _phase(name, plan.seconds, progress)
     end()
     others = [recorder for recorder in cluster.recorders if recorder is not silent]
     goal = max(status.end for status in cluster.statuses(others))
@@ -123,26 +136,31 @@ def _finish(cluster: Cluster, report: Report, phases: list[_Phase], progress: Pr
     progress("the checker looks at the history")
     history = cluster.history()
     report.check(history)
-    usual = 0.0
     timing = cluster.timing
     bound = timing.beat_seconds + timing.silent_seconds + timing.grace_seconds + _MARGIN_SECONDS
+    usual = [latency for phase in phases if phase.is_quiet for latency in _latencies(history, phase)]
+    usual_p99 = percentile(usual, 0.99)
+    report.add(f"{QUIET}: latency of the others, p50", _milliseconds(percentile(usual, 0.5)))
+    report.add("… p99", _milliseconds(usual_p99))
     for phase in phases:
-        latencies = _latencies(history, phase)
-        p50, p99 = percentile(latencies, 0.5), percentile(latencies, 0.99)
-        report.add(f"{phase.name}: latency of the others, p50", f"{p50 * 1000:.1f} ms")
-        if not usual:
-            usual = p99
-            report.add(f"{phase.name}: p99", f"{p99 * 1000:.1f} ms")
+        if phase.is_quiet:
             continue
-        ratio = p99 / usual if usual else 0.0
-        bound_shown = f"{MOST_RATIO:g} times"
-        report.add(f"{phase.name}: p99", f"{p99 * 1000:.1f} ms, {ratio:.2f} times", bound_shown, ratio <= MOST_RATIO)
+        latencies = _latencies(history, phase)
+        p99 = percentile(latencies, 0.99)
+        ratio = p99 / usual_p99 if usual_p99 else 0.0
+        report.add(f"{phase.name}: latency of the others, p50", _milliseconds(percentile(latencies, 0.5)))
+        figure = f"{_milliseconds(p99)}, {ratio:.2f} times"
+        report.add("… p99", figure, f"{MOST_RATIO:g} times", ratio <= MOST_RATIO)
         left = _left(history, phase)
         figure = "never" if left is None else f"{left:.1f} s"
-        report.add(f"{phase.name}: left the view after", figure, f"{bound:g} s", left is not None and left <= bound)
+        report.add("… the silent one left the view after", figure, f"{bound:g} s", left is not None and left <= bound)
         healed = (phase.healed - phase.ended) / 1e9
-        report.add(f"{phase.name}: healed after", f"{healed:.2f} s", f"{HEAL_SECONDS:g} s", healed <= HEAL_SECONDS)
+        report.add("… and was healed after", f"{healed:.2f} s", f"{HEAL_SECONDS:g} s", healed <= HEAL_SECONDS)
     return report
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
 
 
 def _latencies(history: History, phase: _Phase) -> list[float]:

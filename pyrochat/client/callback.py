@@ -50,6 +50,11 @@ class Callback:
         self._noticed(str(text))
 
     @expose
+    def seal(self, id: int, seal: str) -> None:
+        """The room's seal on message *id*, which proves later that its log had it."""
+        self._replica.take_seal(id, seal)
+
+    @expose
     def closing(self, reason: str) -> None:
         """The server is being stopped."""
         self._closed(str(reason))

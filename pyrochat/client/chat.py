@@ -72,6 +72,7 @@ class Chat:
         _open_chats.add(self)
         try:
             while not self._replica.wait(lambda: self._replica.end >= tail or self._is_closed(), 0.05):
+                self._session.check_not_refused()
                 if progress is not None:
                     progress(self._replica.end, tail)
             if progress is not None:

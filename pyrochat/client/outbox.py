@@ -64,6 +64,7 @@ class Outbox:
         self._waiting: deque[_Sending] = deque()
         self._counter = 0
         self._mark_due: float | None = None
+        self._telling = False  # the mark is on its way
         self._closing = False
         self._thread: threading.Thread | None = None
         self.acknowledged = 0  # the highest id that the room has given to one of ours
@@ -81,7 +82,7 @@ class Outbox:
             self._changed.notify_all()
         if not sending.done.wait(timeout):
             with self._changed:
-                if not sending.begun:
+                if not sending.begun and sending in self._waiting:
                     self._waiting.remove(sending)
             if not sending.done.is_set():
                 own_key = key or (sending.keys[0] if len(texts) == 1 else "")
@@ -114,7 +115,7 @@ class Outbox:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._waiting and self._mark_due is None, timeout)
+            self._changed.wait_for(lambda: not (self._waiting or self._mark_due or self._telling), timeout)
 
     def give_up(self) -> None:
         """Fail what is still waiting: the session has ended."""
@@ -148,12 +149,14 @@ class Outbox:
                 group = self._next_group()
                 mark = self._mark_is_due()
                 if mark:
-                    self._mark_due = None
-                    self._changed.notify_all()
+                    self._mark_due, self._telling = None, True
             if group:
                 self._post(group)
-            elif mark:
+            if mark:
                 self._tell_mark()
+                with self._changed:
+                    self._telling = False
+                    self._changed.notify_all()
 
     def _mark_is_due(self) -> bool:
         return self._mark_due is not None and (self._closing or time.monotonic() >= self._mark_due)
@@ -179,6 +182,8 @@ class Outbox:
                     self._post([sending])
                 return
             self._finish(group, error)
+        except ChatClosed:
+            self.give_up()
         except PyroChatError as error:
             self._finish(group, error)
         else:

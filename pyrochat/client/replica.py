@@ -31,6 +31,7 @@ class Replica:
         self._chain_mutex = threading.Lock()  # guards the two lines below
         self._origin: bytes | None = None
         self._proved: tuple[int, bytes] = (0, b"")  # an id, and the chain's digest there
+        self._seal: tuple[int, str] | None = None  # the room's last seal, and the id that it is on
         self._columns = MessageColumns(room)
         self._views = Views()
         self._marks: dict[str, tuple[int, int]] = {}
@@ -70,6 +71,16 @@ class Replica:
             if self._origin is None:
                 self._origin = origin
                 self._proved = (0, origin)
+
+    def take_seal(self, id: object, seal: object) -> None:
+        """The room gives its seal on message *id*; one on what is not here is passed over."""
+        if isinstance(id, int) and 0 < id <= self.end and isinstance(seal, str):
+            self._seal = (id, seal)
+
+    def proof(self) -> list[object] | None:
+        """``[id, digest, seal]``: that the room's log had what this replica has up to *id*; None without a seal."""
+        sealed = self._seal
+        return None if sealed is None else [sealed[0], self.digest(sealed[0]).hex(), sealed[1]]
 
     def digest(self, id: int) -> bytes:
         """The chain's digest at message *id* of this replica; `begin_chain` comes first."""

@@ -88,7 +88,8 @@ class ClientSession:
         if self._session_id is not None:
             handshake["session"] = self._session_id
             end = self._replica.end
-            resume = [self._session_id, self._replica.log_id, end, self._replica.digest(end).hex()]
+            proof = self._replica.proof()
+            resume = [self._session_id, self._replica.log_id, end, self._replica.digest(end).hex(), proof]
         with contextlib.ExitStack() as undo:
             remote = RemoteObject(address, room_object(room), handshake, timeout=CALL_SECONDS)
             undo.callback(remote.close)
@@ -153,6 +154,11 @@ class ClientSession:
             except RoomUnreachable as error:
                 self._lost(remote, str(error))
 
+    def check_not_refused(self) -> None:
+        """Raise what keeps us out for good, if anything does."""
+        if self._error is not None:
+            raise self._error
+
     def _wait_for_remote(self, deadline: float | None) -> RemoteObject:
         with self._changed:
             while self.state != CONNECTED or self._remote is None:
@@ -180,8 +186,8 @@ class ClientSession:
             reason = self._parting_reason or reason
             self.state, self.reason = RECONNECTING, reason
             self._changed.notify_all()
-            threading.Thread(target=self._come_back, name="pyrochat-reconnect", daemon=True).start()
-        self._tell_state(RECONNECTING, reason)
+        self._tell_state(RECONNECTING, reason)  # before we may be back
+        threading.Thread(target=self._come_back, name="pyrochat-reconnect", daemon=True).start()
 
     def _drop(self) -> None:
         if self._remote is not None:

@@ -32,7 +32,7 @@ def chat(
     json: JsonOption = False,
 ) -> int:
     """Join the room that is there, or host it here and join it."""
-    name = checked_name(name) if name else _login_name()
+    name = _login_name() if name is None else checked_name(name)
     try:
         return chat_in_terminal(join_with_progress(name, room, at), plain=plain, json=json)
     except (NameServerNotFound, RoomNotFound, RoomUnreachable):

@@ -8,12 +8,13 @@ prove everything else. The chain begins with the identity that the log was made 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import struct
 from collections.abc import Iterable
 
 from pyrochat.values.message import KINDS, Message
 
-__all__ = ["DIGEST_BYTES", "digest_after", "digest_of_fields", "extend_chain", "first_digest"]
+__all__ = ["DIGEST_BYTES", "digest_after", "digest_of_fields", "extend_chain", "first_digest", "seal"]
 
 DIGEST_BYTES = 32
 _KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
@@ -41,6 +42,14 @@ def digest_of_fields(
     key_size = _NO_KEY if key is None else len(key)
     numbers = _numbers.pack(id, time_us, _KIND_CODES[kind], len(sender), key_size)
     return hashlib.sha256(b"".join((previous, numbers, sender, key or b"", hashlib.sha256(text).digest()))).digest()
+
+
+def seal(key: bytes, id: int, digest: bytes) -> str:
+    """The server's proof that its log had message *id* with *digest*, in hexadecimal; *key* is the log's own secret.
+
+    A client that has it can show later that the log has lost messages, and nobody can make it up.
+    """
+    return hmac.new(key, b"%d:%b" % (id, digest), hashlib.sha256).hexdigest()
 
 
 def extend_chain(previous: bytes, messages: Iterable[Message]) -> list[bytes]:

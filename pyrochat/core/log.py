@@ -48,10 +48,12 @@ class Log(ABC):
     each of them is the same log as this one.
     loss: what proves that messages of this log are missing; None while nothing does. Until the
     operator has accepted the loss, nothing may be appended: ids would be given a second time.
+    seal_key: a secret of the log's, for `core.digests.seal`.
     room: the room's name.
     """
 
     identity: str
+    seal_key: bytes
     loss: str | None = None
     forks: Mapping[str, int] = {}
     room: str

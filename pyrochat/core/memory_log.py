@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from collections.abc import Sequence
 
@@ -20,6 +21,7 @@ class MemoryLog(Log):
     def __init__(self, room: str, identity: str | None = None) -> None:
         self.room = room
         self.identity = identity or str(uuid.uuid4())
+        self.seal_key = secrets.token_bytes(32)
         self._messages = MessageColumns(room)
         self._ids_by_key: dict[tuple[str, str], int] = {}
         self._members: dict[str, MemberRecord] = {}

@@ -15,7 +15,15 @@ from Pyro5 import config, core, nameserver
 
 from pyrochat.pyro.remote import RemoteObject, parse_address
 from pyrochat.pyro.wire import SERPENT
-from pyrochat.values.errors import CannotHost, NameServerNotFound, PyroChatError, RoomNotFound, RoomUnreachable
+from pyrochat.values.errors import (
+    CannotHost,
+    InvalidArgument,
+    NameServerNotFound,
+    NameServerSilent,
+    PyroChatError,
+    RoomNotFound,
+    RoomSilent,
+)
 
 __all__ = ["EmbeddedNameServer", "NameServer"]
 
@@ -38,6 +46,8 @@ class NameServer:
             remote = RemoteObject(
                 self.address, core.NAMESERVER_NAME, "hello", timeout=_TIMEOUT_SECONDS, serializer_id=SERPENT
             )
+        except RoomSilent:
+            raise NameServerSilent(f"the name server at {self} doesn't answer") from None
         except PyroChatError:
             raise NameServerNotFound(
                 f"no name server answers at {self}: start one with ./nameserver.sh, "
@@ -47,9 +57,11 @@ class NameServer:
             return remote.call(method, *arguments)
 
     def is_there(self) -> bool:
-        """Whether it answers."""
+        """Whether it answers; raises NameServerSilent where something is there and doesn't."""
         try:
             self._call("ping")
+        except NameServerSilent:
+            raise
         except PyroChatError:
             return False
         return True
@@ -67,7 +79,7 @@ class NameServer:
         found = {}
         if isinstance(answer, dict):
             for name, uri in answer.items():
-                with contextlib.suppress(RoomUnreachable):  # somebody else's unix socket
+                with contextlib.suppress(InvalidArgument):  # somebody else's unix socket
                     found[str(name)] = parse_address(str(uri).rpartition("@")[2], 0)
         return found
 

@@ -17,19 +17,26 @@ from Pyro5 import errors as pyro_errors
 
 from pyrochat.pyro.connection import Connection
 from pyrochat.pyro.wire import MSGPACK, request_frame, whole_frame
-from pyrochat.values.errors import CallbackUnreachable, PyroChatError, RoomSilent, RoomUnreachable, from_wire_text
+from pyrochat.values.errors import (
+    CallbackUnreachable,
+    InvalidArgument,
+    PyroChatError,
+    RoomSilent,
+    RoomUnreachable,
+    from_wire_text,
+)
 
 __all__ = ["RemoteObject", "parse_address", "parse_uri"]
 
 
 def parse_address(text: str, default_port: int) -> tuple[str, int]:
-    """``host``, ``host:port`` or ``[ipv6]:port`` as ``(host, port)``; raises RoomUnreachable."""
+    """``host``, ``host:port`` or ``[ipv6]:port`` as ``(host, port)``; raises InvalidArgument."""
     host, separator, port = text.rpartition(":")
     if not separator or (":" in host and not host.endswith("]")) or text.endswith("]"):
         host, port = text, str(default_port)
     host = host.strip("[]")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise RoomUnreachable(f"{text!r} is no address: write it as host:port")
+    if not host.strip(":") or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise InvalidArgument(f"{text!r} is no address: write it as host:port")
     return host, int(port)
 
 

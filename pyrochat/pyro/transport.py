@@ -90,6 +90,11 @@ class Transport:
             if time.monotonic() >= next_sweep:
                 next_sweep = time.monotonic() + 1.0
                 self._close_strangers()
+        for key in list(self._selector.get_map().values()):
+            if isinstance(key.data, Connection):
+                self._forget(key.data)
+        self._selector.close()
+        self._waker.close()
 
     def _accept_all(self) -> None:
         assert self.sock is not None

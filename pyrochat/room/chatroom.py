@@ -82,7 +82,8 @@ class ChatRoom:
         callback_uri: a Pyro object at the caller's own address; the room calls
         ``deliver(messages, marks)`` there, beginning with message 1, and expects ``[delivered, read]``.
         Without one, `attach` on a second connection has to follow soon.
-        resume: ``[session id, log id, replica's end, digest there]`` of a client that was here before.
+        resume: ``[session id, log id, replica's end, digest there, proof]`` of a client that was here before;
+        proof: None, or ``[id, digest, seal]`` of the last seal that the room has given it.
         """
         identity = _identity()
         link = None if callback_uri is None else _connect(callback_uri)
@@ -178,12 +179,21 @@ def _resume(value: object) -> Resume | None:
     match value:
         case None:
             return None
-        case [str(session_id), str(log_id), int(position), str(digest)] if 0 <= position <= _MAX_ID:
+        case [str(session_id), str(log_id), int(position), str(digest), proof] if 0 <= position <= _MAX_ID:
             try:
-                return Resume(session_id, log_id, position, bytes.fromhex(digest))
+                return Resume(session_id, log_id, position, bytes.fromhex(digest), _proof(proof))
             except ValueError:
-                raise InvalidArgument("the digest has to be hexadecimal") from None
-    raise InvalidArgument("resume has to be [session id, log id, last message id, digest]")
+                raise InvalidArgument("a digest has to be hexadecimal") from None
+    raise InvalidArgument("resume has to be [session id, log id, last message id, digest, proof]")
+
+
+def _proof(value: object) -> tuple[int, bytes, str] | None:
+    match value:
+        case None:
+            return None
+        case [int(id), str(digest), str(seal)] if 0 < id <= _MAX_ID and seal.isascii():
+            return id, bytes.fromhex(digest), seal
+    raise InvalidArgument("a proof has to be [id, digest, seal]")
 
 
 def _connect(uri: object) -> Link:

@@ -19,9 +19,13 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Where a client that was here before is: the session it had, its replica's log, end, and digest there."""
+    """Where a client that was here before is: the session it had, its replica's log, end, and digest there.
+
+    proof: an id, the replica's digest there, and the seal that the room has given for both.
+    """
 
     session_id: str
     log_id: str
     position: int
     digest: bytes | None = None
+    proof: tuple[int, bytes, str] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sqlite3
 import urllib.parse
 import uuid
@@ -59,6 +60,7 @@ class About:
     room: str
     identity: str
     origin: str
+    seal_key: bytes
     loss: str | None = None
     forks: dict[str, int] = field(default_factory=dict)
 
@@ -113,7 +115,7 @@ def prepare(db: sqlite3.Connection, path: Path, room: str, progress: Progress) -
         if is_new:
             identity = str(uuid.uuid4())
             db.executescript(f"BEGIN; {_SCHEMA}")
-            about = {"identity": identity, "origin": identity, "room": room}
+            about = {"identity": identity, "origin": identity, "room": room, "seal_key": secrets.token_hex(32)}
             db.executemany("INSERT INTO about VALUES (?, ?)", about.items())
             db.execute("COMMIT")
         if db.execute("PRAGMA user_version").fetchone()[0] == 1:
@@ -138,7 +140,8 @@ def read_about(db: sqlite3.Connection, path: Path) -> About:
         _check_format(db, path)
         about = dict(db.execute("SELECT key, value FROM about"))
         forks = {key[5:]: int(value) for key, value in about.items() if key.startswith("fork:")}
-        return About(about["room"], about["identity"], about.get("origin", about["identity"]), about.get("loss"), forks)
+        seal_key = bytes.fromhex(about["seal_key"])
+        return About(about["room"], about["identity"], about["origin"], seal_key, about.get("loss"), forks)
     except (sqlite3.Error, KeyError, ValueError) as error:
         raise LogUnreadable(
             f"{path} can't be read as a log ({error}): restore it from a backup, or move it away"
@@ -159,6 +162,7 @@ def _add_digests(db: sqlite3.Connection, progress: Progress) -> None:
     try:
         identity = db.execute("SELECT value FROM about WHERE key = 'identity'").fetchone()[0]
         db.execute("INSERT INTO about VALUES ('origin', ?)", (identity,))
+        db.execute("INSERT INTO about VALUES ('seal_key', ?)", (secrets.token_hex(32),))
         db.execute("ALTER TABLE messages ADD COLUMN digest BLOB NOT NULL DEFAULT x''")
         total = db.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()[0]
         digest = first_digest(identity)

@@ -40,6 +40,9 @@ class Audience(Protocol):
     def after(self, position: int) -> list[bytes] | None:
         """The encoded messages after *position*; None while they are being read."""
 
+    def seal(self, newest: bool) -> tuple[int, str]:
+        """An id and the room's seal on it; not older than 2 s, or on the newest message; the id is 0 for none."""
+
     def marks_since(self, version: int, limit: int) -> tuple[list[WireMark], int]:
         """The marks that changed after *version*, and the version reached."""
 
@@ -74,6 +77,7 @@ class Outlet:
         "member",
         "notices",
         "parting",
+        "sealed",
         "session_id",
         "turned",
     )
@@ -90,6 +94,7 @@ class Outlet:
         self.busy = False  # a request that is no delivery (welcome, closing) is under way
         self.notices: list[str] = []  # to be said before the next delivery
         self.parting = False  # it has been told that the server is being stopped
+        self.sealed = 0  # it has the room's seal on the messages up to here
         self.last_sent = 0.0
 
     @property
@@ -122,6 +127,7 @@ class Multicaster:
         self._orders: deque[Callable[[], None]] = deque()
         self._awake = True  # False while the thread sleeps in select, or is about to
         self._stopping = False
+        self._stopped = False
         self._thread = threading.Thread(target=self._run, name="pyrochat-multicast", daemon=True)
         self._thread.start()
 
@@ -134,7 +140,7 @@ class Multicaster:
     def admit(self, outlet: Outlet) -> None:
         """Deliver to *outlet* from now on; another outlet of the same session is closed."""
         self._order(lambda: self._admit(outlet))
-        if not self._thread.is_alive():  # nobody takes orders any more: who comes back now has to notice
+        if self._stopped:  # nobody takes orders any more: who comes back now has to notice
             outlet.link.close()
 
     def dismiss(self, audience: Audience, session_id: str) -> None:
@@ -212,6 +218,7 @@ class Multicaster:
                 outlet.link.close()
         self._selector.close()
         self._waker.close()
+        self._stopped = True
         while self._orders:  # who came back in the last moment
             self._orders.popleft()()
 
@@ -303,7 +310,7 @@ class Multicaster:
         if upto > cursor.position or marks_upto > cursor.marks_position or beat:
             cursor.send(upto, marks_upto)
             self._send(hall, outlet, frame)
-        elif self._farewell is not None:
+        elif self._farewell is not None and not self._give_seal(hall, outlet, newest=True):
             self._part(hall, outlet, self._farewell)
 
     def _make(self, hall: _Hall, outlet: Outlet, messages: list[bytes]) -> tuple[bytes, int, int]:
@@ -315,6 +322,15 @@ class Multicaster:
             marks, marks_upto = hall.audience.marks_since(cursor.marks_position, MARKS_IN_A_DELIVERY)
         frame = stretch_frame(outlet.link.object_id, messages, marks, outlet.link.serializer_id)
         return frame, cursor.position + len(messages), marks_upto
+
+    def _give_seal(self, hall: _Hall, outlet: Outlet, newest: bool = False) -> bool:
+        """Send the room's seal, if *outlet* has what it is on, and not the seal."""
+        id, text = hall.audience.seal(newest)
+        if not outlet.turned or outlet.parting or not outlet.sealed < id <= outlet.cursor.position:
+            return False
+        outlet.sealed = id
+        self._say(hall, outlet, "seal", id, text)
+        return True
 
     def _part(self, hall: _Hall, outlet: Outlet, farewell: str) -> None:
         """The server is being stopped, and *outlet* has all that it can get."""
@@ -373,7 +389,7 @@ class Multicaster:
             for outlet in list(hall.outlets.values()):
                 quiet = now - outlet.last_sent
                 if outlet.ready:
-                    if quiet >= timing.beat_seconds:
+                    if not self._give_seal(hall, outlet) and quiet >= timing.beat_seconds:
                         self._deliver(hall, outlet, beat=True)
                 elif quiet >= timing.silent_seconds:
                     self._lose(hall, outlet, f"no answer for {timing.silent_seconds:g} s")

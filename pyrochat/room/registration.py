@@ -12,6 +12,7 @@ from pyrochat.pyro.remote import RemoteObject
 from pyrochat.values.errors import (
     NameServerNotFound,
     NameServerRefused,
+    NameServerSilent,
     PyroChatError,
     RoomNotFound,
     RoomSilent,
@@ -33,7 +34,8 @@ class Registration:
 
     uris: the URI of each room. address: ``(host, port)`` that they lead to. host: where an embedded
     name server listens, if none answers and it has to be started. Raises NameServerRefused where a
-    room's name stands for another server that is alive, CannotHost where none can be started.
+    room's name stands for another server that is alive, CannotHost where none can be started. A name
+    server that hangs is waited for while the rooms are open already.
     """
 
     def __init__(self, uris: Mapping[str, str], server_uri: str, address: tuple[str, int], host: str) -> None:
@@ -42,15 +44,17 @@ class Registration:
         self._uris = {room_object(room): uri for room, uri in uris.items()}
         self._embedded: EmbeddedNameServer | None = None
         self.embedded_at: str | None = None
-        if not self._nameserver.is_there():
-            self._embedded = EmbeddedNameServer(host, self._nameserver.address[1])
-            self.embedded_at = str(self._nameserver)
         try:
+            if not self._nameserver.is_there():
+                self._embedded = EmbeddedNameServer(host, self._nameserver.address[1])
+                self.embedded_at = str(self._nameserver)
             for name, uri in self._uris.items():
                 self._take(name, uri)
             if not self._alive(SERVER_OBJECT):
                 self._uris[SERVER_OBJECT] = server_uri
                 self._take(SERVER_OBJECT, server_uri)
+        except NameServerSilent as error:  # it hangs: no reason for the room to stay closed
+            log.warning("%s; until it answers, others join with --at %s:%d", error, *address)
         except BaseException:
             self._close_embedded()
             raise

@@ -6,6 +6,7 @@ is held for dictionary work only, never over a commit, a send or a read from dis
 
 from __future__ import annotations
 
+import hmac
 import logging
 import socket
 import threading
@@ -14,6 +15,7 @@ import uuid
 from collections.abc import Sequence
 
 from pyrochat.core.cursors import marks_interval_seconds
+from pyrochat.core.digests import seal
 from pyrochat.core.log import Log
 from pyrochat.core.marks import Mark
 from pyrochat.core.sequencer import Draft, Sequencer
@@ -46,6 +48,7 @@ __all__ = ["Room"]
 
 logger = logging.getLogger(__name__)
 
+_SEAL_SECONDS = 2.0  # at most so often each client gets a new seal
 _RETRY_SECONDS = 1.0  # until marks that could not be written are tried again
 
 
@@ -64,6 +67,9 @@ class Room:
         self._marks_due = 0.0
         self._stretches = Stretches(log, reader, lambda: multicaster.grew(self))
         self._writer = Writer(self.name, self._commit, self._marks_wait)
+        self._tip = (log.tail, log.digest(log.tail))  # the newest message, and the chain's digest there
+        self._seal = (0, "")
+        self._sealed_at = 0.0
         self._expiry: Request | None = None  # the last request of `tick`
         self._leaves_failed = False  # a "left" could not be written: it is due as soon as the log can be
         for ghost in self._state.sessions.all():
@@ -167,17 +173,24 @@ class Room:
             loss = f"what {identity.name} has up to message {resume.position} is not what the log has"
         else:
             return
-        with self._state_mutex:
-            known = self._state.secret_of(identity.member)
-        if identity.secret is None or identity.secret != known:  # anybody could say so, and stop the room for good
-            logger.warning("room %s: %s, but who says so was never a member: not believed", self.name, loss)
-            raise LogLost(f"{loss}: if that is so, ask the room's operator to look at its log")
+        if not self._is_proven(resume):  # anybody could say so, and stop the room for good
+            logger.warning("room %s: %s, but that is not proven", self.name, loss)
+            raise LogLost(f"{loss}: ask the room's operator to look at its log, or join anew")
 
         def plan() -> list[Draft]:
             self._note_loss(loss)
             return []
 
         self._writer.submit(Request(plan)).wait()
+
+    def _is_proven(self, resume: Resume) -> bool:
+        """Whether *resume* has our own seal on a message that the log doesn't have (like that) any more."""
+        if resume.proof is None:
+            return False
+        id, digest, given = resume.proof
+        if not hmac.compare_digest(given, seal(self.log.seal_key, id, digest)):
+            return False
+        return id > self.log.tail or self.log.digest(id) != digest
 
     def _note_loss(self, loss: str) -> None:
         """In the writer's thread: from now on, nothing is appended until the operator has decided."""
@@ -286,6 +299,8 @@ class Room:
                 self._fail(request, plan, error)
             return
         self._stretches.extend(appended)
+        if appended:
+            self._tip = (appended[-1].id, self.log.digest(appended[-1].id))
         with self._state_mutex:
             self._state.committed(appended, records)
             if marks:
@@ -324,6 +339,14 @@ class Room:
             marks, upto = self._state.marks.since(version, limit)
             name = self._state.views.name_of
             return [[name(member), delivered, read] for member, delivered, read in marks], upto
+
+    def seal(self, newest: bool) -> tuple[int, str]:
+        """See `Audience`."""
+        now = time.monotonic()
+        id, digest = self._tip
+        if id > self._seal[0] and (newest or now >= self._sealed_at + _SEAL_SECONDS):
+            self._seal, self._sealed_at = (id, seal(self.log.seal_key, id, digest)), now
+        return self._seal
 
     def marks_version(self) -> int:
         """See `Audience`."""

@@ -96,6 +96,7 @@ class SqliteLog(Log):
         if loss is not None and accept_loss:
             self._accept(loss, about.identity)
             about, loss = read_about(db, self.path), None
+        self.seal_key = about.seal_key
         self.room, self.identity, self.forks, self.loss = about.room, about.identity, about.forks, loss
 
     def _missing(self, identity: str) -> str | None:
@@ -183,6 +184,8 @@ class SqliteLog(Log):
     def digest(self, id: int) -> bytes:
         if id == 0:
             return first_digest(self._origin)
+        if id == self._tail:
+            return self._digest
         with self._reader() as db:
             row = db.execute("SELECT digest FROM messages WHERE id = ?", (id,)).fetchone() if id <= self._tail else None
         if row is None:

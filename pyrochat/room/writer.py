@@ -30,7 +30,7 @@ class Request:
     changes_view: its plan depends on the view, so it can't share a commit with another such request.
     """
 
-    __slots__ = ("_done", "_error", "_outcomes", "changes_view", "plan", "size")
+    __slots__ = ("_done", "_error", "_outcomes", "changes_view", "done", "plan", "size")
 
     def __init__(self, plan: Callable[[], Sequence[Draft]], size: int = 1, changes_view: bool = False) -> None:
         self.plan = plan
@@ -38,22 +38,18 @@ class Request:
         self.changes_view = changes_view
         self._done = threading.Lock()
         self._done.acquire()
+        self.done = False  # whether there is an outcome
         self._outcomes: Sequence[Message | KeyConflict] = ()
         self._error: Exception | None = None
 
-    @property
-    def done(self) -> bool:
-        """Whether there is an outcome."""
-        return not self._done.locked()
-
     def succeed(self, outcomes: Sequence[Message | KeyConflict]) -> None:
         """The commit is on disk."""
-        self._outcomes = outcomes
+        self._outcomes, self.done = outcomes, True
         self._done.release()
 
     def fail(self, error: Exception) -> None:
         """There is no commit for this."""
-        self._error = error
+        self._error, self.done = error, True
         self._done.release()
 
     def wait(self) -> list[Message]:

@@ -52,7 +52,9 @@ def answer(command: Command, chat: Chat, lines: Lines) -> list[str]:
     """The lines that answer *command*; raises PyroChatError. ``/quit`` is the caller's."""
     answers: dict[str, Callable[[], list[str]]] = {
         "history": lambda: lines.history(chat.history(last=_number(command, _DEFAULT_HISTORY))),
-        "confirmations": lambda: lines.confirmations(chat.confirmations(_number(command, 0) or _last_own(chat))),
+        "confirmations": lambda: lines.confirmations(
+            chat.confirmations(_number(command, 0) if command.argument else _last_own(chat))
+        ),
         "who": lambda: lines.members(chat.members),
         "verify": lambda: lines.verification(chat.verify()),
         "help": lambda: lines.help(COMMANDS),

@@ -13,12 +13,13 @@ from pyrochat.terminal.commands import Command, answer, parse
 from pyrochat.terminal.lines import Lines
 from pyrochat.values.errors import InvalidText, PyroChatError, RoomUnreachable
 from pyrochat.values.message import Message
-from pyrochat.values.rules import checked_text
+from pyrochat.values.rules import MAX_TEXT_BYTES, checked_text
 
 __all__ = ["PlainClient", "input_groups"]
 
 _CATCH_UP_SECONDS = 10.0
 _MOST_LINES = 1000
+_LONGEST_LINE = 2 * MAX_TEXT_BYTES
 
 Write = Callable[[str], None]
 
@@ -127,6 +128,7 @@ def input_groups(descriptor: int) -> Iterator[list[str]]:
     rest = b""
     while chunk := os.read(descriptor, 65_536):
         *whole, rest = (rest + chunk).split(b"\n")
+        rest = rest[:_LONGEST_LINE]  # too long to be sent anyway: it is refused when it ends
         for start in range(0, len(whole), _MOST_LINES):
             yield [_decoded(line) for line in whole[start : start + _MOST_LINES]]
     if rest:
@@ -138,7 +140,7 @@ def _decoded(line: bytes) -> str:
 
 
 def write_line(line: str) -> None:
-    """Write to standard output and flush. When nobody reads there any more, the process ends its input."""
+    """Write to standard output and flush. When nobody reads there any more, the rest goes nowhere."""
     try:
         print(line, flush=True)
     except BrokenPipeError:

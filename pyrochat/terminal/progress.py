@@ -29,9 +29,9 @@ class ProgressBar:
         """So much of it is done."""
         if self._wanted and not self._started and total - done > _WORTHWHILE:
             self._started = True
-            self._progress.start()
         if self._started:
             self._progress.update(self._task, completed=done, total=total)
+            self._progress.start()  # the first time only
 
     def __enter__(self) -> Self:
         return self

@@ -12,6 +12,7 @@ __all__ = ["visible"]
 
 NEWLINE = "⏎"
 _ZERO_WIDTH_JOINER = "\u200d"
+_JOINERS = "\u200c\u200d"
 _EMOJI_SELECTOR = "\ufe0f"
 _CONTROL_PICTURES = 0x2400
 _DELETE_PICTURE = "␡"
@@ -36,11 +37,18 @@ def _stand_in(text: str, index: int, character: str) -> str:
         return _DELETE_PICTURE
     if character == _ZERO_WIDTH_JOINER and _joins_emoji(text, index):
         return character
+    if character in _JOINERS and _is_within_a_word(text, index):
+        return character
     if character == " " or character.isprintable():
         return character
     if unicodedata.category(character) == "Zs":
         return " "  # an unusual space: it looks like one
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _is_within_a_word(text: str, index: int) -> bool:
+    """Between two letters of a script that spells with joiners: Arabic, Syriac, the Indic ones, Sinhala … Myanmar."""
+    return all("\u0600" <= c <= "\u109f" for c in (text[index - 1 : index], text[index + 1 : index + 2]))
 
 
 def _joins_emoji(text: str, index: int) -> bool:

@@ -21,6 +21,7 @@
     │   └── UnknownSession
     ├── Unavailable             something that is needed is not there
     │   ├── NameServerNotFound
+    │   │   └── NameServerSilent
     │   ├── NameServerRefused
     │   ├── RoomNotFound
     │   ├── RoomUnreachable
@@ -68,6 +69,7 @@ __all__ = [
     "NameMissing",
     "NameServerNotFound",
     "NameServerRefused",
+    "NameServerSilent",
     "NameTaken",
     "NotAMember",
     "OtherLog",
@@ -202,6 +204,12 @@ class NameServerNotFound(Unavailable):
     """Raised when no Pyro name server answers."""
 
     code = "no-name-server"
+
+
+class NameServerSilent(NameServerNotFound):
+    """Raised when something is where the name server should be, and doesn't answer."""
+
+    code = "name-server-silent"
 
 
 class NameServerRefused(Unavailable):

@@ -10,7 +10,8 @@ from faults.checker import CHECKS, check
 from faults.events import OK, UNKNOWN
 from faults.history import SYSTEM, History
 from tests.faults.good_histories import good_history
-from tests.faults.injectors import INJECTORS, Injector, NoPlace, Scene
+from tests.faults.injectors import INJECTORS, Injector
+from tests.faults.scene import NoPlace, Scene
 
 seeds = st.integers(min_value=0, max_value=1 << 32)
 

@@ -221,5 +221,14 @@ def test_a_client_that_claims_to_have_seen_more_stops_nobody(joined: Join, erick
     ana = joined("Ana")
     log_id = erick.join(None)[1]
     with contextlib.suppress(RuntimeError, ValueError, PermissionError):
-        erick.join(None, ["any session", log_id, 1_000_000, "00" * 32])
+        erick.join(None, ["any session", log_id, 1_000_000, "00" * 32, None])
+    assert ana.send("still taken", timeout=2).text == "still taken"
+
+
+def test_a_member_that_claims_to_have_seen_more_stops_nobody(server: Server, joined: Join, serializer: str) -> None:
+    ana = joined("Ana")
+    with bare(server, "Mallory", serializer, secret="m" * 64) as mallory:
+        log_id = mallory.join(None)[1]
+        with pytest.raises(RuntimeError, match=r"^log-lost: "):
+            mallory.join(None, ["any session", log_id, 1_000_000, "00" * 32, [1_000_000, "00" * 32, "00" * 32]])
     assert ana.send("still taken", timeout=2).text == "still taken"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pyrochat import InvalidArgument, LogLost, LogUnavailable, OtherLog, Timing, UnknownMessage
+from pyrochat.core.digests import seal
 from pyrochat.core.log import MemberRecord
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.room.identity import Identity, Resume
@@ -159,9 +160,29 @@ def test_a_resume_from_another_log_or_a_longer_one_is_refused(
     assert room.join(ana, Resume(session_id, log.identity, 1, log.digest(1))) == (session_id, 1)
     with pytest.raises(OtherLog, match="another log now"):
         room.join(ana, Resume(session_id, "not this one", 1))
-    with pytest.raises(LogLost, match="has lost messages"):
+    with pytest.raises(LogLost, match="Ana has message 2"):
         room.join(ana, Resume(session_id, log.identity, 2))
     assert in_the_log(log) == ["Ana joined"]
+    assert log.loss is None
+
+
+def test_only_the_room_s_own_seal_proves_a_loss(open_room: OpenRoom, log: GatedLog, identity: MakeIdentity) -> None:
+    """A client that shows the seal on a message which the log does not have stops the room; nobody else can."""
+    room = open_room(log)
+    ana = identity(room, "Ana")
+    session_id, _ = room.join(ana, None)
+    digest = bytes(32)
+    for made_up in (seal(b"guessed", 9, digest), "", "00" * 32):
+        with pytest.raises(LogLost, match="ask the room's operator"):
+            room.join(ana, Resume(session_id, log.identity, 9, digest, (9, digest, made_up)))
+    whole = log.digest(1)
+    with pytest.raises(LogLost, match="ask the room's operator"):  # a seal on what is there proves nothing
+        room.join(ana, Resume(session_id, log.identity, 9, digest, (1, whole, seal(log.seal_key, 1, whole))))
+    room.post("Ana", ["still taken"], [None])
+    with pytest.raises(LogLost, match="takes none until its operator has decided"):
+        room.join(ana, Resume(session_id, log.identity, 9, digest, (9, digest, seal(log.seal_key, 9, digest))))
+    with pytest.raises(LogLost):
+        room.post("Ana", ["not taken"], [None])
 
 
 def test_a_resume_of_what_the_log_never_had_is_refused(

@@ -52,10 +52,10 @@ def test_a_server_that_could_not_start_holds_nothing(server: Server, data: Path)
 
 
 def test_rooms_of_one_server_are_apart(data: Path) -> None:
-    with pyrochat.host(["lobby", "kitchen"], data, nameserver=False, timing=QUICK) as server:
-        with (
-            pyrochat.join("Ana", room="lobby", at=server.at, timing=QUICK) as lobby,
-            pyrochat.join("Ana", room="kitchen", at=server.at, timing=QUICK) as kitchen,
-        ):
-            assert lobby.send("here").id == kitchen.send("there").id == 2
-            assert [m.text for m in kitchen.history()] == ["Ana joined", "there"]
+    with (
+        pyrochat.host(["lobby", "kitchen"], data, nameserver=False, timing=QUICK) as server,
+        pyrochat.join("Ana", room="lobby", at=server.at, timing=QUICK) as lobby,
+        pyrochat.join("Ana", room="kitchen", at=server.at, timing=QUICK) as kitchen,
+    ):
+        assert lobby.send("here").id == kitchen.send("there").id == 2
+        assert [m.text for m in kitchen.history()] == ["Ana joined", "there"]

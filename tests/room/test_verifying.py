@@ -153,7 +153,7 @@ def test_a_log_of_format_1_is_brought_up_to_date(path: Path) -> None:
     digests_now = verify_file(path, nothing)[1].digest
     db = sqlite3.connect(path)
     db.execute("ALTER TABLE messages DROP COLUMN digest")
-    db.execute("DELETE FROM about WHERE key = 'origin'")
+    db.execute("DELETE FROM about WHERE key IN ('origin', 'seal_key')")
     db.execute("PRAGMA user_version = 1")
     db.commit()
     db.close()
