@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -46,6 +47,11 @@ def run_app(app: typer.Typer, program: str) -> NoReturn:
         code = FAILED
     except OSError as error:
         _complain(program, f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+        code = FAILED
+    except Exception as error:  # a defect: still one line; whoever looks for it sets PYROCHAT_DEBUG
+        if os.environ.get("PYROCHAT_DEBUG"):
+            raise
+        _complain(program, f"internal error ({type(error).__name__}: {error}): set PYROCHAT_DEBUG=1 to see where")
         code = FAILED
     sys.exit(code if isinstance(code, int) else DONE)
 

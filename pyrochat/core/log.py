@@ -63,6 +63,11 @@ class Log(ABC):
     def tail(self) -> int:
         """The id of the last message; 0 while there is none."""
 
+    @property
+    @abstractmethod
+    def tip(self) -> tuple[int, bytes]:
+        """`tail` and the digest there, both of one moment; from memory."""
+
     @abstractmethod
     def append(self, messages: Sequence[Message], members: Sequence[MemberRecord] = ()) -> None:
         """Make *messages* and *members* durable in one step, all or nothing.

@@ -31,6 +31,11 @@ class MemoryLog(Log):
     def tail(self) -> int:
         return len(self._messages)
 
+    @property
+    def tip(self) -> tuple[int, bytes]:
+        tail = len(self._digests) - 1
+        return tail, self._digests[tail]
+
     def append(self, messages: Sequence[Message], members: Sequence[MemberRecord] = ()) -> None:
         keys = {(m.sender, m.key): m.id for m in messages if m.key is not None}
         if len(keys) < sum(m.key is not None for m in messages) or any(key in self._ids_by_key for key in keys):

@@ -6,7 +6,6 @@ is held for dictionary work only, never over a commit, a send or a read from dis
 
 from __future__ import annotations
 
-import hmac
 import logging
 import socket
 import threading
@@ -15,7 +14,6 @@ import uuid
 from collections.abc import Sequence
 
 from pyrochat.core.cursors import marks_interval_seconds
-from pyrochat.core.digests import seal
 from pyrochat.core.log import Log
 from pyrochat.core.marks import Mark
 from pyrochat.core.sequencer import Draft, Sequencer
@@ -23,19 +21,19 @@ from pyrochat.core.sessions import Session
 from pyrochat.core.state import RoomState
 from pyrochat.pyro.link import Link
 from pyrochat.pyro.wire import MSGPACK, WireMark
+from pyrochat.room.audience import Outlet
 from pyrochat.room.identity import Identity, Resume
-from pyrochat.room.multicast import Multicaster, Outlet
+from pyrochat.room.multicast import Multicaster
 from pyrochat.room.names import Names
 from pyrochat.room.status import RoomStatus, SessionStatus
 from pyrochat.room.stretches import BlockReader, Stretches
+from pyrochat.room.wholeness import Wholeness
 from pyrochat.room.writer import Request, Writer
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.errors import (
     InvalidArgument,
     KeyConflict,
-    LogLost,
     LogUnavailable,
-    OtherLog,
     PyroChatError,
     RoomClosing,
     UnknownMessage,
@@ -48,7 +46,6 @@ __all__ = ["Room"]
 
 logger = logging.getLogger(__name__)
 
-_SEAL_SECONDS = 2.0  # at most so often each client gets a new seal
 _RETRY_SECONDS = 1.0  # until marks that could not be written are tried again
 
 
@@ -67,15 +64,11 @@ class Room:
         self._marks_due = 0.0
         self._stretches = Stretches(log, reader, lambda: multicaster.grew(self))
         self._writer = Writer(self.name, self._commit, self._marks_wait)
-        self._tip = (log.tail, log.digest(log.tail))  # the newest message, and the chain's digest there
-        self._seal = (0, "")
-        self._sealed_at = 0.0
+        self._wholeness = Wholeness(log, lambda text: multicaster.tell(self, text))
         self._expiry: Request | None = None  # the last request of `tick`
         self._leaves_failed = False  # a "left" could not be written: it is due as soon as the log can be
         for ghost in self._state.sessions.all():
             names.keep(ghost.member, self._state.secret_of(ghost.member), ghost.id)
-        if log.loss is not None:
-            logger.critical("%s", self._loss_text())
         multicaster.open(self)
         self._writer.start()
 
@@ -131,10 +124,10 @@ class Room:
         Raises OtherLog where *resume* comes from another log than this room's, LogLost where messages of this
         room's log are missing.
         """
-        self._check_whole()
+        self._wholeness.check()
         self._writer.check_open()
         if resume is not None:
-            self._compare(identity, resume)
+            self._examine(identity, resume)
             with self._state_mutex:
                 session = self._state.sessions.get(resume.session_id)
                 if session is not None and session.member == identity.member:
@@ -155,59 +148,21 @@ class Room:
             raise
         return session.id, self.log.tail
 
-    def digest(self, id: int) -> bytes:
-        """The digest of message *id*, of the log's beginning for 0; raises UnknownMessage."""
-        return self.log.digest(id)
-
-    def _compare(self, identity: Identity, resume: Resume) -> None:
-        """Is the replica that *resume* tells of a prefix of our log? Raises OtherLog, LogLost."""
-        same_log = resume.log_id == self.log.identity
-        if not same_log and resume.position > self.log.forks.get(resume.log_id, -1):
-            raise OtherLog(
-                f"room {self.name!r} has another log now than the one that you have {resume.position} messages of: "
-                "join anew to get it"
-            )
-        if resume.position > self.log.tail:
-            loss = f"{identity.name} has message {resume.position}, the log ends at {self.log.tail}"
-        elif resume.digest is not None and resume.digest != self.log.digest(resume.position):
-            loss = f"what {identity.name} has up to message {resume.position} is not what the log has"
-        else:
+    def _examine(self, identity: Identity, resume: Resume) -> None:
+        """Raise OtherLog or LogLost where what the client has is not the beginning of our log."""
+        loss = self._wholeness.examine(identity.name, resume)
+        if loss is None:
             return
-        if not self._is_proven(resume):  # anybody could say so, and stop the room for good
-            logger.warning("room %s: %s, but that is not proven", self.name, loss)
-            raise LogLost(f"{loss}: ask the room's operator to look at its log, or join anew")
 
         def plan() -> list[Draft]:
-            self._note_loss(loss)
+            self._wholeness.note(loss)
             return []
 
         self._writer.submit(Request(plan)).wait()
 
-    def _is_proven(self, resume: Resume) -> bool:
-        """Whether *resume* has our own seal on a message that the log doesn't have (like that) any more."""
-        if resume.proof is None:
-            return False
-        id, digest, given = resume.proof
-        if not hmac.compare_digest(given, seal(self.log.seal_key, id, digest)):
-            return False
-        return id > self.log.tail or self.log.digest(id) != digest
-
-    def _note_loss(self, loss: str) -> None:
-        """In the writer's thread: from now on, nothing is appended until the operator has decided."""
-        if self.log.loss is None:
-            self.log.note_loss(loss)
-            logger.critical("%s", self._loss_text())
-            self._multicaster.tell(self, self._loss_text())
-
-    def _loss_text(self) -> str:
-        return (
-            f"room {self.name!r} has lost messages ({self.log.loss}): it takes none until its operator has decided "
-            "(restore a backup, or start it with --accept-loss)"
-        )
-
-    def _check_whole(self) -> None:
-        if self.log.loss is not None:
-            raise LogLost(self._loss_text())
+    def digest(self, id: int) -> bytes:
+        """The digest of message *id*, of the log's beginning for 0; raises UnknownMessage."""
+        return self.log.digest(id)
 
     def attach(self, identity: Identity, session_id: str, position: int, sock: socket.socket) -> None:
         """Deliver to the session over *sock*, which its client has turned around, from *position* on.
@@ -275,7 +230,7 @@ class Room:
             for request in requests:
                 try:
                     plan = request.plan()
-                    self._check_whole()
+                    self._wholeness.check()
                 except PyroChatError as error:
                     request.fail(error)
                     continue
@@ -299,8 +254,6 @@ class Room:
                 self._fail(request, plan, error)
             return
         self._stretches.extend(appended)
-        if appended:
-            self._tip = (appended[-1].id, self.log.digest(appended[-1].id))
         with self._state_mutex:
             self._state.committed(appended, records)
             if marks:
@@ -342,11 +295,7 @@ class Room:
 
     def seal(self, newest: bool) -> tuple[int, str]:
         """See `Audience`."""
-        now = time.monotonic()
-        id, digest = self._tip
-        if id > self._seal[0] and (newest or now >= self._sealed_at + _SEAL_SECONDS):
-            self._seal, self._sealed_at = (id, seal(self.log.seal_key, id, digest)), now
-        return self._seal
+        return self._wholeness.seal(newest, time.monotonic())
 
     def marks_version(self) -> int:
         """See `Audience`."""
@@ -401,7 +350,7 @@ class Room:
 
     def status(self) -> RoomStatus:
         """What the server command shows."""
-        loss = None if self.log.loss is None else self._loss_text()
+        loss = self._wholeness.text
         lags = {id: position for id, position, _ in self._multicaster.lag(self)}
         with self._state_mutex:
             tail = self._state.tail

@@ -82,14 +82,14 @@ class SqliteLog(Log):
         db = self._writer
         about = prepare(db, self.path, room, progress)
         verdict = walk(db, about.origin, progress)
-        self._tail, self._digest = verdict.whole_up_to, verdict.digest
+        self._tip = (verdict.whole_up_to, verdict.digest)
         self._origin = about.origin
         loss = about.loss
         if verdict.damage is not None:
             if not accept_loss:
                 raise LogDamaged(
                     f"{self.path}: {verdict.damage}; restore the log from a backup, or keep only what is before "
-                    f"it, messages 1 to {self._tail}, with --accept-loss"
+                    f"it, messages 1 to {self.tail}, with --accept-loss"
                 )
             loss = verdict.damage
         loss = loss or self._missing(about.identity)
@@ -103,13 +103,13 @@ class SqliteLog(Log):
         """What shows that the log ended later once: a confirmation, or the witness beside it."""
         db = self._writer
         known = db.execute("SELECT coalesce(max(delivered), 0) FROM members").fetchone()[0]
-        if known > self._tail:
-            return f"members have confirmed message {known}, but the log ends at {self._tail}"
+        if known > self.tail:
+            return f"members have confirmed message {known}, but the log ends at {self.tail}"
         seen = witness.read(self.path)
         if seen is None or seen.identity != identity:
             return None
-        if seen.tail > self._tail:
-            return f"it had message {seen.tail} when it was closed or last looked at, now it ends at {self._tail}"
+        if seen.tail > self.tail:
+            return f"it had message {seen.tail} when it was closed or last looked at, now it ends at {self.tail}"
         row = db.execute("SELECT digest FROM messages WHERE id = ?", (seen.tail,)).fetchone()
         if row is not None and row[0] != seen.digest:
             return f"message {seen.tail} is not the one that was there when it was closed or last looked at"
@@ -117,11 +117,15 @@ class SqliteLog(Log):
 
     def _bear_witness(self) -> None:
         self._witnessed_at = time.monotonic()
-        witness.write(self.path, witness.Witness(self.identity, self._tail, self._digest))
+        witness.write(self.path, witness.Witness(self.identity, *self._tip))
 
     @property
     def tail(self) -> int:
-        return self._tail
+        return self._tip[0]
+
+    @property
+    def tip(self) -> tuple[int, bytes]:
+        return self._tip
 
     def append(self, messages: Sequence[Message], members: Sequence[MemberRecord] = ()) -> None:
         if self._uncertain is not None:
@@ -129,7 +133,7 @@ class SqliteLog(Log):
                 f"the disk failed in a commit ({self._uncertain}): the server has to be restarted; nothing was stored"
             )
         db = self._writer
-        digests = extend_chain(self._digest, messages)
+        digests = extend_chain(self._tip[1], messages)
         try:
             db.execute("BEGIN IMMEDIATE")
             if messages:
@@ -152,7 +156,7 @@ class SqliteLog(Log):
         except sqlite3.Error as error:
             raise self._failure(error) from None
         if messages:
-            self._tail, self._digest = messages[-1].id, digests[-1]
+            self._tip = (messages[-1].id, digests[-1])
             if time.monotonic() > self._witnessed_at + _WITNESS_SECONDS:
                 self._bear_witness()
 
@@ -172,7 +176,7 @@ class SqliteLog(Log):
         with self._reader() as db:
             rows = db.execute(
                 f"SELECT {_COLUMNS} FROM messages WHERE id > ? AND id <= ? ORDER BY id",
-                (after, min(after + limit, self._tail)),
+                (after, min(after + limit, self.tail)),
             ).fetchall()
         return [self._message(row) for row in rows]
 
@@ -184,12 +188,13 @@ class SqliteLog(Log):
     def digest(self, id: int) -> bytes:
         if id == 0:
             return first_digest(self._origin)
-        if id == self._tail:
-            return self._digest
+        tail, digest = self._tip
+        if id == tail:
+            return digest
         with self._reader() as db:
-            row = db.execute("SELECT digest FROM messages WHERE id = ?", (id,)).fetchone() if id <= self._tail else None
+            row = db.execute("SELECT digest FROM messages WHERE id = ?", (id,)).fetchone() if id <= self.tail else None
         if row is None:
-            raise UnknownMessage(f"there is no message {id}: the log ends at {self._tail}")
+            raise UnknownMessage(f"there is no message {id}: the log ends at {self.tail}")
         return bytes(row[0])
 
     def changes(self) -> list[Message]:
@@ -220,10 +225,10 @@ class SqliteLog(Log):
             raise CannotHost(f"can't keep a copy of the log as {kept} ({error.strerror}): see to the disk") from None
         log.warning("room %s: loss accepted (%s); the log as it was is kept as %s", self.path.stem, loss, kept)
         db.execute("BEGIN IMMEDIATE")
-        db.execute("DELETE FROM messages WHERE id > ?", (self._tail,))
-        db.execute("UPDATE members SET delivered = min(delivered, ?), read = min(read, ?)", (self._tail, self._tail))
+        db.execute("DELETE FROM messages WHERE id > ?", (self.tail,))
+        db.execute("UPDATE members SET delivered = min(delivered, ?), read = min(read, ?)", (self.tail, self.tail))
         db.execute("DELETE FROM about WHERE key = 'loss'")
-        db.execute("INSERT INTO about VALUES (?, ?)", (f"fork:{identity}", str(self._tail)))
+        db.execute("INSERT INTO about VALUES (?, ?)", (f"fork:{identity}", str(self.tail)))
         db.execute("UPDATE about SET value = ? WHERE key = 'identity'", (str(uuid.uuid4()),))
         db.execute("COMMIT")
 

@@ -115,7 +115,7 @@ def test_members_are_told_of_a_loss(server: Server, joined: Join, data: Path) ->
     ana.on_notice(told.append)
     room = server._rooms["lobby"]
     with room._state_mutex:
-        room._note_loss("somebody saw more")
+        room._wholeness.note("somebody saw more")
     eventually(lambda: told)
     assert "has lost messages" in told[0]
     with pytest.raises(LogLost):

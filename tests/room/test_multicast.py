@@ -17,8 +17,9 @@ from pyrochat.core.digests import seal
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.pyro.link import Link
 from pyrochat.pyro.wire import MSGPACK
+from pyrochat.room.audience import Outlet
 from pyrochat.room.identity import Identity
-from pyrochat.room.multicast import Multicaster, Outlet
+from pyrochat.room.multicast import Multicaster
 from pyrochat.room.room import Room
 from pyrochat.values.protocol import CALLBACK_OBJECT
 from tests.support import chat_message, eventually

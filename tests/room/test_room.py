@@ -12,8 +12,9 @@ from pyrochat import InvalidArgument, LogLost, LogUnavailable, OtherLog, Timing,
 from pyrochat.core.digests import seal
 from pyrochat.core.log import MemberRecord
 from pyrochat.core.memory_log import MemoryLog
+from pyrochat.room.audience import Outlet
 from pyrochat.room.identity import Identity, Resume
-from pyrochat.room.multicast import Multicaster, Outlet
+from pyrochat.room.multicast import Multicaster
 from pyrochat.room.room import Room
 from pyrochat.values.errors import NotAMember, RoomClosing, UnknownSession
 from pyrochat.values.message import Message

@@ -1,0 +1,97 @@
+"""Is a room's log all that it ever was? What shows that it is not, and what follows.
+
+A log can't know that its end is missing; somebody has to have seen more, and prove it. The room gives each
+client its seal on what it has; a client that shows a seal on a message which the log does not have (like
+that) any more stops the room until its operator has decided. A claim without a seal stops nobody.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Callable
+
+from pyrochat.core.digests import seal
+from pyrochat.core.log import Log
+from pyrochat.room.identity import Resume
+from pyrochat.values.errors import LogLost, OtherLog
+
+__all__ = ["Wholeness"]
+
+logger = logging.getLogger(__name__)
+
+_SEAL_SECONDS = 2.0  # a new seal at most so often
+
+
+class Wholeness:
+    """What is known of the losses of *log*. tell: says a text to everybody in the room, beside the log."""
+
+    def __init__(self, log: Log, tell: Callable[[str], None]) -> None:
+        self._log = log
+        self._tell = tell
+        self._seal = (0, "")
+        self._sealed_at = 0.0
+        if self.text is not None:
+            logger.critical("%s", self.text)
+
+    @property
+    def text(self) -> str | None:
+        """What to say while the operator has not decided; None while nothing is missing."""
+        if self._log.loss is None:
+            return None
+        return (
+            f"room {self._log.room!r} has lost messages ({self._log.loss}): it takes none until its operator has "
+            "decided (restore a backup, or start it with --accept-loss)"
+        )
+
+    def check(self) -> None:
+        """Raise LogLost while the operator has not decided."""
+        if self._log.loss is not None:
+            raise LogLost(self.text or "")
+
+    def examine(self, name: str, resume: Resume) -> str | None:
+        """Is the replica that *resume* tells of the beginning of our log? Then None; else the loss, proven.
+
+        Raises OtherLog where it comes from another log, and LogLost where it differs and nothing proves
+        that ours is to blame.
+        """
+        log = self._log
+        if resume.log_id != log.identity and resume.position > log.forks.get(resume.log_id, -1):
+            raise OtherLog(
+                f"room {log.room!r} has another log now than the one that you have {resume.position} messages of: "
+                "join anew to get it"
+            )
+        if resume.position > log.tail:
+            loss = f"{name} has message {resume.position}, the log ends at {log.tail}"
+        elif resume.digest is not None and resume.digest != log.digest(resume.position):
+            loss = f"what {name} has up to message {resume.position} is not what the log has"
+        else:
+            return None
+        if not self._is_proven(resume):
+            logger.warning("room %s: %s, but that is not proven", log.room, loss)
+            raise LogLost(f"{loss}: ask the room's operator to look at its log, or join anew")
+        return loss
+
+    def _is_proven(self, resume: Resume) -> bool:
+        """Whether *resume* has our own seal on a message that the log doesn't have (like that) any more."""
+        if resume.proof is None:
+            return False
+        id, digest, given = resume.proof
+        if not hmac.compare_digest(given, seal(self._log.seal_key, id, digest)):
+            return False
+        return id > self._log.tail or self._log.digest(id) != digest
+
+    def note(self, loss: str) -> None:
+        """In the writer's thread: from now on nothing is appended, and everybody is told why."""
+        if self._log.loss is None:
+            self._log.note_loss(loss)
+            logger.critical("%s", self.text)
+            self._tell(self.text or "")
+
+    def seal(self, newest: bool, now: float) -> tuple[int, str]:
+        """An id and our seal on the log up to it: not older than 2 s, or on the *newest* message."""
+        if newest or now >= self._sealed_at + _SEAL_SECONDS:
+            id, digest = self._log.tip
+            if id > self._seal[0]:
+                self._seal, self._sealed_at = (id, seal(self._log.seal_key, id, digest)), now
+        return self._seal
