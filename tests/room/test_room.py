@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -305,3 +306,17 @@ def test_the_end_of_a_connection_that_was_replaced_does_not_make_its_session_los
     room.attach(ana, session_id, tail, wire()[0])
     eventually(lambda: [s.connected for s in room.status().sessions] == [True], 3)
     assert room.members() == ["Ana"]
+
+
+def test_a_clock_that_jumps_changes_no_order(
+    open_room: OpenRoom, log: GatedLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids decide the order; a time is what the room's clock said, and may run back."""
+    room = open_room(log)
+    [first] = room.post("Erick", ["before"], [None])
+    real = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: real() - 3_600 * 1_000_000_000)
+    [second] = room.post("Erick", ["after the clock was set back an hour"], [None])
+    assert second.id == first.id + 1
+    assert second.time_us < first.time_us
+    assert room.history(0, 10) == [first, second]
