@@ -29,7 +29,7 @@ from pyrochat.values.errors import (
     UnknownSession,
 )
 from pyrochat.values.message import Message
-from pyrochat.values.rules import MAX_BATCH_BYTES, MAX_BATCH_TEXTS
+from pyrochat.values.rules import MAX_BATCH_BYTES, MAX_BATCH_TEXTS, MAX_KEY_CHARACTERS
 
 __all__ = ["Outbox"]
 
@@ -41,14 +41,18 @@ _AGAIN_SECONDS = 0.1
 class _Sending:
     """Texts that have to get consecutive places; one call of `send` or `send_many`."""
 
-    def __init__(self, texts: Sequence[str], keys: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], key: str) -> None:
         self.texts = texts
-        self.keys = keys
-        self.size = sum(map(len, texts)) * 4
+        self.key = key
+        self.size = sum(map(len, texts)) * 4 + len(texts) * MAX_KEY_CHARACTERS  # bytes at the most
         self.begun = False
         self.done = threading.Event()
         self.messages: list[Message] = []
         self.error: PyroChatError | None = None
+
+    def message_keys(self) -> list[str]:
+        """A key for each text: what the room makes of `key` by itself, in `ChatRoom.post_many`."""
+        return [self.key] if len(self.texts) == 1 else [f"{self.key}.{index}" for index in range(len(self.texts))]
 
 
 class Outbox:
@@ -76,7 +80,7 @@ class Outbox:
         with self._changed:
             if self._closing:
                 raise ChatClosed("the chat has been left")
-            sending = _Sending(texts, self._new_keys(len(texts)) if key is None else _keys_under(key, len(texts)))
+            sending = _Sending(texts, self._new_key() if key is None else key)
             self._waiting.append(sending)
             self._start()
             self._changed.notify_all()
@@ -85,11 +89,10 @@ class Outbox:
                 if not sending.begun and sending in self._waiting:
                     self._waiting.remove(sending)
             if not sending.done.is_set():
-                own_key = key or (sending.keys[0] if len(texts) == 1 else "")
                 raise SendTimeout(
                     f"not acknowledged within {timeout:g} s: whether it was sent is unknown; "
                     "sending it again with its key is safe",
-                    own_key,
+                    sending.key,
                 )
         if sending.error is not None:
             raise sending.error
@@ -122,15 +125,14 @@ class Outbox:
         with self._changed:
             self._closing = True
             for sending in self._waiting:
-                sending.error = SendTimeout("the chat was left before this was acknowledged", sending.keys[0])
+                sending.error = SendTimeout("the chat was left before this was acknowledged", sending.key)
                 sending.done.set()
             self._waiting.clear()
             self._changed.notify_all()
 
-    def _new_keys(self, count: int) -> list[str]:
-        first = self._counter + 1
-        self._counter += count
-        return [f"{self._client_id}-{number:08x}" for number in range(first, first + count)]
+    def _new_key(self) -> str:
+        self._counter += 1
+        return f"{self._client_id}-{self._counter:08x}"
 
     def _start(self) -> None:
         if self._thread is None:
@@ -191,13 +193,16 @@ class Outbox:
 
     def _post_together(self, group: list[_Sending]) -> None:
         texts = [text for sending in group for text in sending.texts]
-        keys = [key for sending in group for key in sending.keys]
         while True:
             try:
                 if len(texts) == 1:
-                    answer: object = [self._session.call("post", texts[0], keys[0])]
+                    answer: object = [self._session.call("post", texts[0], group[0].key)]
+                elif len(group) == 1:  # one key for the whole call: a large one has no room for a key each
+                    answer = self._session.call("post_many", texts, group[0].key)
                 else:
-                    answer = self._session.call("post_many", texts, keys)
+                    answer = self._session.call(
+                        "post_many", texts, [key for sending in group for key in sending.message_keys()]
+                    )
                 break
             except RoomClosing:  # it comes back, or another does
                 time.sleep(_AGAIN_SECONDS)
@@ -229,7 +234,3 @@ class Outbox:
         except PyroChatError as error:
             log.debug("the read mark has to be told again: %s", error)
             self._reading.forget_told()
-
-
-def _keys_under(key: str, count: int) -> list[str]:
-    return [key] if count == 1 else [f"{key}.{index}" for index in range(count)]

@@ -178,3 +178,18 @@ def test_history_and_members_show_what_was_acknowledged(joined: Join) -> None:
     chat = joined("Erick")
     for number in range(100):
         assert chat.send(str(number)) == chat.history(last=1)[0]
+
+
+@pytest.mark.parametrize(("count", "size"), [(10_000, 90), (10_000, 1), (54, 16_384)])
+def test_the_largest_batches_go_out_in_one_call(joined: Callable[..., Chat], count: int, size: int) -> None:
+    """With its keys and framing, what `send_many` takes is never more than what the room takes."""
+    ana = joined("Ana")
+    messages = ana.send_many(["x" * size] * count, timeout=20)
+    assert [message.id for message in messages] == list(range(2, count + 2))
+
+
+def test_a_batch_that_is_repeated_under_its_key_is_there_once(joined: Callable[..., Chat]) -> None:
+    ana = joined("Ana")
+    first = ana.send_many(["a", "b", "c"], key="mine")
+    assert ana.send_many(["a", "b", "c"], key="mine") == first
+    assert [message.text for message in ana.history(after=1)] == ["a", "b", "c"]
