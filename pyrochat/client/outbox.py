@@ -188,6 +188,9 @@ class Outbox:
             self.give_up()
         except PyroChatError as error:
             self._finish(group, error)
+        except Exception as error:  # a defect: whoever waits must not wait for ever
+            log.exception("a send failed")
+            self._finish(group, PyroChatError(f"internal error: {error!r}"))
         else:
             self._finish(group, None)
 
