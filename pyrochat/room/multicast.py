@@ -51,6 +51,8 @@ class Multicaster:
         self._selector.register(self._waker, selectors.EVENT_READ)
         self._orders: deque[Callable[[], None]] = deque()
         self._awake = True  # False while the thread sleeps in select, or is about to
+        self._farewell: str | None = None  # what is said to all while the server is being stopped
+        self._give_up_at = 0.0
         self._stopping = False
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="pyrochat-multicast", daemon=True)
@@ -109,8 +111,6 @@ class Multicaster:
     # -- the thread ---------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        self._farewell: str | None = None
-        self._give_up_at = 0.0
         next_tick = time.monotonic()
         while not self._stopping:
             self._awake = False
