@@ -26,6 +26,7 @@ from pyrochat.values.errors import (
     Refused,
     RoomUnreachable,
     ServerFull,
+    VersionMismatch,
     WaitTimeout,
 )
 from pyrochat.values.protocol import CALLBACK_OBJECT, PROTOCOL_VERSION, Timing, room_object
@@ -93,6 +94,7 @@ class ClientSession:
         with contextlib.ExitStack() as undo:
             remote = RemoteObject(address, room_object(room), handshake, timeout=CALL_SECONDS)
             undo.callback(remote.close)
+            _check_version(remote.greeting)
             joined = remote.call("join", None, resume)
             match joined:
                 case [str(session_id), str(log_id), int(tail)]:
@@ -255,3 +257,12 @@ class ClientSession:
         with self._changed:
             self._drop()
         self._tell_state(CLOSED, "")
+
+
+def _check_version(greeting: object) -> None:
+    version = greeting.get("version") if isinstance(greeting, dict) else None
+    if version != PROTOCOL_VERSION:
+        raise VersionMismatch(
+            f"the server speaks version {version} of PyroChat's protocol, this client {PROTOCOL_VERSION}: "
+            "upgrade the older one"
+        )

@@ -85,11 +85,11 @@ class Multicaster:
         """Say *text* to everybody in the room who can hear it, beside the log."""
         self._order(lambda: self._tell(audience, text))
 
-    def lag(self, audience: Audience) -> list[tuple[str, int, bool]]:
-        """``(session id, confirmed position, outstanding)`` of each session; a snapshot for operators."""
+    def positions(self, audience: Audience) -> dict[str, int]:
+        """How far each session, by its id, has confirmed; a snapshot for operators."""
         hall = self._halls.get(id(audience))
         outlets = list(hall.outlets.values()) if hall else []
-        return [(o.session_id, o.cursor.position, o.cursor.outstanding) for o in outlets]
+        return {outlet.session_id: outlet.cursor.position for outlet in outlets}
 
     def close(self, farewell: str, linger_seconds: float) -> None:
         """Tell all sessions *farewell* after what they still have to get, and end.
@@ -287,6 +287,9 @@ class Multicaster:
         try:
             if mask & selectors.EVENT_WRITE:
                 outlet.link.flush()
+                outlet.last_sent = (
+                    time.monotonic()
+                )  # it reads, if slowly: a long stretch over a thin line is no silence
                 if not outlet.link.has_unsent:
                     self._selector.modify(outlet.link.sock, selectors.EVENT_READ, outlet)
             if not mask & selectors.EVENT_READ:

@@ -351,17 +351,17 @@ class Room:
     def status(self) -> RoomStatus:
         """What the server command shows."""
         loss = self._wholeness.text
-        lags = {id: position for id, position, _ in self._multicaster.lag(self)}
+        positions = self._multicaster.positions(self)
         with self._state_mutex:
             tail = self._state.tail
             sessions = [
-                SessionStatus(s.name, tail - lags.get(s.id, tail), s.lost_at is None)
+                SessionStatus(s.name, tail - positions.get(s.id, tail), s.lost_at is None)
                 for s in self._state.sessions.all()
             ]
             return RoomStatus(self.name, tail, self._state.views.count, sessions, loss)
 
     def close(self) -> None:
-        """Commit what has been asked for, and close the log. The multicaster goes on until it is closed."""
+        """Commit what has been asked for, and take nothing more. Deliveries go on until the multicaster is closed."""
         self._writer.close()
 
     def close_log(self) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 import pyrochat
-from pyrochat import Chat, ChatClosed, OtherLog, RoomUnreachable, SendTimeout, Server, WaitTimeout
+from pyrochat import Chat, ChatClosed, OtherLog, RoomUnreachable, SendTimeout, Server, VersionMismatch, WaitTimeout
 from pyrochat.pyro.daemon import Daemon, expose, take_callers_socket
 from pyrochat.pyro.remote import shut_down
+from pyrochat.values.protocol import PROTOCOL_VERSION
 from tests.support import Running, changes, eventually, texts
 
 Join = Callable[..., Chat]
@@ -169,7 +170,10 @@ class DroppingRoom:
 
 def test_a_connection_that_is_dropped_instead_of_welcomed_is_not_waited_for() -> None:
     """A server that is being stopped may do that; who waits is away for as long."""
-    daemon = Daemon("localhost", 0, greet=lambda connection, data: ("somebody", None), bid_farewell=lambda who: None)
+    greeting = {"version": PROTOCOL_VERSION}
+    daemon = Daemon(
+        "localhost", 0, greet=lambda connection, data: ("somebody", greeting), bid_farewell=lambda who: None
+    )
     daemon.register(DroppingRoom(), "pyrochat.server")
     daemon.register(DroppingRoom(), "pyrochat.lobby")
     accepting = Running(daemon.requestLoop)
@@ -229,3 +233,12 @@ def test_verify_compares_the_replica_with_the_rooms_log(joined: Join) -> None:
         assert verification.whole
         assert (verification.identical_up_to, verification.end) == (last.id, last.id)
     assert ana.verify() == igor.verify()
+
+
+def test_a_server_of_another_version_is_refused_in_one_line(
+    server: Server, joined: Join, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of the two is older: the client looks at the server's version, as the server looks at its."""
+    monkeypatch.setattr(server._daemon, "_greet", lambda connection, data: ("nobody", {"version": 99}))
+    with pytest.raises(VersionMismatch, match="the server speaks version 99"):
+        joined("Ana")
