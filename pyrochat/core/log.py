@@ -24,13 +24,10 @@ class KeySeen(Exception):
 class MemberRecord:
     """What the log remembers of a member between its stays.
 
-    secret: SHA-256 of the client's secret (None for a client without one), so that after a restart
-        the name of somebody in the view can't be taken by another.
     delivered, read: the member's marks, message ids; ``read <= delivered``.
     """
 
     name: str
-    secret: bytes | None = None
     delivered: int = 0
     read: int = 0
 

@@ -6,11 +6,10 @@ import secrets
 import uuid
 from collections.abc import Sequence
 
-from pyrochat.core.columns import MessageColumns
 from pyrochat.core.digests import extend_chain, first_digest
 from pyrochat.core.log import KeySeen, Log, MemberRecord
-from pyrochat.values.errors import UnknownMessage
-from pyrochat.values.message import Message
+from pyrochat.values.errors import InvalidArgument, UnknownMessage
+from pyrochat.values.message import SYSTEM, Message, messages_from_wire
 
 __all__ = ["MemoryLog"]
 
@@ -22,7 +21,7 @@ class MemoryLog(Log):
         self.room = room
         self.identity = identity or str(uuid.uuid4())
         self.seal_key = secrets.token_bytes(32)
-        self._messages = MessageColumns(room)
+        self._messages: list[Message] = []
         self._ids_by_key: dict[tuple[str, str], int] = {}
         self._members: dict[str, MemberRecord] = {}
         self._digests = [first_digest(self.identity)]
@@ -37,20 +36,22 @@ class MemoryLog(Log):
         return tail, self._digests[tail]
 
     def append(self, messages: Sequence[Message], members: Sequence[MemberRecord] = ()) -> None:
+        if messages and messages[0].id != self.tail + 1:
+            raise InvalidArgument(f"message {messages[0].id} can't follow message {self.tail}")
         keys = {(m.sender, m.key): m.id for m in messages if m.key is not None}
         if len(keys) < sum(m.key is not None for m in messages) or any(key in self._ids_by_key for key in keys):
             raise KeySeen
-        self._messages.extend([message.to_wire() for message in messages])
+        self._messages += messages_from_wire(messages)
         self._digests += extend_chain(self._digests[-1], messages)
         self._ids_by_key.update({(sender, key): id for (sender, key), id in keys.items() if key is not None})
         self._members.update((record.member, record) for record in members)
 
     def read(self, after: int, limit: int) -> list[Message]:
-        return self._messages.slice(after, after + limit)
+        return self._messages[max(after, 0) : max(after, 0) + limit]
 
     def find(self, sender: str, key: str) -> Message | None:
         id = self._ids_by_key.get((sender, key))
-        return None if id is None else self._messages.get(id)
+        return None if id is None else self._messages[id - 1]
 
     def digest(self, id: int) -> bytes:
         if not 0 <= id <= self.tail:
@@ -61,7 +62,7 @@ class MemoryLog(Log):
         self.loss = loss
 
     def changes(self) -> list[Message]:
-        return self._messages.changes(0)
+        return [message for message in self._messages if message.kind == SYSTEM]
 
     def members(self) -> list[MemberRecord]:
         return list(self._members.values())

@@ -8,17 +8,16 @@ to see to it that one call runs at a time (`room.writer`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyrochat.core.log import KeySeen, Log, MemberRecord
 from pyrochat.values.errors import KeyConflict
-from pyrochat.values.message import CHAT, Message
+from pyrochat.values.message import CHAT, Message, message_of
 
 __all__ = ["Draft", "Sequencer"]
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A message that has no place in the order yet."""
 
     sender: str
@@ -58,7 +57,7 @@ class Sequencer:
     def _number(self, drafts: Sequence[Draft], now_us: int) -> list[Message]:
         room, tail = self._log.room, self._log.tail
         return [
-            Message(id, room, draft.sender, draft.text, now_us, draft.kind, draft.key)
+            message_of((id, room, draft.sender, draft.text, now_us, draft.kind, draft.key))
             for id, draft in enumerate(drafts, tail + 1)
         ]
 

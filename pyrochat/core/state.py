@@ -41,10 +41,10 @@ class RoomState:
 
     # -- changes of membership: each says what has to be appended for it ---------------------------
 
-    def open_session(self, session: Session, secret: bytes | None) -> tuple[list[Session], list[Draft]]:
+    def open_session(self, session: Session) -> tuple[list[Session], list[Draft]]:
         """A client comes: the ghosts whose place it takes, and "joined" where its member is new in the view."""
         old = self._records.get(session.member) or MemberRecord(session.name)
-        self._records[session.member] = replace(old, name=session.name, secret=secret)
+        self._records[session.member] = replace(old, name=session.name)
         ghosts = self.sessions.open(session)
         if self.views.is_present(session.member):
             return ghosts, []
@@ -125,8 +125,3 @@ class RoomState:
             (name(m) for m in members if marks[m][1] >= id),
             (name(m) for m in members if marks[m][1] < id and self.views.is_present(m)),
         )
-
-    def secret_of(self, member: str) -> bytes | None:
-        """The hash of the secret that *member*'s clients have shown."""
-        record = self._records.get(member)
-        return record.secret if record else None

@@ -18,7 +18,14 @@
     │   ├── VersionMismatch
     │   ├── ServerFull
     │   ├── CallbackUnreachable
-    │   └── UnknownSession
+    │   ├── UnknownSession
+    │   ├── ProofMissing
+    │   ├── ProofWrong
+    │   ├── GuestsRefused
+    │   ├── Banned
+    │   ├── WrongPassword
+    │   ├── TooManyAttempts
+    │   └── RateLimited
     ├── Unavailable             something that is needed is not there
     │   ├── NameServerNotFound
     │   │   └── NameServerSilent
@@ -37,6 +44,7 @@
     │   ├── LogDamaged
     │   ├── LogLost
     │   └── OtherLog
+    ├── UntrustedServer         the server is not the one that we know, or can't show that it is
     ├── WaitTimeout
     │   └── SendTimeout         whether the message was sent is unknown
     └── ChatClosed
@@ -48,48 +56,19 @@ what to do next.
 
 from __future__ import annotations
 
+import re
+from typing import Self
+
 __all__ = [
-    "BatchTooLarge",
-    "CallbackUnreachable",
-    "CannotHost",
-    "ChatClosed",
-    "InvalidArgument",
-    "InvalidInput",
-    "InvalidName",
-    "InvalidRoomName",
-    "InvalidText",
-    "KeyConflict",
-    "LogDamaged",
-    "LogInUse",
-    "LogLost",
-    "LogProblem",
-    "LogUnavailable",
-    "LogUncertain",
-    "LogUnreadable",
-    "NameMissing",
-    "NameServerNotFound",
-    "NameServerRefused",
-    "NameServerSilent",
-    "NameTaken",
-    "NotAMember",
-    "OtherLog",
-    "PortInUse",
-    "PyroChatError",
-    "Refused",
-    "RoomClosing",
-    "RoomNotFound",
-    "RoomSilent",
-    "RoomUnreachable",
-    "SendTimeout",
-    "ServerFull",
-    "Unavailable",
-    "UnknownMessage",
-    "UnknownSession",
-    "VersionMismatch",
-    "WaitTimeout",
-    "from_wire_text",
-    "wire_text",
-]
+    "Banned", "BatchTooLarge", "CallbackUnreachable", "CannotHost", "ChatClosed", "GuestsRefused",
+    "InvalidArgument", "InvalidInput", "InvalidName", "InvalidRoomName", "InvalidText", "KeyConflict", "LogDamaged",
+    "LogInUse", "LogLost", "LogProblem", "LogUnavailable", "LogUncertain", "LogUnreadable", "NameMissing",
+    "NameServerNotFound", "NameServerRefused", "NameServerSilent", "NameTaken", "NotAMember", "OtherLog",
+    "PortInUse", "ProofMissing", "ProofWrong", "PyroChatError", "RateLimited", "Refused", "RoomClosing",
+    "RoomNotFound", "RoomSilent", "RoomUnreachable", "SendTimeout", "ServerFull", "TooManyAttempts", "Unavailable",
+    "UnknownMessage", "UnknownSession", "UntrustedServer", "VersionMismatch", "WaitTimeout", "WrongPassword",
+    "from_wire_text", "wire_text",
+]  # fmt: skip
 
 
 class PyroChatError(Exception):
@@ -192,6 +171,62 @@ class UnknownSession(Refused):
     """Raised when a session named by a client has ended; join again."""
 
     code = "unknown-session"
+
+
+class ProofMissing(Refused):
+    """Raised when a connection that named a key calls anything before it has proved to have it."""
+
+    code = "proof-missing"
+
+
+class ProofWrong(Refused):
+    """Raised when what a client has signed is not what its key, its name and this greeting make of it."""
+
+    code = "proof-wrong"
+
+
+class GuestsRefused(Refused):
+    """Raised when a client without a key comes to a server that takes none."""
+
+    code = "guests-refused"
+
+
+class Banned(Refused):
+    """Raised when the server's operator has banned a name, or the key that it belongs to."""
+
+    code = "banned"
+
+
+class WrongPassword(Refused):
+    """Raised when a private room's password is missing or wrong."""
+
+    code = "wrong-password"
+
+
+class TooManyAttempts(Refused):
+    """Raised when a password is tried while an earlier wrong one from the same address is being answered."""
+
+    code = "too-many-attempts"
+
+
+class RateLimited(Refused):
+    """Raised when a member sends more than the server takes from one member; what was refused is not in the log.
+
+    retry_seconds: after so long it may be sent again.
+    """
+
+    code = "rate-limited"
+
+    @classmethod
+    def until(cls, retry_seconds: float, rate: float) -> Self:
+        """The error for a sender who has to wait *retry_seconds*."""
+        return cls(f"more than {rate:g} messages a second from one member: try again in {retry_seconds:.3f} s")
+
+    @property
+    def retry_seconds(self) -> float:
+        """Seconds to wait, as the text says; also on the client's side of the wire."""
+        found = re.search(r"([0-9.]+) s$", str(self))
+        return float(found[1]) if found else 1.0
 
 
 class Unavailable(PyroChatError):
@@ -300,6 +335,12 @@ class OtherLog(LogProblem):
     """Raised when the room's log is not the one that this replica came from."""
 
     code = "other-log"
+
+
+class UntrustedServer(PyroChatError):
+    """Raised when a server is not the one that this client knows, or can't show that it is; nothing was sent to it."""
+
+    code = "untrusted-server"
 
 
 class WaitTimeout(PyroChatError, TimeoutError):

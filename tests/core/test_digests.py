@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,14 +16,14 @@ MESSAGE = Message(7, "lobby", "Ana", "olá", 1_700_000_000_000_000, key="k1")
 @pytest.mark.parametrize(
     "changed",
     [
-        replace(MESSAGE, id=8),
-        replace(MESSAGE, sender="Anb"),
-        replace(MESSAGE, text="olà"),
-        replace(MESSAGE, time_us=MESSAGE.time_us + 1),
-        replace(MESSAGE, kind=SYSTEM),
-        replace(MESSAGE, key="k2"),
-        replace(MESSAGE, key=None),
-        replace(MESSAGE, key=""),
+        MESSAGE._replace(id=8),
+        MESSAGE._replace(sender="Anb"),
+        MESSAGE._replace(text="olà"),
+        MESSAGE._replace(time_us=MESSAGE.time_us + 1),
+        MESSAGE._replace(kind=SYSTEM),
+        MESSAGE._replace(key="k2"),
+        MESSAGE._replace(key=None),
+        MESSAGE._replace(key=""),
     ],
     ids=lambda message: repr(message),
 )
@@ -39,7 +37,7 @@ def test_the_predecessor_is_covered() -> None:
 
 
 def test_a_sender_and_a_key_can_not_flow_into_each_other() -> None:
-    one, other = replace(MESSAGE, sender="An", key="ak"), replace(MESSAGE, sender="Ana", key="k")
+    one, other = MESSAGE._replace(sender="An", key="ak"), MESSAGE._replace(sender="Ana", key="k")
     assert digest_after(ORIGIN, one) != digest_after(ORIGIN, other)
 
 

@@ -23,7 +23,7 @@ def test_a_mark_is_known_only_after_it_was_written() -> None:
 
 
 def test_marks_only_grow_each_by_itself() -> None:
-    marks = Marks([MemberRecord("Ana", None, 5, 3)])
+    marks = Marks([MemberRecord("Ana", 5, 3)])
     assert not marks.record("ana", 4, 2)
     assert not marks.record("ana", 5, 3)
     assert not marks.has_unwritten
@@ -50,7 +50,7 @@ def test_what_came_during_the_commit_waits_for_the_next() -> None:
 
 
 def test_marks_come_back_from_the_records() -> None:
-    marks = Marks([MemberRecord("Zoë", None, 5, 3), MemberRecord("Igor")])
+    marks = Marks([MemberRecord("Zoë", 5, 3), MemberRecord("Igor")])
     assert marks.of("zoë") == (5, 3)
     assert marks.of("igor") == marks.of("stranger") == (0, 0)
     assert marks.since(0, 10)[0] == [("zoë", 5, 3)]

@@ -75,7 +75,7 @@ class RoomMachine(RuleBasedStateMachine):
         self.count += 1
         client.session_id = f"session {self.count}"
         session = Session(client.session_id, fold(client.name), client.name, lost_at=self.now)
-        _, drafts = self.state.open_session(session, None)
+        _, drafts = self.state.open_session(session)
         if self.commit(drafts, with_marks) is None:
             self.end_sessions([session.id])
             return False

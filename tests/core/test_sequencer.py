@@ -37,7 +37,7 @@ def test_drafts_get_the_next_ids_in_their_order(sequencer: Sequencer, log: Memor
 
 
 def test_member_records_go_into_the_same_step(sequencer: Sequencer, log: MemoryLog) -> None:
-    record = MemberRecord("Ana", None, 1, 1)
+    record = MemberRecord("Ana", 1, 1)
     assert sequencer.sequence([], [record], 5) == ([], [])
     assert log.members() == [record]
 
@@ -61,10 +61,10 @@ def test_a_key_that_comes_twice_in_one_batch_makes_one_message(sequencer: Sequen
 
 def test_a_batch_of_repetitions_alone_appends_nothing(sequencer: Sequencer, log: MemoryLog) -> None:
     first, _ = sequencer.sequence([draft("a", "1"), draft("b", "2")], [], 5)
-    again, appended = sequencer.sequence([draft("a", "1"), draft("b", "2")], [MemberRecord("Ana", None, 1, 0)], 6)
+    again, appended = sequencer.sequence([draft("a", "1"), draft("b", "2")], [MemberRecord("Ana", 1, 0)], 6)
     assert again == first
     assert appended == []
-    assert log.members() == [MemberRecord("Ana", None, 1, 0)]
+    assert log.members() == [MemberRecord("Ana", 1, 0)]
 
 
 @pytest.mark.parametrize("in_one_batch", [True, False])

@@ -27,8 +27,8 @@ class Driven:
         self.state.committed(appended, records)
         return appended
 
-    def join(self, id: str, name: str, secret: bytes | None = None) -> list[Message]:
-        return self.commit(self.state.open_session(Session(id, fold(name), name), secret)[1])
+    def join(self, id: str, name: str) -> list[Message]:
+        return self.commit(self.state.open_session(Session(id, fold(name), name))[1])
 
     def drop(self, *ids: str) -> list[Message]:
         return self.commit(self.state.drop_sessions(ids))
@@ -82,7 +82,7 @@ def test_who_comes_back_before_the_missing_left_has_not_left(room: Driven) -> No
 
 
 def test_after_a_restart_the_view_is_the_same_and_suspected(room: Driven) -> None:
-    room.join("1", "Ana", b"secret")
+    room.join("1", "Ana")
     room.join("2", "Igor")
     room.drop("2")
     room.join("3", "Zoë")
@@ -93,26 +93,25 @@ def test_after_a_restart_the_view_is_the_same_and_suspected(room: Driven) -> Non
         "zoë": (True, 100.0),
     }
     assert again.state.sessions.state("ana") == SUSPECTED
-    assert again.state.secret_of("ana") == b"secret"
-    assert again.join("4", "Ana", b"secret") == []
+    assert again.join("4", "Ana") == []
     late = [s.id for s in again.state.sessions.lost_before(105.0)]
     assert [m.text for m in again.drop(*late)] == ["Zoë left"]
 
 
 def test_a_change_of_membership_carries_its_members_record(room: Driven) -> None:
-    room.join("1", "Ana", b"secret")
-    assert room.log.members() == [MemberRecord("Ana", b"secret")]
+    room.join("1", "Ana")
+    assert room.log.members() == [MemberRecord("Ana")]
     room.post("Igor")
     room.state.marks.record("ana", 2, 1)
     draft = Draft("Ana", "Ana left", SYSTEM)
-    assert room.state.records_to_write([draft], {}) == [MemberRecord("Ana", b"secret", 2, 1)]
+    assert room.state.records_to_write([draft], {}) == [MemberRecord("Ana", 2, 1)]
 
 
-def test_marks_are_written_with_their_members_secret_and_name(room: Driven) -> None:
-    room.join("1", "Zoë", b"secret")
+def test_marks_are_written_with_their_members_name(room: Driven) -> None:
+    room.join("1", "Zoë")
     room.state.mark_read("zoë", 1)
     room.commit([])
-    assert room.log.members() == [MemberRecord("Zoë", b"secret", 1, 1)]
+    assert room.log.members() == [MemberRecord("Zoë", 1, 1)]
     assert Driven(room.log).state.marks.of("zoë") == (1, 1)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import UTC, datetime
 
 import pytest
@@ -69,17 +68,17 @@ def test_joined_and_left_are_changes_of_membership_of_their_sender() -> None:
 
 def test_nobody_can_type_a_change_of_membership() -> None:
     assert chat_message(1, "Igor joined", sender="Igor").change is None
-    assert dataclasses.replace(joined_message(1, "Igor"), sender="Ana").change is None
+    assert joined_message(1, "Igor")._replace(sender="Ana").change is None
 
 
 def test_a_time_is_aware_utc_to_the_microsecond() -> None:
-    message = dataclasses.replace(chat_message(1), time_us=1_700_000_000_123_456)
+    message = chat_message(1)._replace(time_us=1_700_000_000_123_456)
     assert message.time == datetime(2023, 11, 14, 22, 13, 20, 123456, tzinfo=UTC)
     assert message.time.tzinfo is UTC
 
 
 def test_a_message_can_not_be_changed() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         chat_message(1).text = "other"  # type: ignore[misc]
 
 

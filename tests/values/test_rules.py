@@ -8,7 +8,22 @@ from pyrochat import BatchTooLarge, InvalidArgument, InvalidName, InvalidRoomNam
 from pyrochat.values import rules
 
 
-@pytest.mark.parametrize("name", ["E", "x" * 32, "Erick", "ana-2_b.c", "名前", "Zoë", "नमस्ते"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "E",
+        "x" * 32,
+        "Erick",
+        "ana-2_b.c",
+        "名前",
+        "Zoë",
+        "नमस्ते",
+        "\u05d0\u05d1-2",
+        "\u0628\u0629_7",
+        "a\u0335\u0336\u0337",
+        "ก็้",
+    ],
+)
 def test_a_name_has_1_to_32_letters_digits_and_marks(name: str) -> None:
     assert rules.checked_name(name) == name
     assert rules.checked_room_name(name) == name
@@ -16,7 +31,39 @@ def test_a_name_has_1_to_32_letters_digits_and_marks(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "x" * 33, "two words", "a/b", "a\nb", "a\x00", "a\u202eb", "a\u200bb", "...", "-", "😀", "#1", "a:b", "@x"],
+    [
+        "",
+        "x" * 33,
+        "two words",
+        "a/b",
+        "a\nb",
+        "a\x00",
+        "a\u202eb",
+        "a\u200bb",
+        "...",
+        "-",
+        "😀",
+        "#1",
+        "a:b",
+        "@x",
+        "\u3164",
+        "a\u115f",
+        "\u1160b",
+        "\uffa0",
+        "a\ufe0f",
+        "a\u034f",
+        "a\u180b",
+        "\u17b4a",
+        "a\U000e0100",
+        "\u2800",
+        "\u05d0b",
+        "a\u0628",
+        "\u0301a",
+        "_\u0301\u0301\u0301\u0301",
+        "a" + "\u0335" * 4,
+        "a\u2066b",
+        "\ud800",
+    ],
 )
 def test_a_name_with_anything_else_is_refused(name: str) -> None:
     with pytest.raises(InvalidName):

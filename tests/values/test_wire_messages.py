@@ -1,0 +1,47 @@
+"""Many messages off the wire at once: all of them checked, or none taken."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyrochat.values.errors import InvalidArgument
+from pyrochat.values.message import Message, message_of, messages_from_wire
+from tests.support import chat_message, joined_message, left_message
+
+STRETCH = [chat_message(5, "olá", key="k"), joined_message(6, "Zoë"), left_message(7, "Zoë")]
+
+
+def test_they_are_what_they_are_one_by_one() -> None:
+    rows = [message.to_wire() for message in STRETCH]
+    assert messages_from_wire(rows) == [Message.from_wire(row) for row in rows] == STRETCH
+    assert all(type(message) is Message for message in messages_from_wire(rows))
+    assert messages_from_wire([]) == []
+
+
+def test_names_are_shared() -> None:
+    rows = [[number, "".join(["lob", "by"]), "".join(["An", "a"]), "x", 1, "chat", None] for number in (1, 2)]
+    first, second = messages_from_wire(rows)
+    assert first.sender is second.sender
+    assert first.room is second.room
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(0, 9), (0, "5"), (0, 5.0), (0, True), (1, 5), (2, None), (2, ["Ana"]), (3, b"x"), (3, 5), (4, "now"), (4, 1.5),
+     (5, "shout"), (5, None), (5, []), (6, 5), (6, b"k")],
+)  # fmt: skip
+def test_one_that_is_none_refuses_all(place: int, value: object) -> None:
+    rows = [message.to_wire() for message in STRETCH]
+    rows[1][place] = value
+    with pytest.raises(InvalidArgument):
+        messages_from_wire(rows)
+
+
+@pytest.mark.parametrize("rows", [[[1, "lobby"]], [[]], [5], [None], ["abcdefg"], [{"id": 1}]])
+def test_what_is_no_list_of_seven_is_refused(rows: list[list[object]]) -> None:
+    with pytest.raises(InvalidArgument):
+        messages_from_wire(rows)
+
+
+def test_a_message_of_its_fields() -> None:
+    assert message_of(STRETCH[0].to_wire()) == STRETCH[0]
