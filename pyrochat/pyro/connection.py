@@ -1,4 +1,4 @@
-"""A connection of ours under Pyro5: buffered, with a deadline for each frame.
+"""A connection, plain or with TLS: never blocks in the kernel, has a deadline for each frame.
 
 Stock Pyro5 reads a frame with three `recv` calls and either waits for ever or drops whoever is idle.
 Here the wait for a frame's first byte may last (that is being idle), the rest of it may not.
@@ -6,112 +6,178 @@ Here the wait for a frame's first byte may last (that is being idle), the rest o
 
 from __future__ import annotations
 
+import contextlib
+import select
 import socket
+import ssl
 import time
-from collections.abc import Collection
 from typing import Any
 
-from Pyro5 import protocol
-from Pyro5.errors import ConnectionClosedError, ProtocolError
+from Pyro5.errors import ConnectionClosedError
 from Pyro5.errors import TimeoutError as PyroTimeout
-from Pyro5.socketutil import SocketConnection
 
-from pyrochat.pyro.wire import HEADER_BYTES
+from pyrochat.pyro.frames import Frame, FrameReader
 
-__all__ = ["FRAME_SECONDS", "Connection"]
+__all__ = ["FRAME_SECONDS", "WOULD_BLOCK", "Connection", "shut_down"]
 
 FRAME_SECONDS = 10.0
 _READ_BYTES = 65_536
+_NOTHING = memoryview(b"")
+_MOST_DRAINED_BYTES = 4 * 1024 * 1024
+
+WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""What a non-blocking socket raises, plain or with TLS, when there is nothing to do now."""
 
 
-class Connection(SocketConnection):  # type: ignore[misc]
+class Connection:
     """One end of a Pyro5 connection.
 
-    identity: whatever the daemon's handshake has bound to it; None before. detached: somebody else
-    has taken the socket, and closing this object leaves it open.
+    identity: whatever the server has bound to it; None before. trusted: it has passed whatever the
+    server asks of newcomers. settled: it may stay without being trusted. detached: somebody else has
+    taken the socket, and closing this object leaves it open.
     """
 
-    def __init__(self, sock: socket.socket, objectId: str | None = None) -> None:
-        super().__init__(sock, objectId)
+    def __init__(self, sock: socket.socket, most_bytes: int) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        sock.settimeout(FRAME_SECONDS)
+        sock.setblocking(False)
+        self.sock = sock
+        self.reader = FrameReader(most_bytes)
         self.identity: Any = None
+        self.trusted = False
+        self.settled = False
+        self.detached = False
         self.born = time.monotonic()
-        self._buffer = bytearray()
-        self._deadline = 0.0
+        self.frame_begun = self.born
+        self.refused_at: float | None = None
+        self.is_pending = False  # a request is being served whose result comes later
+        self.is_parked = False  # and nobody watches the connection meanwhile
+        self.rests_until = 0.0
+        self.unsent = _NOTHING
+        self.progress_at = self.born
+        self._drained = 0
 
     @property
-    def detached(self) -> bool:
-        """Whether `detach` has been called."""
-        return bool(self.keep_open)
-
-    def detach(self) -> socket.socket:
-        """Hand the socket over; whoever takes it closes it."""
-        self.keep_open = True
-        sock: socket.socket = self.sock
-        return sock
-
-    def has_frame(self, wait_seconds: float) -> bool:
-        """Wait for the first bytes of a frame; False where none came. Raises ConnectionClosedError."""
-        if not self._buffer:
-            self.sock.settimeout(wait_seconds)
-            try:
-                self._fill(_READ_BYTES)
-            except PyroTimeout:
-                return False
-            finally:
-                self.sock.settimeout(FRAME_SECONDS)
-        self._deadline = time.monotonic() + FRAME_SECONDS
-        return True
-
-    def check_header(self, serializers: Collection[int], most_bytes: int) -> None:
-        """Look at the header of the next frame before its payload is read.
-
-        Raises Pyro5's ProtocolError for another serializer than *serializers*, for compression (it is
-        undone before anything is checked), and for more than *most_bytes* of payload.
-        """
-        while len(self._buffer) < HEADER_BYTES:
-            self._check_deadline()
-            self._fill(_READ_BYTES)
-        header = protocol.ReceivingMessage(bytes(self._buffer[:HEADER_BYTES]))
-        if header.serializer_id not in serializers:
-            raise ProtocolError("only the serializers serpent, json and msgpack are accepted")
-        if header.flags & protocol.FLAGS_COMPRESSED:
-            raise ProtocolError("compressed messages are not accepted")
-        if header.data_size + header.annotations_size > most_bytes:
-            raise ProtocolError(f"a message of more than {most_bytes:,} bytes is not accepted")
-
-    def _check_deadline(self) -> None:
-        if self._deadline and time.monotonic() > self._deadline:
-            raise PyroTimeout("the peer took too long over one message")
-
-    def recv(self, size: int) -> bytes:
-        """Exactly *size* bytes; raises Pyro5's TimeoutError or ConnectionClosedError."""
-        buffer = self._buffer
-        while len(buffer) < size:
-            self._check_deadline()
-            self._fill(max(size - len(buffer), _READ_BYTES))
-        data = bytes(buffer[:size])
-        del buffer[:size]
-        return data
-
-    def send(self, data: bytes) -> None:
-        """All of *data*; raises Pyro5's TimeoutError or ConnectionClosedError."""
+    def peer_address(self) -> str:
+        """The peer's numeric address; empty where it is gone."""
         try:
-            self.sock.sendall(data)
-        except TimeoutError:
-            raise PyroTimeout("the peer does not read") from None
-        except OSError as error:
-            raise ConnectionClosedError(f"connection lost: {error}") from None
+            return str(self.sock.getpeername()[0])
+        except OSError:
+            return ""
 
-    def _fill(self, size: int) -> None:
+    @property
+    def is_secure(self) -> bool:
+        """Whether TLS is spoken."""
+        return isinstance(self.sock, ssl.SSLSocket)
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    def receive(self) -> bool:
+        """Read what is there, without waiting; False where nothing is. Raises ConnectionClosedError."""
+        begun = self.reader.has_begun
         try:
-            chunk = self.sock.recv(size)
-        except (TimeoutError, BlockingIOError):
-            raise PyroTimeout("the peer sent nothing") from None
+            chunk = self.sock.recv(_READ_BYTES)
+        except WOULD_BLOCK:
+            return False
         except OSError as error:
             raise ConnectionClosedError(f"connection lost: {error}") from None
         if not chunk:
             raise ConnectionClosedError("the peer closed the connection")
-        self._buffer += chunk
+        if not begun:
+            self.frame_begun = time.monotonic()
+        self.reader.feed(chunk)
+        return True
+
+    def wait_frame(self, seconds: float) -> Frame | None:
+        """The next frame; None where it is not whole within *seconds*.
+
+        Raises ConnectionClosedError, and ProtocolError for what the reader refuses.
+        """
+        deadline = time.monotonic() + seconds
+        while (frame := self.reader.next()) is None:
+            if not self._wait(select.POLLIN, deadline):
+                return None
+            self.receive()
+        return frame
+
+    def rest(self, seconds: float) -> None:
+        """Don't read from the peer for *seconds*: it has asked for too much."""
+        self.rests_until = time.monotonic() + seconds
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether the peer's next request has to wait."""
+        return self.rests_until > 0.0 and time.monotonic() < self.rests_until
+
+    def drain(self) -> None:
+        """Read what a refused peer still sends, and drop it. Raises ConnectionClosedError at its end, or when it is much."""
+        with contextlib.suppress(*WOULD_BLOCK):
+            size = len(socket.socket.recv(self.sock, _READ_BYTES))  # below TLS, which may have failed
+            self._drained += size
+            if not size or self._drained > _MOST_DRAINED_BYTES:
+                raise ConnectionClosedError("the peer was refused")
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    def post(self, data: bytes) -> None:
+        """Send as much of *data* as the socket takes; the rest is `unsent`. Raises ConnectionClosedError."""
+        self.unsent = memoryview(data)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send more of what is unsent; raises ConnectionClosedError."""
+        try:
+            while self.unsent:
+                self.unsent = self.unsent[self.sock.send(self.unsent) :]
+                self.progress_at = time.monotonic()
+            self.unsent = _NOTHING  # and not an empty view into what was sent
+        except WOULD_BLOCK:
+            return
+        except OSError as error:
+            raise ConnectionClosedError(f"connection lost: {error}") from None
+
+    def send(self, data: bytes, seconds: float) -> None:
+        """All of *data*; raises Pyro5's TimeoutError or ConnectionClosedError."""
+        deadline = time.monotonic() + seconds
+        self.post(data)
+        while self.unsent:
+            if not self._wait(select.POLLOUT, deadline):
+                raise PyroTimeout("the peer does not read")
+            self.flush()
+
+    def send_at_once(self, data: bytes) -> None:
+        """*data*, as far as the socket takes it now: a last word to somebody who may not listen."""
+        with contextlib.suppress(OSError):
+            self.sock.send(data)
+
+    def _wait(self, event: int, deadline: float) -> bool:
+        """Whether the socket is ready before *deadline*."""
+        if event == select.POLLIN and isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
+            return True
+        poll = select.poll()
+        poll.register(self.sock, event)
+        return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
+
+    # -- the end ---------------------------------------------------------------------------------------------
+
+    def detach(self) -> socket.socket:
+        """Hand the socket over; whoever takes it closes it."""
+        self.detached = True
+        return self.sock
+
+    def hang_up(self) -> None:
+        """End the connection from any thread: whoever serves it notices."""
+        if not self.detached:
+            shut_down(self.sock)
+
+    def close(self) -> None:
+        """Close the socket, unless it was handed over. Idempotent."""
+        if not self.detached:
+            shut_down(self.sock)
+            self.sock.close()
+
+
+def shut_down(sock: socket.socket) -> None:
+    """End both directions, so that a thread that waits on *sock* wakes up; no farewell of TLS's."""
+    with contextlib.suppress(OSError):  # not connected any more
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)

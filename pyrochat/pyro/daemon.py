@@ -5,26 +5,36 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import ssl
+import time
 from collections.abc import Callable
 from typing import Any
 
+from Pyro5 import core, protocol, server
 from Pyro5 import errors as pyro_errors
-from Pyro5 import protocol, serializers, server
 from Pyro5.callcontext import current_context
 
 from pyrochat.pyro.connection import Connection
+from pyrochat.pyro.dispatch import Pending, answer_frame, clean, expose
+from pyrochat.pyro.frames import Frame, ProtocolError, whole_frame
+from pyrochat.pyro.serializers import MSGPACK, SERPENT, call_prefix, decode_value, encode_failure, encode_value
 from pyrochat.pyro.transport import Transport
-from pyrochat.pyro.wire import SERIALIZERS, SERPENT, whole_frame
-from pyrochat.values.errors import CannotHost, InvalidInput, PortInUse, PyroChatError, Refused, ServerFull, wire_text
+from pyrochat.values.errors import (
+    CannotHost,
+    InvalidArgument,
+    PortInUse,
+    PyroChatError,
+    RoomNotFound,
+    ServerFull,
+    wire_text,
+)
 
-__all__ = ["Daemon", "caller", "callers_address", "callers_serializer", "expose", "take_callers_socket"]
+__all__ = ["Daemon", "caller", "callers_address", "callers_serializer", "take_callers_socket"]
 
 log = logging.getLogger(__name__)
 
-expose = server.expose
-
-MAX_GREETING_BYTES = 64 * 1024
-MAX_REQUEST_BYTES = 1024 * 1024
+MAX_REQUEST_BYTES = 1024 * 1024  # in a message of somebody who is trusted
+MOST_QUICK_BYTES = 4096  # read in the thread that watches all connections
 
 
 def caller() -> Connection:
@@ -42,7 +52,7 @@ def callers_serializer() -> int:
 
 def callers_address() -> str:
     """The numeric address of the caller."""
-    return str(caller().sock.getpeername()[0])
+    return caller().peer_address
 
 
 def take_callers_socket() -> tuple[socket.socket, Exception]:
@@ -53,7 +63,7 @@ def take_callers_socket() -> tuple[socket.socket, Exception]:
     return caller().detach(), pyro_errors.ConnectionClosedError("the connection has been turned around")
 
 
-@server.expose
+@expose
 class DaemonFace:
     """What strangers may ask of the daemon itself: no list of objects, no description."""
 
@@ -64,10 +74,10 @@ class DaemonFace:
         """Answer."""
 
     def get_metadata(self, object_id: str) -> dict[str, Any]:
-        """What a proxy needs to know of an object; raises where there is none."""
+        """What a proxy needs to know of an object; raises RoomNotFound where there is none."""
         found = self._daemon.objectsById.get(object_id)
         if found is None:
-            raise pyro_errors.DaemonError("room-not-found: there is no such room on this server")
+            raise RoomNotFound("there is no such room on this server")
         metadata: dict[str, Any] = server._get_exposed_members(found)
         return metadata
 
@@ -75,9 +85,12 @@ class DaemonFace:
 class Daemon(server.Daemon):  # type: ignore[misc]
     """A Pyro5 daemon on *host*:*port* (0: any free one).
 
-    greet: called with ``(connection, handshake data)`` for each newcomer; returns ``(identity,
-        answer)`` or raises. bid_farewell: called with the identity when a connection is gone.
-    advertise: the host that stands in the URIs, where it is not *host*. Raises CannotHost.
+    greet: called with ``(connection, handshake data)`` for each newcomer; binds an identity to the
+        connection and returns the answer, or raises. bid_farewell: called with the connection when it
+        is gone and has an identity.
+    charge: called with a connection and the seconds of a core that one of its calls has taken.
+    advertise: the host that stands in the URIs, where it is not *host*. tls: a context for the port.
+    Raises CannotHost.
     """
 
     def __init__(
@@ -85,17 +98,20 @@ class Daemon(server.Daemon):  # type: ignore[misc]
         host: str,
         port: int,
         *,
-        greet: Callable[[Connection, object], tuple[object, object]],
-        bid_farewell: Callable[[Any], None],
+        greet: Callable[[Connection, object], object],
+        bid_farewell: Callable[[Connection], None],
         advertise: str | None = None,
+        charge: Callable[[Connection, float], None] = lambda connection, seconds: None,
         descriptor_limit: int = 1 << 20,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         listening = _listen(host, port)
         # Pyro5 picks a transport by its global configuration; given any connected socket it picks none.
         one, other = socket.socketpair()
+        self._quick: tuple[bytes, ...] = ()
         with one, other:
             super().__init__(connected_socket=one, interface=DaemonFace)
-        self.transportServer = Transport(self, listening, descriptor_limit)
+        self.transportServer = Transport(self, listening, descriptor_limit, tls)
         self.port: int = listening.getsockname()[1]
         shown = advertise or host
         self.address = (shown, self.port)
@@ -103,71 +119,88 @@ class Daemon(server.Daemon):  # type: ignore[misc]
         self.transportServer.locationStr = self.locationStr
         self._greet = greet
         self._bid_farewell = bid_farewell
+        self._charge = charge
 
-    def validateHandshake(self, connection: Connection, data: object) -> object:
-        """Part of Pyro5's interface: bind an identity to *connection*."""
+    # -- what the transport asks for --------------------------------------------------------------------
+
+    def greet(self, connection: Connection, frame: Frame) -> None:
+        """Answer the first message of a newcomer. Raises ProtocolError where it is refused."""
+        if frame.type != protocol.MSG_CONNECT:
+            raise ProtocolError("a connection begins with a greeting")
+        begun = time.thread_time()
         try:
-            connection.identity, answer = self._greet(connection, data)
+            match decode_value(frame.payload, frame.serializer_id):
+                case {"object": str(object_id), "handshake": data}:
+                    metadata = self.objectsById[core.DAEMON_NAME].get_metadata(object_id)
+                    answer = {"handshake": self._greet(connection, data), "meta": metadata}
+                case _:
+                    raise InvalidArgument("a greeting has to name an object")
+            payload = encode_value(answer, frame.serializer_id)
         except PyroChatError as error:
-            raise RuntimeError(wire_text(error)) from None
-        return answer
+            raise ProtocolError(wire_text(error)) from None
+        except Exception:  # a defect: the newcomer is told, and the log says more
+            log.exception("could not greet a newcomer")
+            raise ProtocolError("internal-error: the server could not do this; its log says why") from None
+        finally:
+            self._charge(connection, time.thread_time() - begun)
+        self._trust(connection)
+        connection.post(whole_frame(protocol.MSG_CONNECTOK, payload, frame.serializer_id, frame.sequence))
+
+    def is_quick(self, frame: Frame) -> bool:
+        """Whether *frame* calls a method that never waits, and is soon read."""
+        payload = frame.payload
+        return frame.serializer_id == MSGPACK and len(payload) <= MOST_QUICK_BYTES and payload.startswith(self._quick)
+
+    def serve(self, connection: Connection, frame: Frame) -> Pending | None:
+        """Answer a call; returns the request if its result comes later: then *connection* is pending."""
+        current_context.client = connection
+        current_context.serializer_id = frame.serializer_id
+        begun = time.thread_time()
+        answer = answer_frame(frame, self.objectsById, connection.trusted or connection.settled)
+        self._trust(connection)
+        self._charge(connection, time.thread_time() - begun)
+        if isinstance(answer, Pending):
+            return answer
+        if answer is not None:
+            connection.post(answer)
+        return None
+
+    def register(self, obj: object, objectId: str, force: bool = False, weak: bool = False) -> object:
+        """Part of Pyro5's interface: serve *obj* as *objectId*."""
+        uri = super().register(obj, objectId, force, weak)
+        methods = [name for name, method in vars(type(obj)).items() if getattr(method, "is_quick", False)]
+        self._quick += tuple(call_prefix(objectId, name) for name in methods)
+        return uri
+
+    @staticmethod
+    def _trust(connection: Connection) -> None:
+        if connection.trusted:
+            connection.reader.most_bytes = MAX_REQUEST_BYTES
+
+    def shutdown(self) -> None:
+        """Part of Pyro5's interface: stop, without the pause that Pyro5 makes."""
+        self.transportServer.shutdown()
 
     def clientDisconnect(self, connection: Connection) -> None:
         """Part of Pyro5's interface: *connection* is gone, or somebody has taken its socket."""
         if connection.identity is not None:
-            self._bid_farewell(connection.identity)
+            self._bid_farewell(connection)
 
-    def refuse_when_full(self, connection: Connection) -> None:
-        """Tell a newcomer, without reading from it, that there is no room for it."""
-        self._refuse(
-            connection,
-            wire_text(ServerFull("the server has no descriptors left: try later, or ask its operator for more")),
+    def refusal(self, connection: Connection, reason: str) -> bytes:
+        """The frame that tells *connection* why it is closed."""
+        if connection.identity is None:
+            payload = encode_value(clean(reason), SERPENT)  # every Pyro5 client reads serpent
+            return whole_frame(protocol.MSG_CONNECTFAIL, payload, SERPENT)
+        reader = connection.reader
+        payload = encode_failure(pyro_errors.ProtocolError(clean(reason)), reader.serializer_id)
+        return whole_frame(
+            protocol.MSG_RESULT, payload, reader.serializer_id, reader.sequence, protocol.FLAGS_EXCEPTION
         )
 
-    def _refuse(self, connection: Connection, reason: str) -> None:
-        payload = serializers.serializers["serpent"].dumps(reason)  # every Pyro5 client reads serpent
-        try:
-            connection.sock.setblocking(False)
-            connection.sock.send(whole_frame(protocol.MSG_CONNECTFAIL, payload, SERPENT))
-        except OSError as error:
-            log.debug("could not tell a newcomer why it is refused: %s", error)
-
-    def _handshake(self, connection: Connection, denied_reason: str | None = None) -> bool:
-        """Part of Pyro5's interface: the first message of a newcomer; its header is looked at before it is read."""
-        try:
-            connection.check_header(SERIALIZERS, MAX_GREETING_BYTES)
-        except pyro_errors.ProtocolError as error:
-            self._refuse(connection, f"refused: {error}")
-            return False
-        return bool(super()._handshake(connection, denied_reason))
-
-    def handleRequest(self, connection: Connection) -> None:
-        """Part of Pyro5's interface: one call."""
-        connection.check_header(SERIALIZERS, MAX_REQUEST_BYTES)
-        super().handleRequest(connection)
-
-    def _sendExceptionResponse(
-        self, connection: Connection, seq: int, serializer_id: int, exc_value: BaseException,
-        tbinfo: object, flags: int = 0, annotations: object = None,
-    ) -> None:  # fmt: skip
-        """Part of Pyro5: answer with an error. Ours goes out as a builtin, none with a traceback."""
-        super()._sendExceptionResponse(connection, seq, serializer_id, _for_the_wire(exc_value), [], flags, annotations)
-
-
-def _for_the_wire(error: BaseException) -> Exception:
-    if isinstance(error, PyroChatError):
-        kind = (
-            ValueError
-            if isinstance(error, InvalidInput)
-            else PermissionError
-            if isinstance(error, Refused)
-            else RuntimeError
-        )
-        return kind(wire_text(error))
-    if isinstance(error, pyro_errors.PyroError | TypeError | AttributeError):  # unknown object, method or argument
-        return type(error)(str(error))
-    log.error("a call failed", exc_info=error)
-    return RuntimeError("internal-error: the server could not do this; its log says why")
+    def refusal_when_full(self, connection: Connection) -> bytes:
+        """The frame that tells a newcomer that there is no place for it."""
+        error = ServerFull("the server has no descriptors left: try later, or ask its operator for more")
+        return self.refusal(connection, wire_text(error))
 
 
 def _listen(host: str, port: int) -> socket.socket:

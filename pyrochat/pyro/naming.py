@@ -1,4 +1,4 @@
-"""The Pyro name server: finding it, asking it, starting one of our own.
+"""The Pyro name server: finding it, and asking it.
 
 Always asked directly, at PYRO_NS_HOST and PYRO_NS_PORT as Pyro5 reads them, never by broadcast: who is
 on another machine names it, or the room's address. Connections are short: a stock name server has a
@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 
-from Pyro5 import config, core, nameserver
+from Pyro5 import config, core
 
 from pyrochat.pyro.remote import RemoteObject, parse_address
-from pyrochat.pyro.wire import SERPENT
+from pyrochat.pyro.serializers import SERPENT
 from pyrochat.values.errors import (
-    CannotHost,
     InvalidArgument,
     NameServerNotFound,
     NameServerSilent,
@@ -25,7 +23,7 @@ from pyrochat.values.errors import (
     RoomSilent,
 )
 
-__all__ = ["EmbeddedNameServer", "NameServer"]
+__all__ = ["NameServer"]
 
 log = logging.getLogger(__name__)
 
@@ -91,23 +89,3 @@ class NameServer:
         """Take *name* out if it still stands for *address*; raises NameServerNotFound."""
         if self.entries(name).get(name) == address:
             self._call("remove", name)
-
-
-class EmbeddedNameServer:
-    """A name server in threads of this process. Raises CannotHost where the address can't be had."""
-
-    def __init__(self, host: str, port: int) -> None:
-        try:
-            self._daemon = nameserver.NameServerDaemon(host, port)
-        except OSError as error:
-            raise CannotHost(
-                f"no name server answers at {host}:{port} and none can be started there ({error.strerror or error}): "
-                "set PYRO_NS_PORT to a free port"
-            ) from None
-        self._thread = threading.Thread(target=self._daemon.requestLoop, name="pyrochat-nameserver", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop it; what was registered there is gone."""
-        self._daemon.shutdown()
-        self._thread.join(2.0)

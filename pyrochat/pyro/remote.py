@@ -2,7 +2,7 @@
 
 A slim counterpart of Pyro5's Proxy for our own client: it doesn't connect again behind our back,
 raises only our own errors whatever the server sends (a stock proxy raises any exception that it is
-told to, `SystemExit` included), has no owner thread, and takes TLS contexts of its own (later).
+told to, `SystemExit` included), has no owner thread, and speaks TLS with demands of its own.
 """
 
 from __future__ import annotations
@@ -12,21 +12,28 @@ import socket
 import threading
 from collections.abc import Iterator
 
-from Pyro5 import core, protocol, serializers
+from Pyro5 import core, protocol
 from Pyro5 import errors as pyro_errors
 
-from pyrochat.pyro.connection import Connection
-from pyrochat.pyro.wire import MSGPACK, request_frame, whole_frame
+from pyrochat.pyro.connection import Connection, shut_down
+from pyrochat.pyro.frames import Frame, whole_frame
+from pyrochat.pyro.serializers import MSGPACK, decode_value, encode_value
+from pyrochat.pyro.tls import ClientTls, certificate_of
+from pyrochat.pyro.wire import request_frame
 from pyrochat.values.errors import (
     CallbackUnreachable,
     InvalidArgument,
     PyroChatError,
     RoomSilent,
     RoomUnreachable,
+    UntrustedServer,
     from_wire_text,
 )
 
 __all__ = ["RemoteObject", "parse_address", "parse_uri"]
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024  # 1,000 messages of 16 KiB, and what a name server knows
+_CERTIFICATE_ALERTS = ("CERTIFICATE_REQUIRED", "ALERT_UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_EXPIRED")
 
 
 def parse_address(text: str, default_port: int) -> tuple[str, int]:
@@ -54,13 +61,16 @@ def parse_uri(text: str) -> tuple[tuple[str, int], str]:
 class RemoteObject:
     """A connected remote object. One call at a time; concurrent callers wait for each other.
 
-    greeting: what the server answered to the handshake. Raises RoomUnreachable where nothing answers,
-    and whatever error of ours the server refuses with.
+    tls: what is demanded of the server's certificate; None speaks plainly. greeting: what the server
+    answered to the handshake. most_bytes: in an answer. certificate: the server's, in DER; empty without TLS.
+    Raises RoomUnreachable where nothing answers, UntrustedServer, and whatever error of ours the server
+    refuses with.
     """
 
     def __init__(
         self, address: tuple[str, int], object_id: str, handshake: object,
-        *, timeout: float, serializer_id: int = MSGPACK,
+        *, timeout: float, serializer_id: int = MSGPACK, tls: ClientTls | None = None,
+        most_bytes: int = MAX_ANSWER_BYTES,
     ) -> None:  # fmt: skip
         self.address = address
         self._object_id = object_id
@@ -68,51 +78,39 @@ class RemoteObject:
         self._sequence = 0
         self._call_mutex = threading.Lock()
         self._timeout = timeout
-        try:
-            sock = socket.create_connection(address, timeout)
-        except TimeoutError:
-            raise RoomSilent(
-                f"{address[0]}:{address[1]} doesn't answer: is the address right, and its port open?"
-            ) from None
-        except OSError as error:
-            raise RoomUnreachable(
-                f"nothing answers at {address[0]}:{address[1]} ({error.strerror or error}): "
-                "is the server running there?"
-            ) from None
-        self._connection = Connection(sock, object_id)
-        sock.settimeout(timeout)
+        sock = _connected(address, timeout, tls)
+        self.certificate = certificate_of(sock)
+        self._connection = Connection(sock, most_bytes)
         with self._call_mutex:
             self.greeting = self._handshake(handshake)
 
     def _handshake(self, data: object) -> object:
-        serializer = serializers.serializers_by_id[self._serializer_id]
-        payload = serializer.dumps({"handshake": data, "object": self._object_id})
-        frame = whole_frame(protocol.MSG_CONNECT, payload, self._serializer_id)
-        reply = self._exchange(frame, [protocol.MSG_CONNECTOK, protocol.MSG_CONNECTFAIL])
+        payload = encode_value({"handshake": data, "object": self._object_id}, self._serializer_id)
+        reply = self._exchange(whole_frame(protocol.MSG_CONNECT, payload, self._serializer_id))
         answer = self._load(reply)
-        if reply.type == protocol.MSG_CONNECTFAIL:
-            self._abandon()
-            raise _error_for(str(answer))
-        return answer.get("handshake") if isinstance(answer, dict) else None
+        if reply.type == protocol.MSG_CONNECTOK:
+            return answer.get("handshake") if isinstance(answer, dict) else None
+        self._abandon()
+        raise _error_for(str(answer))
 
     def call(self, method: str, *arguments: object) -> object:
         """Call *method* and return its result; raises RoomUnreachable or what the server raised."""
         with self._call_mutex:
             self._sequence = (self._sequence + 1) & 0xFFFF
-            reply = self._exchange(self._request(method, arguments), [protocol.MSG_RESULT])
-            if reply.seq != self._sequence:
+            reply = self._exchange(self._request(method, arguments))
+            if reply.type != protocol.MSG_RESULT or reply.sequence != self._sequence:
                 self._abandon()
                 raise RoomUnreachable("the server's answers are out of step: the connection was closed")
             answer = self._load(reply)
         if reply.flags & protocol.FLAGS_EXCEPTION:
-            raise _error_for(str(answer))
+            raise _error_for(_said(answer))
         return answer
 
     def call_and_turn_around(self, method: str, *arguments: object) -> socket.socket:
         """Call *method*, which takes this connection and doesn't answer; returns the socket, to be served on."""
         with self._call_mutex:
             with self._abandoned_on_error():
-                self._connection.send(self._request(method, arguments))
+                self._connection.send(self._request(method, arguments), self._timeout)
             return self._connection.detach()
 
     def release(self) -> socket.socket:
@@ -143,10 +141,13 @@ class RemoteObject:
     def _request(self, method: str, arguments: tuple[object, ...]) -> bytes:
         return request_frame(self._object_id, method, arguments, self._serializer_id, self._sequence)
 
-    def _exchange(self, frame: bytes, expected: list[int]) -> protocol.ReceivingMessage:
+    def _exchange(self, frame: bytes) -> Frame:
         with self._abandoned_on_error():
-            self._connection.send(frame)
-            return protocol.recv_stub(self._connection, expected)
+            self._connection.send(frame, self._timeout)
+            reply = self._connection.wait_frame(self._timeout)
+            if reply is None:
+                raise pyro_errors.TimeoutError("no answer")
+            return reply
 
     @contextlib.contextmanager
     def _abandoned_on_error(self) -> Iterator[None]:
@@ -158,26 +159,49 @@ class RemoteObject:
             raise RoomSilent(f"{where} did not answer within {self._timeout:g} s") from None
         except (pyro_errors.PyroError, OSError, ValueError) as error:
             self._abandon()
+            if any(alert in str(error) for alert in _CERTIFICATE_ALERTS):
+                raise UntrustedServer(
+                    f"{where} demands a certificate that it can trust from you: give one with --tls-cert and --tls-key"
+                ) from None
             raise RoomUnreachable(f"the connection to {where} was lost ({error})") from None
         except BaseException:  # Ctrl-C in the middle: the answer would be taken for the next call's
             self._abandon()
             raise
 
-    def _load(self, reply: protocol.ReceivingMessage) -> object:
+    def _load(self, reply: Frame) -> object:
         try:
-            answer: object = serializers.serializers_by_id[reply.serializer_id].loads(reply.data)
-        except Exception as error:
+            return decode_value(reply.payload, reply.serializer_id)
+        except InvalidArgument as error:
             self._abandon()
             raise RoomUnreachable(f"the server's answer can't be read ({error})") from None
-        return answer
 
 
-def shut_down(sock: socket.socket) -> None:
-    """End both directions, so that a thread that waits on *sock* wakes up."""
+def _connected(address: tuple[str, int], timeout: float, tls: ClientTls | None) -> socket.socket:
     try:
-        sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return  # not connected any more
+        sock = socket.create_connection(address, timeout)
+    except TimeoutError:
+        raise RoomSilent(
+            f"{address[0]}:{address[1]} doesn't answer: is the address right, and its port open?"
+        ) from None
+    except OSError as error:
+        raise RoomUnreachable(
+            f"nothing answers at {address[0]}:{address[1]} ({error.strerror or error}): is the server running there?"
+        ) from None
+    if tls is None:
+        return sock
+    try:
+        return tls.wrap(sock, address)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _said(answer: object) -> str:
+    """The text of an exception as Pyro5's serializers write it: nothing is rebuilt, `SystemExit` included."""
+    match answer:
+        case {"args": [first, *_]}:
+            return str(first)
+    return str(answer)
 
 
 def _error_for(text: str) -> PyroChatError:

@@ -1,20 +1,20 @@
 """The transport of a room's daemon: many idle connections, few threads.
 
 Stock Pyro5 gives each connection a thread of a pool with a global size, and its accept loop waits for
-whoever doesn't speak. Here one thread accepts and watches all idle connections; a worker is lent to a
-connection when it speaks, stays with it while the calls keep coming (no hand-over in between), and
-goes back when it has been idle for `LINGER_SECONDS`. An idle member costs a descriptor and no thread;
-a silent stranger costs nobody anything, and is closed after `FRAME_SECONDS`.
+whoever doesn't speak. Here one thread accepts, shakes hands, and gathers requests from all connections
+without ever waiting for one; a worker is lent to a connection when a whole request is there, stays while
+the calls keep coming (no hand-over in between), and goes back when there has been none for
+`LINGER_SECONDS`. An idle member costs a descriptor and no thread; who is silent, slow, or stops in the
+middle costs nobody anything, and is closed after `FRAME_SECONDS`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import queue
 import selectors
 import socket
+import ssl
 import threading
 import time
 from collections import deque
@@ -23,40 +23,57 @@ from typing import Any
 
 from Pyro5 import errors as pyro_errors
 
-from pyrochat.pyro.connection import FRAME_SECONDS, Connection
+from pyrochat.pyro.connection import FRAME_SECONDS, Connection, shut_down
+from pyrochat.pyro.dispatch import Pending
+from pyrochat.pyro.frames import Frame, ProtocolError
+from pyrochat.pyro.tls import ServerHandshake
 from pyrochat.pyro.waker import Waker
+from pyrochat.pyro.workers import Workers
 
 __all__ = ["Transport"]
 
 log = logging.getLogger(__name__)
 
 LINGER_SECONDS = 0.25
-SPARE_WORKER_SECONDS = 10.0
-MAX_WORKERS = 512
+MAX_STRANGERS = 1024  # connections that are not trusted (yet); the oldest makes room for a newcomer
+STRANGERS_WORKERS = 16
+MAX_GREETING_BYTES = 64 * 1024  # in a message of a stranger's
 RESERVED_DESCRIPTORS = 64  # for logs, the name server, the multicaster's own sockets
 _BACKLOG = 1024
+_REST_SECONDS = 0.05
+_DRAIN_SECONDS = 2.0  # so long what a refused peer still sends is read, so that it gets to read why
 
 
 class Transport:
     """What a Pyro5 daemon takes for its transport server.
 
-    daemon: the daemon whose `_handshake` and `handleRequest` serve the connections. descriptor_limit:
-    the process's soft limit; newcomers are refused a little before it is reached.
+    daemon: its `greet` and `serve` take the frames, its `refusal` words a refusal. descriptor_limit: the
+    process's soft limit; newcomers are refused a little before it is reached. tls: the context for TLS;
+    None for a plain port.
     """
 
-    def __init__(self, daemon: Any, sock: socket.socket, descriptor_limit: int) -> None:
+    def __init__(
+        self, daemon: Any, sock: socket.socket, descriptor_limit: int, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.daemon = daemon
         self.sock: socket.socket | None = sock
         self.locationStr = ""
         sock.listen(_BACKLOG)
         sock.setblocking(False)
         self._last_descriptor = descriptor_limit - RESERVED_DESCRIPTORS
+        self._tls = tls
         self._selector = selectors.DefaultSelector()
         self._selector.register(sock, selectors.EVENT_READ)
         self._waker = Waker()
         self._selector.register(self._waker, selectors.EVENT_READ)
+        self._handshakes: dict[Connection, ServerHandshake] = {}
+        self._strangers: dict[Connection, None] = {}  # the oldest first
         self._returned: deque[Connection] = deque()
-        self._workers = _Workers(self._serve)
+        self._unfinished: deque[Connection] = deque()  # watched ones to be looked at: more to send, or to serve
+        self._parking_mutex = threading.Lock()  # guards `is_pending` and `is_parked` of all connections
+        self._workers = Workers(self._serve)
+        self._strangers_workers = Workers(self._serve, STRANGERS_WORKERS)
+        self._resting: list[Connection] = []
         self._connections: set[Connection] = set()
         self._connections_mutex = threading.Lock()
         self._stopping = False
@@ -77,24 +94,31 @@ class Transport:
         """Accept and watch until `shutdown`; runs in the thread that calls it."""
         next_sweep = time.monotonic() + 1.0
         while not self._stopping and loopCondition():
-            for key, _ in self._selector.select(1.0):
+            for key, _ in self._selector.select(_REST_SECONDS if self._resting else 1.0):
                 if key.fileobj is self.sock:
                     self._accept_all()
                 elif key.fileobj is self._waker:
                     self._waker.rest()
-                else:
-                    self._selector.unregister(key.fileobj)
-                    self._workers.lend(key.data)
+                elif key.data.sock.fileno() >= 0:
+                    self._look_at(key.data)
             while self._returned:
-                self._watch(self._returned.popleft())
+                self._take_up(self._returned.popleft())
+            while self._unfinished:
+                connection = self._unfinished.popleft()
+                if connection.sock.fileno() >= 0 and self._unwatch(connection):
+                    self._take_up(connection)
+            if self._resting:
+                self._end_rests()
             if time.monotonic() >= next_sweep:
                 next_sweep = time.monotonic() + 1.0
-                self._close_strangers()
-        for key in list(self._selector.get_map().values()):
-            if isinstance(key.data, Connection):
-                self._forget(key.data)
+                self._sweep(time.monotonic())
+        for connection in [*self._watched(), *self._resting]:
+            self._forget(connection)
         self._selector.close()
         self._waker.close()
+
+    def _watched(self) -> list[Connection]:
+        return [key.data for key in self._selector.get_map().values() if isinstance(key.data, Connection)]
 
     def _accept_all(self) -> None:
         assert self.sock is not None
@@ -110,65 +134,239 @@ class Transport:
                 time.sleep(0.05)  # out of descriptors: the reserve is gone, don't spin
                 return
             try:
-                connection = Connection(accepted)
+                connection = Connection(accepted, MAX_GREETING_BYTES)
             except OSError:  # reset before we looked at it
                 accepted.close()
                 continue
             if accepted.fileno() >= self._last_descriptor:
                 log.warning("refused %s: no descriptors left", address)
-                self.daemon.refuse_when_full(connection)
+                connection.send_at_once(self.daemon.refusal_when_full(connection))
                 connection.close()
                 continue
             with self._connections_mutex:
                 self._connections.add(connection)
+            if self._tls is not None:
+                self._handshakes[connection] = ServerHandshake(connection, self._tls)
+            self._strangers[connection] = None
             self._watch(connection)
+            self._make_room()
+
+    def _make_room(self) -> None:
+        if len(self._strangers) <= MAX_STRANGERS:
+            return
+        for oldest in list(self._strangers):
+            if oldest.trusted:
+                del self._strangers[oldest]
+            elif self._unwatch(oldest):  # else a worker has it, and it is the next one's turn
+                self._forget(oldest)
+            if len(self._strangers) <= MAX_STRANGERS:
+                break
 
     def _watch(self, connection: Connection) -> None:
+        if connection.trusted:
+            self._strangers.pop(connection, None)
         try:
-            self._selector.register(connection.sock, selectors.EVENT_READ, connection)
-        except (ValueError, OSError):  # closed meanwhile
+            event = selectors.EVENT_WRITE if connection.unsent else selectors.EVENT_READ
+            self._selector.register(connection.sock, event, connection)
+        except (KeyError, ValueError, OSError):  # closed meanwhile
             self._forget(connection)
 
-    def _close_strangers(self) -> None:
-        oldest = time.monotonic() - FRAME_SECONDS
-        for key in list(self._selector.get_map().values()):
-            connection = key.data
-            if isinstance(connection, Connection) and connection.identity is None and connection.born < oldest:
-                self._selector.unregister(key.fileobj)
+    def _end_rests(self) -> None:
+        resting, self._resting = self._resting, []
+        for connection in resting:
+            self._take_up(connection)  # or it rests on
+
+    def _lend(self, connection: Connection, frame: Frame) -> None:
+        (self._workers if connection.trusted else self._strangers_workers).lend(connection, frame)
+
+    def _take_up(self, connection: Connection) -> None:
+        """Watch *connection* again, unless its next request is here already, or has to wait."""
+        if connection.is_resting:
+            self._resting.append(connection)
+            return
+        try:
+            frame = None if connection.unsent else connection.reader.next()
+        except ProtocolError as error:
+            self._refuse(connection, str(error))
+            frame = None
+        if frame is None:
+            self._watch(connection)
+        else:
+            self._lend(connection, frame)
+
+    def _unwatch(self, connection: Connection) -> bool:
+        """False where it was not watched: a worker has it."""
+        try:
+            self._selector.unregister(connection.sock)
+        except (KeyError, ValueError):
+            return False
+        return True
+
+    def _look_at(self, connection: Connection) -> None:
+        """Bytes have come: shake hands, or gather them; lend a worker when the request is whole."""
+        try:
+            if connection.refused_at is not None:
+                connection.drain()
+                return
+            if connection.is_pending and self._park(connection):
+                return
+            handshake = self._handshakes.get(connection)
+            if handshake is not None and not self._shake_hands(connection, handshake):
+                return
+            if connection.unsent:
+                connection.flush()
+                if connection.unsent:
+                    return
+                self._selector.modify(connection.sock, selectors.EVENT_READ, connection)
+            else:
+                connection.receive()
+            while (frame := connection.reader.next()) is not None:
+                if not (connection.trusted and self.daemon.is_quick(frame)):
+                    self._unwatch(connection)
+                    self._lend(connection, frame)
+                    return
+                if not self._serve_here(connection, frame):
+                    return
+        except ProtocolError as error:
+            self._refuse(connection, str(error))
+        except ssl.SSLError as error:  # TLS has told the peer why: give it time to read that
+            log.debug("no TLS: %s", error)
+            self._selector.modify(connection.sock, selectors.EVENT_READ, connection)
+            self._end_of_words(connection)
+        except (OSError, pyro_errors.PyroError) as error:
+            log.debug("connection closed: %s", error)
+            self._unwatch(connection)
+            self._forget(connection)
+
+    # -- requests whose result comes later -----------------------------------------------------------------
+
+    def _serve_here(self, connection: Connection, frame: Frame) -> bool:
+        """Serve a call that never waits without a worker: a post costs no change of threads on its way in.
+
+        True where its answer is out.
+
+        With 100 senders: 5,300 → 14,000 durable posts a second.
+        """
+        pending = self.daemon.serve(connection, frame)
+        if pending is not None:
+            self._wait_for(connection, pending, parked=False)
+            return False
+        if connection.unsent:
+            self._selector.modify(connection.sock, selectors.EVENT_WRITE, connection)
+            return False
+        if connection.is_resting:
+            self._unwatch(connection)
+            self._resting.append(connection)
+            return False
+        return True
+
+    def _wait_for(self, connection: Connection, pending: Pending, parked: bool) -> None:
+        connection.is_pending, connection.is_parked = True, parked
+        pending.later.then(lambda: self._finish(connection, pending))
+
+    def _finish(self, connection: Connection, pending: Pending) -> None:
+        """The result is there; in the thread that has made it."""
+        lost = False
+        try:
+            answer = pending.answer()
+            if answer is not None:
+                connection.post(answer)
+        except (OSError, pyro_errors.PyroError) as error:
+            log.debug("connection lost before its answer: %s", error)
+            lost = True
+        with self._parking_mutex:
+            connection.is_pending = False
+            parked, connection.is_parked = connection.is_parked, False
+        if lost:
+            shut_down(connection.sock)  # whoever watches it notices
+        if parked:
+            self._returned.append(connection)
+            self.wakeup()
+        elif connection.unsent or connection.reader.has_begun:
+            self._unfinished.append(connection)
+            self.wakeup()
+
+    def _park(self, connection: Connection) -> bool:
+        """Don't watch *connection* until its answer is out: its next request has come before. False: it is out."""
+        with self._parking_mutex:
+            if connection.is_pending:
+                connection.is_parked = True
+                self._unwatch(connection)
+            return connection.is_pending
+
+    def _shake_hands(self, connection: Connection, handshake: ServerHandshake) -> bool:
+        """One step of the handshake; True when it is over. Raises what ends the connection."""
+        wanted = handshake.step()
+        if wanted is not None:
+            self._selector.modify(connection.sock, wanted, connection)
+            return False
+        del self._handshakes[connection]
+        self._unwatch(connection)
+        self._watch(connection)  # for reading, whatever the handshake has waited for
+        return True
+
+    def _refuse(self, connection: Connection, reason: str) -> None:
+        """Say *reason*, and give the peer time to read it."""
+        connection.send_at_once(self.daemon.refusal(connection, reason))
+        self._end_of_words(connection)
+
+    def _end_of_words(self, connection: Connection) -> None:
+        connection.refused_at = time.monotonic()
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(connection.sock, socket.SHUT_WR)
+
+    def _sweep(self, now: float) -> None:
+        for connection in self._watched():
+            if (
+                (connection.reader.has_begun and connection.frame_begun < now - FRAME_SECONDS)
+                or (not (connection.trusted or connection.settled) and connection.born < now - FRAME_SECONDS)
+                or (connection.unsent and connection.progress_at < now - FRAME_SECONDS)
+                or (connection.refused_at is not None and connection.refused_at < now - _DRAIN_SECONDS)
+            ):
+                self._unwatch(connection)
                 self._forget(connection)
 
     # -- the workers -------------------------------------------------------------------------------------
 
-    def _serve(self, connection: Connection) -> None:
+    def _serve(self, connection: Connection, first: Frame) -> None:
         """Serve *connection* as long as it speaks; then it is watched again, detached, or closed."""
-        daemon = self.daemon
+        frame: Frame | None = first
         try:
-            if connection.identity is None and not self._greet(connection):
-                self._forget(connection)
-                return
-            while not self._stopping and connection.has_frame(0.0 if self._workers.short else LINGER_SECONDS):
-                daemon.handleRequest(connection)
+            while frame is not None and not self._stopping:
+                if connection.identity is None:
+                    self.daemon.greet(connection, frame)
+                else:
+                    pending = self.daemon.serve(connection, frame)
+                    if pending is not None:
+                        self._wait_for(connection, pending, parked=True)
+                        return
+                workers = self._workers if connection.trusted else self._strangers_workers
+                if connection.unsent or connection.is_resting or workers.short:
+                    break  # the watching thread sends the rest, and waits for what comes
+                frame = connection.wait_frame(LINGER_SECONDS)
+        except ProtocolError as error:
+            self._refuse(connection, str(error))
         except (OSError, pyro_errors.PyroError) as error:
             log.debug("connection closed: %s", error)
             self._forget(connection)
+            return
         except Exception:
             log.exception("a connection failed")
             self._forget(connection)
+            return
+        if self._stopping:
+            self._forget(connection)
         else:
-            if self._stopping:
-                self._forget(connection)
-            else:
-                self._returned.append(connection)
-                self.wakeup()
-
-    def _greet(self, connection: Connection) -> bool:
-        return connection.has_frame(FRAME_SECONDS) and bool(self.daemon._handshake(connection))
+            self._returned.append(connection)
+            self.wakeup()
 
     def _forget(self, connection: Connection) -> None:
         with self._connections_mutex:
             self._connections.discard(connection)
+        self._handshakes.pop(connection, None)
+        self._strangers.pop(connection, None)
         try:
-            self.daemon._clientDisconnect(connection)
+            self.daemon.clientDisconnect(connection)
         except Exception:
             log.exception("could not clean up after a connection")
         connection.close()
@@ -196,57 +394,7 @@ class Transport:
             connections, self._connections = self._connections, set()
         for connection in connections:
             if not connection.detached:
-                with contextlib.suppress(OSError):
-                    connection.sock.shutdown(socket.SHUT_RDWR)
+                shut_down(connection.sock)
         self._workers.stop()
+        self._strangers_workers.stop()
         self.wakeup()
-
-
-class _Workers:
-    """Threads that serve connections; as many as are needed, none that keeps the interpreter alive."""
-
-    def __init__(self, serve: Callable[[Connection], None]) -> None:
-        self._serve = serve
-        self._waiting: queue.SimpleQueue[Connection | None] = queue.SimpleQueue()
-        self._mutex = threading.Lock()  # guards the two counts
-        self._idle = 0
-        self._count = 0
-
-    @property
-    def short(self) -> bool:
-        """Whether connections are waiting for a worker: then nobody lingers."""
-        return not self._waiting.empty()
-
-    def lend(self, connection: Connection) -> None:
-        """Serve *connection* in a worker, as soon as one is free."""
-        with self._mutex:
-            start = self._idle <= self._waiting.qsize() and self._count < MAX_WORKERS
-            self._count += start
-            self._waiting.put(connection)
-        if start:
-            threading.Thread(target=self._run, name=f"pyrochat-worker-{os.getpid()}", daemon=True).start()
-
-    def stop(self) -> None:
-        """Let all workers end; doesn't wait for them."""
-        for _ in range(self._count):
-            self._waiting.put(None)
-
-    def _run(self) -> None:
-        while (connection := self._next()) is not None:
-            self._serve(connection)
-
-    def _next(self) -> Connection | None:
-        """The next connection to serve; None when there has been none for a while, or at the end."""
-        with self._mutex:
-            self._idle += 1
-        connection, came = None, False
-        with contextlib.suppress(queue.Empty):
-            connection, came = self._waiting.get(timeout=SPARE_WORKER_SECONDS), True
-        with self._mutex:
-            self._idle -= 1
-            if not came:  # but `lend` may just now have counted on us
-                with contextlib.suppress(queue.Empty):
-                    connection = self._waiting.get_nowait()
-            if connection is None:
-                self._count -= 1
-        return connection

@@ -16,8 +16,10 @@ from Pyro5.socketutil import SocketConnection
 
 from pyrochat.pyro import callbacks as callbacks_module
 from pyrochat.pyro.callbacks import MAX_REQUEST_BYTES, CallbackServer, Served
-from pyrochat.pyro.daemon import expose
-from pyrochat.pyro.wire import HEADER_BYTES, MSGPACK, SERIALIZERS, request_frame
+from pyrochat.pyro.dispatch import expose
+from pyrochat.pyro.frames import HEADER_BYTES
+from pyrochat.pyro.serializers import MSGPACK, SERIALIZERS
+from pyrochat.pyro.wire import request_frame
 from tests.support import Running, eventually
 
 
@@ -136,7 +138,7 @@ def header(flags: int = 0, data_size: int = 0) -> bytes:
         frame(protocol.MSG_CONNECT),
         header(flags=protocol.FLAGS_COMPRESSED, data_size=50),
         frame(serializer=MarshalSerializer.serializer_id, data=b"N"),
-        header(data_size=MAX_REQUEST_BYTES),
+        header(data_size=MAX_REQUEST_BYTES + 1),
     ],
     ids=["http", "zeros", "an answer", "a handshake", "compressed", "marshal", "too large"],
 )

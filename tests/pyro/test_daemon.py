@@ -14,8 +14,11 @@ from Pyro5.serializers import MarshalSerializer, serializers_by_id
 from Pyro5.socketutil import SocketConnection
 
 from pyrochat import CannotHost, Server, ServerFull, VersionMismatch
-from pyrochat.pyro.daemon import MAX_GREETING_BYTES, Daemon, expose
+from pyrochat.pyro.connection import Connection
+from pyrochat.pyro.daemon import MAX_REQUEST_BYTES, Daemon
+from pyrochat.pyro.dispatch import expose
 from pyrochat.pyro.remote import RemoteObject
+from pyrochat.pyro.transport import MAX_GREETING_BYTES
 from pyrochat.values.errors import PyroChatError, from_wire_text
 from tests.support import SERIALIZER_NAMES, Running, address_of, bare, eventually, raw_connection
 from tests.values.test_errors import TREE
@@ -32,9 +35,13 @@ class Failing:
         raise KeyError("/a/path/in/the/server")
 
 
+def let_in(connection: Connection, data: object) -> None:
+    connection.identity, connection.trusted = "somebody", True
+
+
 @pytest.fixture
 def failing() -> Iterator[Daemon]:
-    daemon = Daemon("localhost", 0, greet=lambda connection, data: ("somebody", None), bid_farewell=lambda who: None)
+    daemon = Daemon("localhost", 0, greet=let_in, bid_farewell=lambda who: None)
     daemon.register(Failing(), "failing")
     accepting = Running(daemon.requestLoop)
     yield daemon
@@ -119,7 +126,10 @@ def test_another_version_is_refused_on_both_sides(server: Server) -> None:
         ({"name": ""}, "invalid-name"),
         ({"name": 5}, "invalid-name"),
         ({"name": "a b"}, "invalid-name"),
-        ({"name": "Erick", "secret": 5}, "invalid-argument"),
+        ({"name": "Erick", "key": 5}, "invalid-argument"),
+        ({"name": "Erick", "key": "ab" * 32, "nonce": "ab" * 32}, "invalid-argument"),
+        ({"name": "Erick", "key": "ab" * 32, "room": "pyrochat.lobby"}, "invalid-argument"),
+        ({"name": "Erick", "key": "ab" * 31, "nonce": "ab" * 32, "room": "pyrochat.lobby"}, "invalid-argument"),
         ({"name": "Erick", "session": ["x"]}, "invalid-argument"),
         ({"name": "Erick", "version": "1"}, "version-mismatch"),
     ],
@@ -145,10 +155,7 @@ def test_who_gives_no_name_is_nobody_and_may_only_ask_the_server(server: Server,
 
 
 def test_a_full_server_says_so_to_every_kind_of_client() -> None:
-    daemon = Daemon(
-        "localhost", 0, greet=lambda connection, data: ("somebody", None), bid_farewell=lambda who: None,
-        descriptor_limit=0,
-    )  # fmt: skip
+    daemon = Daemon("localhost", 0, greet=let_in, bid_farewell=lambda who: None, descriptor_limit=0)
     accepting = Running(daemon.requestLoop)
     try:
         with pytest.raises(ServerFull):
@@ -209,10 +216,11 @@ def test_a_greeting_that_no_client_sends_is_refused_by_its_header(
         assert sock.recv(1) == b""
 
 
-def test_a_call_that_is_too_large_ends_its_connection(server: Server) -> None:
-    with bare(server, "Erick") as proxy:
+@pytest.mark.parametrize("serializer", SERIALIZER_NAMES)
+def test_a_call_that_is_too_large_is_told_so_and_ends_its_connection(server: Server, serializer: str) -> None:
+    with bare(server, "Erick", serializer) as proxy:
         assert proxy.history() == []
-        with pytest.raises(pyro_errors.CommunicationError):
+        with pytest.raises(pyro_errors.ProtocolError, match=f"more than {MAX_REQUEST_BYTES:,} bytes"):
             proxy.post_many(["x" * 16_000] * 100)
     with bare(server, "Igor") as proxy:
         assert proxy.history() == []

@@ -14,8 +14,9 @@ from Pyro5 import protocol
 from pyrochat import Server
 from pyrochat.pyro import connection as connection_module
 from pyrochat.pyro import transport as transport_module
+from pyrochat.pyro import workers as workers_module
 from pyrochat.pyro.remote import RemoteObject
-from pyrochat.pyro.transport import _Workers
+from pyrochat.pyro.workers import Workers
 from tests.support import QUICK, Running, address_of, bare, eventually, raw_connection, together
 
 HALF_A_FRAME = protocol.SendingMessage(protocol.MSG_CONNECT, 0, 0, 1, b"x" * 100).data[:60]
@@ -47,7 +48,7 @@ def test_idle_connections_hold_no_thread_and_are_still_served(
     server: Server, connect: Callable[[str], RemoteObject], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport_module, "LINGER_SECONDS", 0.05)
-    monkeypatch.setattr(transport_module, "SPARE_WORKER_SECONDS", 0.05)
+    monkeypatch.setattr(workers_module, "SPARE_WORKER_SECONDS", 0.05)
     remotes = [connect(f"m{number}") for number in range(100)]
     for remote in remotes:
         assert remote.call("members") == []
@@ -141,14 +142,14 @@ def test_a_connection_that_comes_when_the_last_worker_gives_up_is_served() -> No
     served: list[object] = []
     waiting = ImpatientQueue()
 
-    def serve(connection: object) -> None:
+    def serve(connection: object, frame: object) -> None:
         served.append(connection)
         if connection == "first":
-            waiting.bring = lambda: workers.lend("second")  # type: ignore[arg-type]
+            waiting.bring = lambda: workers.lend("second", None)  # type: ignore[arg-type]
 
-    workers = _Workers(serve)
+    workers = Workers(serve)
     workers._waiting = waiting  # type: ignore[assignment]
-    workers.lend("first")  # type: ignore[arg-type]
+    workers.lend("first", None)  # type: ignore[arg-type]
     try:
         eventually(lambda: served == ["first", "second"], 2)
     finally:

@@ -9,17 +9,9 @@ from Pyro5 import protocol
 from Pyro5.serializers import MarshalSerializer, serializers_by_id
 
 from pyrochat import InvalidArgument, Message
-from pyrochat.pyro.wire import (
-    HEADER_BYTES,
-    JSON,
-    MSGPACK,
-    SERIALIZERS,
-    SERPENT,
-    decode_value,
-    encode_message,
-    request_frame,
-    stretch_frame,
-)
+from pyrochat.pyro.frames import HEADER_BYTES
+from pyrochat.pyro.serializers import JSON, MSGPACK, SERIALIZERS, SERPENT, decode_value
+from pyrochat.pyro.wire import encode_messages, request_frame, stretch_frame
 from pyrochat.values.protocol import CALLBACK_OBJECT
 from tests.support import chat_message, joined_message
 
@@ -46,7 +38,7 @@ def call_in(frame: bytes, serializer_id: int) -> tuple[object, ...]:
 def test_a_stretch_reads_as_the_call_that_pyro5_would_make(
     serializer_id: int, stretch: list[Message], marks: list[list[object]]
 ) -> None:
-    frame = stretch_frame(CALLBACK_OBJECT, [encode_message(m) for m in stretch], marks, serializer_id)
+    frame = stretch_frame(CALLBACK_OBJECT, encode_messages(stretch), marks, serializer_id)
     arguments = [[m.to_wire() for m in stretch], marks]
     serializer = serializers_by_id[serializer_id]
     theirs = serializer.loadsCall(serializer.dumpsCall(CALLBACK_OBJECT, "deliver", arguments, {}))
@@ -56,14 +48,14 @@ def test_a_stretch_reads_as_the_call_that_pyro5_would_make(
 
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 65_535, 65_536])
 def test_a_stretch_of_any_length_is_one_array(count: int) -> None:
-    frame = stretch_frame("room", [encode_message(chat_message(1))] * count, [], MSGPACK)
+    frame = stretch_frame("room", encode_messages([chat_message(1)]) * count, [], MSGPACK)
     assert len(call_in(frame, MSGPACK)[2][0]) == count  # type: ignore[index]
 
 
 def test_a_stretch_in_msgpack_is_byte_for_byte_what_pyro5_sends() -> None:
     stretch = [joined_message(1, "Zoë"), chat_message(2, "olá", key="k")]
     marks: list[list[object]] = [["Zoë", 2, 1]]
-    ours = stretch_frame("room", [encode_message(m) for m in stretch], marks, MSGPACK)
+    ours = stretch_frame("room", encode_messages(stretch), marks, MSGPACK)
     assert ours == request_frame("room", "deliver", [[m.to_wire() for m in stretch], marks], MSGPACK)
 
 

@@ -1,0 +1,94 @@
+"""Pyro5's frames: a header of 40 bytes, annotations that we skip, a payload.
+
+Read here and not by Pyro5, because it reads a payload before it looks at what the header says, and
+undoes compression without a bound.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from Pyro5 import protocol
+from Pyro5.errors import ProtocolError
+
+from pyrochat.pyro.serializers import SERIALIZERS, SERPENT
+
+__all__ = ["HEADER_BYTES", "Frame", "FrameReader", "ProtocolError", "whole_frame"]
+
+HEADER_BYTES: int = protocol._header_size
+_HEADER = struct.Struct(protocol._header_format)
+_TAG = b"PYRO"
+
+
+class Frame(NamedTuple):
+    """One message of Pyro5's protocol."""
+
+    type: int
+    serializer_id: int
+    flags: int
+    sequence: int
+    payload: bytes
+
+
+class FrameReader:
+    """Gathers frames from bytes as they come; refuses by the header what will not be read.
+
+    most_bytes: of annotations and payload; may be changed between frames.
+    """
+
+    __slots__ = ("_buffer", "most_bytes", "sequence", "serializer_id")
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self.sequence = 0  # this and the next as the last header had them, for a refusal in kind
+        self.serializer_id = SERPENT
+        self._buffer = bytearray()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a part of a frame is here."""
+        return bool(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        """Take *data*, the next bytes of the stream."""
+        self._buffer += data
+
+    def next(self) -> Frame | None:
+        """The next frame, when all of it is here.
+
+        Raises ProtocolError for what is no frame, for another serializer than serpent, json and msgpack, for
+        compression, and for more than `most_bytes`.
+        """
+        buffer = self._buffer
+        if len(buffer) < HEADER_BYTES:
+            if not _TAG.startswith(buffer[: len(_TAG)]):
+                raise ProtocolError("these bytes are not of Pyro's protocol")
+            return None
+        tag, version, kind, serializer_id, flags, sequence, size, annotations, _, _, magic = _HEADER.unpack_from(buffer)
+        if tag != _TAG or version != protocol.PROTOCOL_VERSION or magic != protocol._magic_number:
+            raise ProtocolError("these bytes are not of Pyro's protocol, or of another version of it")
+        if serializer_id not in SERIALIZERS:
+            raise ProtocolError("only the serializers serpent, json and msgpack are accepted")
+        self.sequence, self.serializer_id = sequence, serializer_id
+        if flags & protocol.FLAGS_COMPRESSED:
+            raise ProtocolError("compressed messages are not accepted")
+        if size + annotations > self.most_bytes:
+            raise ProtocolError(f"a message of more than {self.most_bytes:,} bytes is not accepted")
+        start = HEADER_BYTES + annotations
+        end = start + size
+        if len(buffer) < end:
+            return None
+        with memoryview(buffer) as view:
+            payload = bytes(view[start:end])
+        del buffer[:end]
+        return Frame(kind, serializer_id, flags, sequence, payload)
+
+
+def whole_frame(kind: int, payload: bytes, serializer_id: int, sequence: int = 0, flags: int = 0) -> bytes:
+    """A frame of any type. Unlike Pyro5's own it depends on no global setting: never compressed, no annotations."""
+    header = _HEADER.pack(
+        _TAG, protocol.PROTOCOL_VERSION, kind, serializer_id, flags, sequence,
+        len(payload), 0, protocol._empty_correlation_id, 0, protocol._magic_number,
+    )  # fmt: skip
+    return header + payload
