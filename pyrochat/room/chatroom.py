@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 
-from pyrochat.pyro.daemon import caller, callers_address, callers_serializer, expose, take_callers_socket
+from pyrochat.pyro.daemon import caller, callers_address, callers_serializer, take_callers_socket
+from pyrochat.pyro.dispatch import Later, expose, quick
 from pyrochat.pyro.link import Link
 from pyrochat.pyro.remote import RemoteObject, parse_uri
+from pyrochat.room.door import Door
 from pyrochat.room.identity import Identity, Resume
+from pyrochat.room.limiter import Limiter
 from pyrochat.room.room import Room
+from pyrochat.room.writer import Request
 from pyrochat.values.errors import (
     CallbackUnreachable,
     InvalidArgument,
     NameMissing,
     NotAMember,
+    ProofMissing,
     PyroChatError,
 )
 from pyrochat.values.message import WireMessage
-from pyrochat.values.protocol import MAX_HISTORY, PROTOCOL_VERSION
+from pyrochat.values.protocol import MAX_HISTORY, PROTOCOL_VERSION, room_object
 from pyrochat.values.rules import MAX_KEY_CHARACTERS, checked_integer, checked_key, checked_text, checked_texts
 
 __all__ = ["ChatRoom", "ServerObject"]
 
 _MAX_ID = 1 << 62
 _CONNECT_SECONDS = 5.0
+_history_turns = threading.Semaphore(2)  # who asks for the past does not slow down the present
+_MOST_GREETING_BYTES = 65_536  # of a callback that is connected to
 
 
 @expose
@@ -35,45 +43,62 @@ class ChatRoom:
     ``proxy._pyroHandshake = {"name": "Erick"}``.
     """
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, door: Door, limiter: Limiter) -> None:
         self._room = room
+        self._object_id = room_object(room.name)
+        self._door = door
+        self._limiter = limiter
 
-    def post(self, text: str, key: str | None = None) -> WireMessage:
+    def prove(self, signature: str, password_proof: str | None = None) -> None:
+        """Meet the challenge that the handshake was answered with; for a client with a key, before anything else.
+
+        Both in hexadecimal, made of what `trust.proofs.Meeting` says.
+        """
+        self._door.prove(caller(), self._object_id, signature, password_proof)
+
+    @quick
+    def post(self, text: str, key: str | None = None) -> Later:
         """Append a message; returns it, durable and in its place.
 
         key: 1 to 64 printable ASCII characters of the sender's own; the same key again returns the
         message that it made before.
         """
-        identity = _identity()
-        return self._room.post(identity.name, [checked_text(text)], [checked_key(key)])[0].to_wire()
+        identity = self._identity()
+        text, key = checked_text(text), checked_key(key)
+        self._limiter.check(identity.member, 1, caller())
+        return _Posting(self._room.post(identity.name, [text], [key]), one=True)
 
-    def post_many(self, texts: list[str], key: str | list[str | None] | None = None) -> list[WireMessage]:
+    @quick
+    def post_many(self, texts: list[str], key: str | list[str | None] | None = None) -> Later | list[WireMessage]:
         """Append texts in one commit, with consecutive ids; returns the messages.
 
         key: one key for the whole call (its messages bear ``key.0``, ``key.1`` …), or a list with one
         for each text.
         """
-        identity = _identity()
+        identity = self._identity()
         texts = checked_texts(texts)
         if not texts:
             return []
-        return [message.to_wire() for message in self._room.post(identity.name, texts, _keys(key, len(texts)))]
+        keys = _keys(key, len(texts))
+        self._limiter.check(identity.member, len(texts), caller())
+        return _Posting(self._room.post(identity.name, texts, keys), one=False)
 
     def history(self, after: int = 0, limit: int = MAX_HISTORY) -> list[WireMessage]:
         """At most *limit* (1 to 1,000) messages with an id above *after*, in order."""
-        _identity()
+        self._identity()
         after = checked_integer(after, "after", 0, _MAX_ID)
         limit = min(checked_integer(limit, "limit", 1, _MAX_ID), MAX_HISTORY)
-        return [message.to_wire() for message in self._room.history(after, limit)]
+        with _history_turns:
+            return [message.to_wire() for message in self._room.history(after, limit)]
 
     def members(self) -> list[str]:
         """The names of the members, in the order in which they joined."""
-        _identity()
+        self._identity()
         return self._room.members()
 
     def confirmations(self, id: int) -> list[list[str]]:
         """``[delivered_to, read_by, waiting_for]`` of message *id*."""
-        _identity()
+        self._identity()
         return self._room.confirmations(checked_integer(id, "a message id", 1, _MAX_ID)).to_wire()
 
     def join(self, callback_uri: str | None = None, resume: list[object] | None = None) -> list[object]:
@@ -85,10 +110,12 @@ class ChatRoom:
         resume: ``[session id, log id, replica's end, digest there, proof]`` of a client that was here before;
         proof: None, or ``[id, digest, seal]`` of the last seal that the room has given it.
         """
-        identity = _identity()
+        identity = self._identity()
+        resumed = _resume(resume)
+        self._limiter.check(identity.member, 1, caller())  # "joined", and "left" some time
         link = None if callback_uri is None else _connect(callback_uri)
         try:
-            session_id, tail = self._room.join(identity, _resume(resume))
+            session_id, tail = self._room.join(identity, resumed)
             if link is not None:
                 self._room.connect(identity, session_id, link)
         except BaseException:
@@ -104,7 +131,7 @@ class ChatRoom:
         position: the end of the client's replica. There is no answer; the room's first call is
         ``welcome(session id)``. An error is told only where it is found before the turn.
         """
-        identity = _identity()
+        identity = self._identity()
         position = checked_integer(position, "the position", 0, _MAX_ID)
         if not isinstance(session_id, str):
             raise InvalidArgument("a session id has to be text")
@@ -118,25 +145,54 @@ class ChatRoom:
 
     def standing(self) -> list[object]:
         """``[delivered, read, origin]``: the marks of the caller's name, from earlier stays too, and `digest` of 0."""
-        delivered, read = self._room.marks_of(_identity().member)
+        delivered, read = self._room.marks_of(self._identity().member)
         return [delivered, read, self._room.digest(0).hex()]
 
     def digest(self, id: int) -> str:
         """The digest of the log up to message *id*, in hexadecimal; 0 is the log's beginning."""
-        _identity()
+        self._identity()
         return self._room.digest(checked_integer(id, "a message id", 0, _MAX_ID)).hex()
 
-    def mark_read(self, id: int) -> None:
+    @quick
+    def mark_read(self, id: int) -> Later:
         """Confirm that everything up to message *id* has been shown; for members."""
-        self._room.mark_read(_identity().member, checked_integer(id, "a message id", 1, _MAX_ID))
+        request = self._room.mark_read(self._identity().member, checked_integer(id, "a message id", 1, _MAX_ID))
+        return _Posting(request, one=None)
 
     def leave(self) -> None:
         """End the session that this connection has joined (or named in its handshake)."""
-        identity = _identity()
+        identity = self._identity()
         if identity.session_id is None:
             raise NotAMember("this connection has not joined: there is nothing to leave")
         session_id, identity.session_id = identity.session_id, None
         self._room.leave(identity.member, session_id)
+
+    def _identity(self) -> Identity:
+        identity = caller().identity
+        if not isinstance(identity, Identity):
+            raise NameMissing('say who you are in the handshake: proxy._pyroHandshake = {"name": "your name"}')
+        if identity.object_id not in (None, self._object_id):
+            raise ProofMissing("this connection was proved for another room: connect to this one")
+        return identity
+
+
+class _Posting(Later):
+    """What a request to the writer becomes on the wire: *one* message, a list of them, or (None) nothing."""
+
+    def __init__(self, request: Request, one: bool | None) -> None:
+        self._request = request
+        self._one = one
+
+    def then(self, call: Callable[[], None]) -> None:
+        """See `Later`."""
+        self._request.then(call)
+
+    def result(self) -> object:
+        """See `Later`."""
+        messages = self._request.wait()
+        if self._one is None:
+            return None
+        return messages[0].to_wire() if self._one else [message.to_wire() for message in messages]
 
 
 @expose
@@ -153,13 +209,6 @@ class ServerObject:
     def version(self) -> int:
         """The version of PyroChat's protocol that this server speaks."""
         return PROTOCOL_VERSION
-
-
-def _identity() -> Identity:
-    identity = caller().identity
-    if not isinstance(identity, Identity):
-        raise NameMissing('say who you are in the handshake: proxy._pyroHandshake = {"name": "your name"}')
-    return identity
 
 
 def _keys(key: object, count: int) -> list[str | None]:
@@ -198,20 +247,25 @@ def _proof(value: object) -> tuple[int, bytes, str] | None:
 
 def _connect(uri: object) -> Link:
     """A link to the callback at *uri*, which has to be at the caller's own address."""
+    if caller().is_secure:
+        raise CallbackUnreachable(
+            "a callback of your own is not called over TLS: use PyroChat's client, or the plain port of another server"
+        )
     if not isinstance(uri, str):
         raise CallbackUnreachable("the callback has to be a URI in text: str(daemon.register(callback))")
     address, object_id = parse_uri(uri)
     own = callers_address()
     try:
         addresses = {str(info[4][0]) for info in socket.getaddrinfo(*address, type=socket.SOCK_STREAM)}
-    except OSError:
+    except (OSError, UnicodeError, OverflowError):  # no such host; none that could be; no such port
         addresses = set()
     if own not in addresses:
         raise CallbackUnreachable(f"the callback has to be at the caller's own address {own}, not at {address[0]}")
     try:
         remote = RemoteObject(
-            (own, address[1]), object_id, "hello", timeout=_CONNECT_SECONDS, serializer_id=callers_serializer()
-        )
+            (own, address[1]), object_id, "hello", timeout=_CONNECT_SECONDS, serializer_id=callers_serializer(),
+            most_bytes=_MOST_GREETING_BYTES,
+        )  # fmt: skip
     except PyroChatError as error:
         raise CallbackUnreachable(f"the callback at {uri} doesn't answer: {error}") from None
     return Link(remote.release(), object_id, callers_serializer())

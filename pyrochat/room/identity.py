@@ -1,20 +1,34 @@
-"""Who calls, and where a client that comes back has been."""
+"""Who calls, before and after it is known; and where a client that comes back has been."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Identity", "Resume"]
+from pyrochat.trust.proofs import Meeting
+
+__all__ = ["NOBODY", "Applicant", "Identity", "Resume"]
+
+NOBODY = "nobody"
+"""The identity of a connection that gave no name: it may ask which rooms there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applicant:
+    """A connection that has named a key, and has to prove that it has it: until then nothing else is served."""
+
+    meeting: Meeting
+    session_id: str | None
 
 
 @dataclass(eq=False, slots=True)
 class Identity:
-    """Who a connection is, bound by its handshake. secret: SHA-256 of what the client showed."""
+    """Who a connection is. key: None for a guest. object_id: the room that it was proved for, None for any."""
 
     name: str
     member: str
-    secret: bytes | None
+    key: bytes | None = None
     session_id: str | None = None
+    object_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,6 @@ CREATE INDEX changes ON messages (id) WHERE kind = '{SYSTEM}';
 CREATE TABLE members (
     member TEXT PRIMARY KEY,
     name TEXT NOT NULL,
-    secret BLOB,
     delivered INTEGER NOT NULL,
     read INTEGER NOT NULL
 ) WITHOUT ROWID;

@@ -38,6 +38,8 @@ class _Hall:
         self.grown = False
         self.marks_told = 0  # up to this version, marks may be told now
         self.marks_told_at = 0.0
+        self.end = audience.end()  # of the log, as far as it was seen to grow
+        self.end_at = 0.0
         self.frames: dict[tuple[object, ...], tuple[bytes, int, int]] = {}
 
 
@@ -77,7 +79,7 @@ class Multicaster:
     def grew(self, audience: Audience) -> None:
         """The log, the marks, or what is in memory of an old stretch, has grown."""
         hall = self._halls.get(id(audience))
-        if hall is not None and not hall.grown:
+        if hall is not None and hall.outlets and not hall.grown:
             hall.grown = True
             self._wake()
 
@@ -151,16 +153,25 @@ class Multicaster:
         due = next_tick
         for hall in self._halls.values():
             if hall.audience.marks_version() > hall.marks_told:
-                due = min(due, hall.marks_told_at + marks_interval_seconds(hall.audience.member_count()))
+                interval = marks_interval_seconds(hall.audience.member_count())
+                due = min(due, max(hall.marks_told_at, hall.end_at) + interval)
         return due
 
     def _announce_marks(self, hall: _Hall, now: float) -> None:
+        """Let new marks be told: with messages while some keep coming, else in deliveries of their own."""
+        interval = marks_interval_seconds(hall.audience.member_count())
+        end = hall.audience.end()
+        rides = end > hall.end
         version = hall.audience.marks_version()
-        if version > hall.marks_told and now >= hall.marks_told_at + marks_interval_seconds(
-            hall.audience.member_count()
+        if (
+            version > hall.marks_told
+            and now >= hall.marks_told_at + interval
+            and (rides or now >= hall.end_at + interval)
         ):
             hall.marks_told, hall.marks_told_at = version, now
             hall.grown = True
+        if rides:
+            hall.end, hall.end_at = end, now
 
     def _admit(self, outlet: Outlet) -> None:
         hall = self._halls[id(outlet.audience)]

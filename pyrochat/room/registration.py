@@ -7,7 +7,8 @@ import logging
 import threading
 from collections.abc import Mapping
 
-from pyrochat.pyro.naming import EmbeddedNameServer, NameServer
+from pyrochat.pyro.embedded import EmbeddedNameServer
+from pyrochat.pyro.naming import NameServer
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.values.errors import (
     NameServerNotFound,
@@ -27,13 +28,14 @@ log = logging.getLogger(__name__)
 CHECK_SECONDS = 3.0  # a restarted name server knows the rooms again after so long
 _ALIVE_SECONDS = 2.0
 _PARTING_SECONDS = 1.0
+_EVERYWHERE = ("0.0.0.0", "::", "")
 
 
 class Registration:
     """Keeps rooms registered as ``pyrochat.<room>``, and the server as ``pyrochat.server``.
 
-    uris: the URI of each room. address: ``(host, port)`` that they lead to. host: where an embedded
-    name server listens, if none answers and it has to be started. Raises NameServerRefused where a
+    uris: the URI of each room. address: ``(host, port)`` that they lead to. host: where the
+    rooms listen; an embedded name server listens there too if that is everywhere, else where it is looked for. Raises NameServerRefused where a
     room's name stands for another server that is alive, CannotHost where none can be started. A name
     server that hangs is waited for while the rooms are open already.
     """
@@ -46,7 +48,8 @@ class Registration:
         self.embedded_at: str | None = None
         try:
             if not self._nameserver.is_there():
-                self._embedded = EmbeddedNameServer(host, self._nameserver.address[1])
+                where, port = self._nameserver.address
+                self._embedded = EmbeddedNameServer(host if host in _EVERYWHERE else where, port)
                 self.embedded_at = str(self._nameserver)
             for name, uri in self._uris.items():
                 self._take(name, uri)

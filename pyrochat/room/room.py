@@ -20,7 +20,8 @@ from pyrochat.core.sequencer import Draft, Sequencer
 from pyrochat.core.sessions import Session
 from pyrochat.core.state import RoomState
 from pyrochat.pyro.link import Link
-from pyrochat.pyro.wire import MSGPACK, WireMark
+from pyrochat.pyro.serializers import MSGPACK
+from pyrochat.pyro.wire import WireMark
 from pyrochat.room.audience import Outlet
 from pyrochat.room.identity import Identity, Resume
 from pyrochat.room.multicast import Multicaster
@@ -68,19 +69,19 @@ class Room:
         self._expiry: Request | None = None  # the last request of `tick`
         self._leaves_failed = False  # a "left" could not be written: it is due as soon as the log can be
         for ghost in self._state.sessions.all():
-            names.keep(ghost.member, self._state.secret_of(ghost.member), ghost.id)
+            names.keep(ghost.member, ghost.id)
         multicaster.open(self)
         self._writer.start()
 
     # -- what callers ask for -----------------------------------------------------------------------------
 
-    def post(self, sender: str, texts: Sequence[str], keys: Sequence[str | None]) -> list[Message]:
-        """Append texts in one commit, consecutive; returns when they are on disk.
+    def post(self, sender: str, texts: Sequence[str], keys: Sequence[str | None]) -> Request:
+        """Append texts in one commit, consecutive; the request's outcome is there when they are on disk.
 
-        keys: one for each text, or None. Raises KeyConflict, LogUnavailable, RoomClosing.
+        keys: one for each text, or None. Raises RoomClosing; the request raises KeyConflict, LogUnavailable.
         """
         drafts = [Draft(sender, text, CHAT, key) for text, key in zip(texts, keys, strict=True)]
-        return self._writer.submit(Request(lambda: drafts, len(drafts))).wait()
+        return self._writer.submit(Request(lambda: drafts, len(drafts)))
 
     def history(self, after: int, limit: int) -> list[Message]:
         """At most *limit* messages after id *after*."""
@@ -99,10 +100,10 @@ class Room:
         with self._state_mutex:
             return self._state.confirmations(found[0])
 
-    def mark_read(self, member: str, id: int) -> None:
-        """*member* has been shown everything up to *id*; durable when this returns.
+    def mark_read(self, member: str, id: int) -> Request:
+        """*member* has been shown everything up to *id*; durable when the request has its outcome.
 
-        Raises NotAMember, UnknownMessage.
+        The request raises NotAMember, UnknownMessage.
         """
 
         def plan() -> list[Draft]:
@@ -110,7 +111,7 @@ class Room:
             self._marks_due = 0.0
             return []
 
-        self._writer.submit(Request(plan)).wait()
+        return self._writer.submit(Request(plan))
 
     def marks_of(self, member: str) -> Mark:
         """``(delivered, read)`` of *member*, as far as they are on disk."""
@@ -136,7 +137,7 @@ class Room:
         self._names.share(identity.member, session.id)
 
         def plan() -> list[Draft]:
-            ghosts, drafts = self._state.open_session(session, identity.secret)
+            ghosts, drafts = self._state.open_session(session)
             for ghost in ghosts:
                 self._names.release(ghost.member, ghost.id)
             return drafts
@@ -195,6 +196,13 @@ class Room:
     def leave(self, member: str, session_id: str) -> None:
         """End a session of *member*; returns when its "left" is on disk, where it was the last one."""
         self._end_session(self._session(member, session_id)).wait()
+
+    def expel(self, member: str) -> None:
+        """End all sessions of *member*."""
+        with self._state_mutex:
+            sessions = self._state.sessions.of(member)
+        for session in sessions:
+            self._end_session(session)
 
     def _end_session(self, session: Session) -> Request:
         self._multicaster.dismiss(self, session.id)

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
+import ssl
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pyrochat.pyro.connection import Connection
+from pyrochat.core.rates import Rate
 from pyrochat.pyro.daemon import Daemon
+from pyrochat.pyro.tls import ServerTls
 from pyrochat.room.chatroom import ChatRoom, ServerObject
-from pyrochat.room.identity import Identity
+from pyrochat.room.door import Access, Door
+from pyrochat.room.limiter import Limiter
 from pyrochat.room.log_file import Progress, log_path
 from pyrochat.room.multicast import Multicaster
 from pyrochat.room.names import Names
 from pyrochat.room.registration import Registration
+from pyrochat.room.registry import Registry
 from pyrochat.room.room import Room
 from pyrochat.room.sqlite_log import SqliteLog
 from pyrochat.room.status import RoomStatus
 from pyrochat.room.stretches import BlockReader
-from pyrochat.values.errors import InvalidArgument, InvalidRoomName, VersionMismatch
-from pyrochat.values.protocol import PROTOCOL_VERSION, SERVER_OBJECT, Timing, room_object
-from pyrochat.values.rules import checked_name, checked_room_name, fold
+from pyrochat.trust.certificates import fingerprint, make_certificate
+from pyrochat.trust.files import keep
+from pyrochat.trust.keys import Key
+from pyrochat.values.errors import InvalidRoomName, PyroChatError
+from pyrochat.values.protocol import SERVER_OBJECT, Timing, room_object
+from pyrochat.values.rules import checked_room_name, fold
 
 __all__ = ["Server"]
 
 log = logging.getLogger(__name__)
 
 _FAREWELL_SECONDS = 2.0
+_REGISTRY_SECONDS = 1.0
 
 
 class Server:
@@ -39,7 +46,8 @@ class Server:
     rooms: their names. data: the folder for their logs. host, port: where to listen; port 0 takes any
     free one. advertise: the host that others reach it by, where that is not *host*.
     nameserver: whether to register with the Pyro name server (and to start one where none answers).
-    accept_loss, progress: see `SqliteLog`.
+    accept_loss, progress: see `SqliteLog`. access: what those who come have to show. rate: how much one
+    member may send. tls: the certificate to show; True makes one, and keeps it in *data*.
     Raises CannotHost, LogInUse, LogUnreadable, LogDamaged, NameServerRefused, InvalidRoomName.
     """
 
@@ -56,24 +64,38 @@ class Server:
         descriptor_limit: int = 1 << 20,
         accept_loss: bool = False,
         progress: Progress | None = None,
+        access: Access | None = None,
+        rate: Rate | None = None,
+        tls: ServerTls | bool = False,
     ) -> None:
         names = [checked_room_name(room) for room in rooms]
         if not names:
             raise InvalidRoomName("a server needs at least one room: name it with --room")
         if len({fold(name) for name in names}) < len(names):
             raise InvalidRoomName("the same room is named twice")
-        self._names = Names()
+        access = access or Access()
         self._closed = threading.Event()
+        self._doorkeeper = threading.Thread(target=self._watch_registry, name="pyrochat-doorkeeper", daemon=True)
         self._multicaster = Multicaster()
         self._reader = BlockReader()
         self._rooms: dict[str, Room] = {}
         self._daemon: Daemon | None = None
         self._registration: Registration | None = None
+        self._registry = Registry(data)
+        self._names = Names(self._registry.key_of)
+        self._limiter = Limiter(rate or Rate())
         try:
+            key = Key.kept_at(data / "server-key.pem")
+            shown = _kept_certificate(data, [host, advertise]) if tls is True else (tls or None)
+            self.certificate = shown.shown() if shown else b""
+            seen = fingerprint(self.certificate) if shown else b""
+            self._door = Door(self._registry, self._names, key, seen, access)
             for name in names:
                 room_log = SqliteLog(log_path(data, name), name, accept_loss=accept_loss, progress=progress)
                 self._rooms[name] = Room(room_log, timing or Timing(), self._names, self._multicaster, self._reader)
-            self._daemon = self._start_daemon(host, port, advertise, descriptor_limit)
+            context = shown.context() if shown else None
+            self._daemon = self._start_daemon(host, port, advertise, descriptor_limit, context)
+            self._doorkeeper.start()
             if nameserver:
                 uris = {name: self.uri(name) for name in names}
                 self._registration = Registration(uris, self._uri_of(SERVER_OBJECT), self._daemon.address, host)
@@ -81,13 +103,16 @@ class Server:
             self.close()
             raise
 
-    def _start_daemon(self, host: str, port: int, advertise: str | None, descriptor_limit: int) -> Daemon:
+    def _start_daemon(
+        self, host: str, port: int, advertise: str | None, descriptor_limit: int, tls: ssl.SSLContext | None
+    ) -> Daemon:
         daemon = Daemon(
-            host, port, greet=self._greet, bid_farewell=self._bid_farewell, advertise=advertise,
-            descriptor_limit=descriptor_limit,
+            host, port, greet=self._door.greet, bid_farewell=self._door.bid_farewell, advertise=advertise,
+            charge=self._limiter.charge,
+            descriptor_limit=descriptor_limit, tls=tls,
         )  # fmt: skip
         for name, room in self._rooms.items():
-            daemon.register(ChatRoom(room), room_object(name))
+            daemon.register(ChatRoom(room, self._door, self._limiter), room_object(name))
         daemon.register(ServerObject(lambda: list(self._rooms)), SERVER_OBJECT)
         threading.Thread(target=daemon.requestLoop, name="pyrochat-accept", daemon=True).start()
         return daemon
@@ -120,6 +145,11 @@ class Server:
         """The Pyro URI of *room*."""
         return self._uri_of(room_object(room))
 
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate that it shows, in hexadecimal; empty without TLS."""
+        return fingerprint(self.certificate).hex() if self.certificate else ""
+
     def status(self) -> list[RoomStatus]:
         """What goes on in each room."""
         return [room.status() for room in self._rooms.values()]
@@ -132,31 +162,21 @@ class Server:
         assert self._daemon is not None
         return str(self._daemon.uriFor(object_id))
 
-    # -- who comes and goes -----------------------------------------------------------------------------------
+    # -- who has to go ----------------------------------------------------------------------------------------
 
-    def _greet(self, connection: Connection, data: object) -> tuple[object, object]:
-        """The handshake: bind the name that a newcomer gives to its connection."""
-        answer = {"version": PROTOCOL_VERSION}
-        if not isinstance(data, dict) or "name" not in data:
-            return "nobody", answer  # may ask which rooms there are
-        version = data.get("version", PROTOCOL_VERSION)
-        if version != PROTOCOL_VERSION:
-            raise VersionMismatch(
-                f"this server speaks version {PROTOCOL_VERSION} of PyroChat's protocol, the client {version}: "
-                "upgrade the older one"
-            )
-        name = checked_name(data["name"])
-        secret, session_id = data.get("secret"), data.get("session")
-        if not isinstance(secret, str | None) or not isinstance(session_id, str | None):
-            raise InvalidArgument("secret and session have to be text")
-        hashed = hashlib.sha256(secret.encode()).digest() if secret else None
-        identity = Identity(name, fold(name), hashed, session_id)
-        self._names.claim(identity.member, hashed, identity)
-        return identity, answer
-
-    def _bid_farewell(self, identity: object) -> None:
-        if isinstance(identity, Identity):
-            self._names.release(identity.member, identity)
+    def _watch_registry(self) -> None:
+        """Show those out whom the operator bans while the server runs."""
+        while not self._closed.wait(_REGISTRY_SECONDS):
+            try:
+                if self._registry.has_changed():
+                    for member, key in self._names.in_use():
+                        if self._registry.is_banned(member, key):
+                            log.info("%s is banned", member)
+                            for room in self._rooms.values():
+                                room.expel(member)
+                            self._door.show_out(member)
+            except PyroChatError as error:
+                log.warning("could not look for bans: %s", error)
 
     # -- the end ------------------------------------------------------------------------------------------------
 
@@ -179,6 +199,9 @@ class Server:
         for room in self._rooms.values():
             room.close_log()
         self._closed.set()
+        if self._doorkeeper.is_alive():
+            self._doorkeeper.join()
+        self._registry.close()
 
     def __enter__(self) -> Self:
         return self
@@ -187,3 +210,10 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _kept_certificate(data: Path, hosts: Sequence[str | None]) -> ServerTls:
+    """The certificate in *data*, made on first use. Raises Unavailable."""
+    path = data / "tls.pem"
+    keep(path, lambda: make_certificate(sorted({"localhost", *filter(None, hosts)})))
+    return ServerTls(path, path)

@@ -33,7 +33,7 @@ from pyrochat.values.errors import (
     LogUnreadable,
     UnknownMessage,
 )
-from pyrochat.values.message import SYSTEM, Message, kind_name
+from pyrochat.values.message import SYSTEM, Message, message_of
 
 __all__ = ["SqliteLog"]
 
@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 _WITNESS_SECONDS = 1.0
 _COLUMNS = "id, sender, text, time_us, kind, key"
+_FIELDS = "id, ?, sender, text, time_us, kind, key"  # of a Message; its room is given
 
 
 def _no_progress(done: int, total: int) -> None:
@@ -146,8 +147,8 @@ class SqliteLog(Log):
                 )
             if members:
                 db.executemany(
-                    "INSERT OR REPLACE INTO members (member, name, secret, delivered, read) VALUES (?, ?, ?, ?, ?)",
-                    [(r.member, r.name, r.secret, r.delivered, r.read) for r in members],
+                    "INSERT OR REPLACE INTO members (member, name, delivered, read) VALUES (?, ?, ?, ?)",
+                    [(r.member, r.name, r.delivered, r.read) for r in members],
                 )
             db.execute("COMMIT")
         except sqlite3.IntegrityError:
@@ -175,15 +176,16 @@ class SqliteLog(Log):
     def read(self, after: int, limit: int) -> list[Message]:
         with self._reader() as db:
             rows = db.execute(
-                f"SELECT {_COLUMNS} FROM messages WHERE id > ? AND id <= ? ORDER BY id",
-                (after, min(after + limit, self.tail)),
+                f"SELECT {_FIELDS} FROM messages WHERE id > ? AND id <= ? ORDER BY id",
+                (self.room, after, min(after + limit, self.tail)),
             ).fetchall()
-        return [self._message(row) for row in rows]
+        return list(map(message_of, rows))
 
     def find(self, sender: str, key: str) -> Message | None:
         with self._reader() as db:
-            row = db.execute(f"SELECT {_COLUMNS} FROM messages WHERE key = ? AND sender = ?", (key, sender)).fetchone()
-        return None if row is None else self._message(row)
+            query = f"SELECT {_FIELDS} FROM messages WHERE key = ? AND sender = ?"
+            row = db.execute(query, (self.room, key, sender)).fetchone()
+        return None if row is None else message_of(row)
 
     def digest(self, id: int) -> bytes:
         if id == 0:
@@ -199,13 +201,13 @@ class SqliteLog(Log):
 
     def changes(self) -> list[Message]:
         with self._reader() as db:
-            rows = db.execute(f"SELECT {_COLUMNS} FROM messages WHERE kind = '{SYSTEM}' ORDER BY id").fetchall()
-        return [self._message(row) for row in rows]
+            query = f"SELECT {_FIELDS} FROM messages WHERE kind = '{SYSTEM}' ORDER BY id"
+            return list(map(message_of, db.execute(query, (self.room,))))
 
     def members(self) -> list[MemberRecord]:
         with self._reader() as db:
-            rows = db.execute("SELECT name, secret, delivered, read FROM members").fetchall()
-        return [MemberRecord(name, secret, delivered, read) for name, secret, delivered, read in rows]
+            rows = db.execute("SELECT name, delivered, read FROM members").fetchall()
+        return [MemberRecord(name, delivered, read) for name, delivered, read in rows]
 
     def note_loss(self, loss: str) -> None:
         self.loss = loss
@@ -243,10 +245,6 @@ class SqliteLog(Log):
         if self.loss is None:
             self._bear_witness()
         self._release.close()
-
-    def _message(self, row: tuple[int, str, str, int, str, str | None]) -> Message:
-        id, sender, text, time_us, kind, key = row
-        return Message(id, self.room, sender, text, time_us, kind_name(kind), key)
 
     @contextlib.contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:

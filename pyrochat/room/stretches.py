@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from pyrochat.core.cursors import BLOCK_MESSAGES, block_end
 from pyrochat.core.log import Log
-from pyrochat.pyro.wire import encode_message
+from pyrochat.pyro.wire import encode_messages
 from pyrochat.values.errors import PyroChatError
 from pyrochat.values.message import Message
 
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 MAX_STRETCH_BYTES = 512 * 1024
 NEWEST_MESSAGES = 4 * BLOCK_MESSAGES
 NEWEST_BYTES = 8 * 1024 * 1024
+_AHEAD_BLOCKS = 3  # read before they are asked for: a newcomer asks for them next
 CACHED_BLOCK_BYTES = 32 * 1024 * 1024
 
 
@@ -71,7 +72,7 @@ class Stretches:
 
     def extend(self, messages: Sequence[Message]) -> None:
         """*messages* are in the log now; called by the one who commits."""
-        encoded = [encode_message(message) for message in messages]
+        encoded = encode_messages(messages)
         with self._mutex:
             self._newest.extend(encoded)
             self._newest_bytes += sum(map(len, encoded))
@@ -109,8 +110,9 @@ class Stretches:
                     return None
                 self._blocks.move_to_end(number)
                 messages = block[offset:]
-                if (number + 1) * BLOCK_MESSAGES < begin:
-                    self._order(number + 1)
+                for following in range(number + 1, number + 1 + _AHEAD_BLOCKS):
+                    if following * BLOCK_MESSAGES < begin:
+                        self._order(following)
         size = 0
         for count, message in enumerate(messages):
             size += len(message)
@@ -126,8 +128,7 @@ class Stretches:
 
     def _read(self, number: int) -> None:
         try:
-            messages = self._log.read(number * BLOCK_MESSAGES, BLOCK_MESSAGES)
-            block = [encode_message(message) for message in messages]
+            block = encode_messages(self._log.read(number * BLOCK_MESSAGES, BLOCK_MESSAGES))
         except PyroChatError as error:
             log.error("can't read block %d of room %s: %s", number, self._log.room, error)
             block = []

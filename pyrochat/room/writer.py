@@ -20,6 +20,7 @@ __all__ = ["Request", "Writer"]
 log = logging.getLogger(__name__)
 
 MAX_GROUP_MESSAGES = 20_000
+_outcome_mutex = threading.Lock()  # of all requests: held for two assignments
 
 
 class Request:
@@ -30,7 +31,7 @@ class Request:
     changes_view: its plan depends on the view, so it can't share a commit with another such request.
     """
 
-    __slots__ = ("_done", "_error", "_outcomes", "changes_view", "done", "plan", "size")
+    __slots__ = ("_done", "_error", "_outcomes", "_then", "changes_view", "done", "plan", "size")
 
     def __init__(self, plan: Callable[[], Sequence[Draft]], size: int = 1, changes_view: bool = False) -> None:
         self.plan = plan
@@ -41,19 +42,38 @@ class Request:
         self.done = False  # whether there is an outcome
         self._outcomes: Sequence[Message | KeyConflict] = ()
         self._error: Exception | None = None
+        self._then: Callable[[], None] | None = None
+
+    def then(self, call: Callable[[], None]) -> None:
+        """Call *call* as soon as there is an outcome: now, or in the writer's thread. It must be quick."""
+        with _outcome_mutex:
+            if not self.done:
+                self._then = call
+                return
+        call()
 
     def succeed(self, outcomes: Sequence[Message | KeyConflict]) -> None:
         """The commit is on disk."""
-        self._outcomes, self.done = outcomes, True
-        self._done.release()
+        self._outcomes = outcomes
+        self._finish()
 
     def fail(self, error: Exception) -> None:
         """There is no commit for this."""
-        self._error, self.done = error, True
+        self._error = error
+        self._finish()
+
+    def _finish(self) -> None:
+        with _outcome_mutex:
+            self.done, call = True, self._then
         self._done.release()
+        if call is not None:
+            try:
+                call()
+            except Exception:  # a defect there; the others' outcomes are told all the same
+                log.exception("could not tell the outcome of a commit")
 
     def wait(self) -> list[Message]:
-        """What the drafts have become; raises what the plan, the log or a key conflict raised."""
+        """What the drafts have become; raises what the plan, the log or a key conflict raised. Once."""
         self._done.acquire()
         if self._error is not None:
             raise self._error

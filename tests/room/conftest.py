@@ -43,8 +43,8 @@ def identity() -> Callable[[Room, str], Identity]:
     """An identity as a handshake makes it, its name claimed."""
 
     def make(room: Room, name: str) -> Identity:
-        made = Identity(name, fold(name), b"secret")
-        room._names.claim(made.member, made.secret, made)
+        made = Identity(name, fold(name), b"key")
+        room._names.claim(made.member, made.key, made)
         return made
 
     return make

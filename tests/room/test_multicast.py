@@ -16,7 +16,7 @@ from pyrochat import Timing
 from pyrochat.core.digests import seal
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.pyro.link import Link
-from pyrochat.pyro.wire import MSGPACK
+from pyrochat.pyro.serializers import MSGPACK
 from pyrochat.room.audience import Outlet
 from pyrochat.room.identity import Identity
 from pyrochat.room.multicast import Multicaster
@@ -102,11 +102,11 @@ def test_what_comes_while_a_delivery_is_outstanding_is_the_next_one(
 ) -> None:
     room = open_room(MemoryLog("lobby"), timing=PATIENT)
     ana = member(room, "Ana").welcomed()
-    room.post("Erick", ["first"], [None])
+    room.post("Erick", ["first"], [None]).wait()
     method, (messages, _) = ana.request()
     assert (method, len(messages)) == ("deliver", 1)  # type: ignore[arg-type]
     for number in range(50):
-        room.post("Erick", [str(number)], [None])
+        room.post("Erick", [str(number)], [None]).wait()
     ana.answer([2, 0])
     assert ana.delivered() == list(range(3, 53))
 
@@ -118,7 +118,7 @@ def test_who_does_not_answer_gets_nothing_more_and_holds_up_nobody(
     stopped, ana = member(room, "Stopped").welcomed(), member(room, "Ana").welcomed()
     seen: list[int] = []
     for _ in range(40):
-        last = room.post("Erick", ["x" * 16_000] * 50, [None] * 50)[-1].id
+        last = room.post("Erick", ["x" * 16_000] * 50, [None] * 50).wait()[-1].id
         while not seen or seen[-1] < last:
             seen += ana.delivered()
     assert seen == list(range(3, last + 1))
@@ -174,7 +174,7 @@ def test_who_answers_what_no_client_does_is_cut_off(
 ) -> None:
     room = open_room(MemoryLog("lobby"), timing=Timing(30, 60, 0.2))
     hostile, ana = member(room, "Hostile").welcomed(), member(room, "Ana").welcomed()
-    room.post("Erick", ["hi"], [None])
+    room.post("Erick", ["hi"], [None]).wait()
     hostile.request()
     hostile.sock.sendall(answer)
     assert hostile.is_cut_off()
@@ -188,10 +188,10 @@ def test_an_answer_that_lies_or_makes_no_sense_is_believed_up_to_what_was_sent(
 ) -> None:
     room = open_room(MemoryLog("lobby"), timing=PATIENT)
     ana = member(room, "Ana").welcomed()
-    room.post("Erick", ["hi"], [None])
+    room.post("Erick", ["hi"], [None]).wait()
     ana.request()
     ana.answer(claim)
-    room.post("Erick", ["ho"], [None])
+    room.post("Erick", ["ho"], [None]).wait()
     assert ana.delivered() == [3]
     eventually(lambda: room.marks_of("ana")[0] == 3)
     assert room.marks_of("ana")[1] <= 2

@@ -67,7 +67,7 @@ def post_all(room: Room) -> list[Message]:
     def post(sender: int) -> None:
         for number in range(EACH):
             try:
-                room.post(f"m{sender}", [f"{sender}/{number}"], [f"{sender}-{number}"])
+                room.post(f"m{sender}", [f"{sender}/{number}"], [f"{sender}-{number}"]).wait()
             except InvalidArgument:  # the log has no place for it: it is missing then
                 continue
 

@@ -1,11 +1,11 @@
-"""Names: held by one client at a time, which proves itself by its secret."""
+"""Names: held by one client at a time, which proves itself by its key."""
 
 from __future__ import annotations
 
 import pytest
 
 from pyrochat import NameTaken
-from pyrochat.room.names import Names
+from pyrochat.room.names import MAX_HOLDERS, Names
 
 
 def test_a_name_is_free_again_when_its_last_holder_is_gone() -> None:
@@ -20,11 +20,20 @@ def test_a_name_is_free_again_when_its_last_holder_is_gone() -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), [(b"a", b"b"), (b"a", None), (None, b"a"), (None, None)])
-def test_only_the_same_secret_shares_a_name(first: bytes | None, second: bytes | None) -> None:
+def test_only_the_same_key_shares_a_name(first: bytes | None, second: bytes | None) -> None:
     names = Names()
     names.claim("ana", first, "one")
     with pytest.raises(NameTaken, match="choose another name"):
         names.claim("ana", second, "other")
+
+
+def test_one_member_can_not_take_all_connections() -> None:
+    names = Names()
+    for number in range(MAX_HOLDERS):
+        names.claim("ana", b"a", number)
+    with pytest.raises(NameTaken, match="close some"):
+        names.claim("ana", b"a", "one more")
+    names.claim("igor", b"a", "another's")
 
 
 def test_different_names_do_not_meet() -> None:
@@ -44,8 +53,8 @@ def test_a_session_holds_the_name_of_its_connection() -> None:
 
 
 def test_a_member_keeps_its_name_over_a_restart() -> None:
-    names = Names()
-    names.keep("ana", b"a", "ghost")
+    names = Names({"ana": b"a"}.get)
+    names.keep("ana", "ghost")
     with pytest.raises(NameTaken):
         names.claim("ana", b"b", "stranger")
     names.claim("ana", b"a", "itself")

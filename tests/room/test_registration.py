@@ -11,7 +11,8 @@ from Pyro5.api import Proxy, locate_ns
 
 import pyrochat
 from pyrochat import NameServerNotFound, NameServerRefused, RoomNotFound, Server
-from pyrochat.pyro.naming import EmbeddedNameServer, NameServer
+from pyrochat.pyro.embedded import EmbeddedNameServer
+from pyrochat.pyro.naming import NameServer
 from pyrochat.room import registration
 from tests.support import QUICK, eventually, free_port
 

@@ -70,9 +70,9 @@ def in_the_log(log: MemoryLog) -> list[str]:
 def test_concurrent_posts_share_commits(open_room: OpenRoom, log: GatedLog) -> None:
     room = open_room(log)
     log.gate.clear()
-    first = Running(lambda: room.post("Erick", ["first"], [None]))
+    first = Running(lambda: room.post("Erick", ["first"], [None]).wait())
     eventually(lambda: log.appends == 1)
-    rest = [Running(lambda number=number: room.post("Erick", [str(number)], [None])) for number in range(50)]
+    rest = [Running(lambda number=number: room.post("Erick", [str(number)], [None]).wait()) for number in range(50)]
     eventually(lambda: room._writer._requests.qsize() == 50)
     log.gate.set()
     messages = [each.result()[0] for each in [first, *rest]]  # type: ignore[index]
@@ -83,10 +83,10 @@ def test_concurrent_posts_share_commits(open_room: OpenRoom, log: GatedLog) -> N
 def test_who_is_refused_does_not_take_those_that_share_the_commit_with_him(open_room: OpenRoom, log: GatedLog) -> None:
     room = open_room(log)
     log.gate.clear()
-    first = Running(lambda: room.post("Erick", ["first"], [None]))
+    first = Running(lambda: room.post("Erick", ["first"], [None]).wait())
     eventually(lambda: log.appends == 1)
-    good = Running(lambda: room.post("Ana", ["good"], [None]))
-    bad = Running(lambda: room.mark_read("igor", 1))
+    good = Running(lambda: room.post("Ana", ["good"], [None]).wait())
+    bad = Running(lambda: room.mark_read("igor", 1).wait())
     eventually(lambda: room._writer._requests.qsize() == 2)
     log.gate.set()
     with pytest.raises(NotAMember):
@@ -98,7 +98,7 @@ def test_who_is_refused_does_not_take_those_that_share_the_commit_with_him(open_
 
 def test_one_posts_texts_are_consecutive_whoever_else_posts(open_room: OpenRoom, log: GatedLog) -> None:
     room = open_room(log)
-    results = together([lambda n=n: room.post(f"m{n}", ["a", "b", "c"], [None] * 3) for n in range(20)])
+    results = together([lambda n=n: room.post(f"m{n}", ["a", "b", "c"], [None] * 3).wait() for n in range(20)])
     for messages in results:
         first = messages[0].id  # type: ignore[index]
         assert [m.id for m in messages] == [first, first + 1, first + 2]  # type: ignore[attr-defined]
@@ -108,9 +108,9 @@ def test_a_post_that_could_not_be_written_is_nowhere_and_the_room_goes_on(open_r
     room = open_room(log)
     log.full = True
     with pytest.raises(LogUnavailable):
-        room.post("Erick", ["lost"], ["k"])
+        room.post("Erick", ["lost"], ["k"]).wait()
     log.full = False
-    assert room.post("Erick", ["kept"], ["k"])[0].id == 1
+    assert room.post("Erick", ["kept"], ["k"]).wait()[0].id == 1
     assert in_the_log(log) == ["kept"]
 
 
@@ -180,11 +180,11 @@ def test_only_the_room_s_own_seal_proves_a_loss(open_room: OpenRoom, log: GatedL
     whole = log.digest(1)
     with pytest.raises(LogLost, match="ask the room's operator"):  # a seal on what is there proves nothing
         room.join(ana, Resume(session_id, log.identity, 9, digest, (1, whole, seal(log.seal_key, 1, whole))))
-    room.post("Ana", ["still taken"], [None])
+    room.post("Ana", ["still taken"], [None]).wait()
     with pytest.raises(LogLost, match="takes none until its operator has decided"):
         room.join(ana, Resume(session_id, log.identity, 9, digest, (9, digest, seal(log.seal_key, 9, digest))))
     with pytest.raises(LogLost):
-        room.post("Ana", ["not taken"], [None])
+        room.post("Ana", ["not taken"], [None]).wait()
 
 
 def test_a_resume_of_what_the_log_never_had_is_refused(
@@ -228,20 +228,20 @@ def test_read_marks_are_durable_when_mark_read_returns(
 ) -> None:
     room = open_room(log)
     room.join(identity(room, "Ana"), None)
-    room.post("Erick", ["hi"], [None])
-    room.mark_read("ana", 2)
-    assert log.members() == [MemberRecord("Ana", b"secret", 2, 2)]
+    room.post("Erick", ["hi"], [None]).wait()
+    room.mark_read("ana", 2).wait()
+    assert log.members() == [MemberRecord("Ana", 2, 2)]
     assert room.confirmations(2).read_by == {"Ana"}
     with pytest.raises(UnknownMessage):
-        room.mark_read("ana", 3)
+        room.mark_read("ana", 3).wait()
     with pytest.raises(NotAMember):
-        room.mark_read("igor", 1)
+        room.mark_read("igor", 1).wait()
 
 
 @pytest.mark.parametrize("id", [0, 2, -1])
 def test_there_are_no_confirmations_of_a_message_that_is_not_there(open_room: OpenRoom, log: GatedLog, id: int) -> None:
     room = open_room(log)
-    room.post("Erick", ["hi"], [None])
+    room.post("Erick", ["hi"], [None]).wait()
     with pytest.raises(UnknownMessage):
         room.confirmations(id)
 
@@ -250,7 +250,7 @@ def test_a_closed_room_says_so(open_room: OpenRoom, log: GatedLog) -> None:
     room = open_room(log)
     room.close()
     with pytest.raises(RoomClosing):
-        room.post("Erick", ["hi"], [None])
+        room.post("Erick", ["hi"], [None]).wait()
 
 
 def test_a_lying_position_does_not_keep_a_member_in_the_view(
@@ -313,10 +313,10 @@ def test_a_clock_that_jumps_changes_no_order(
 ) -> None:
     """Ids decide the order; a time is what the room's clock said, and may run back."""
     room = open_room(log)
-    [first] = room.post("Erick", ["before"], [None])
+    [first] = room.post("Erick", ["before"], [None]).wait()
     real = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: real() - 3_600 * 1_000_000_000)
-    [second] = room.post("Erick", ["after the clock was set back an hour"], [None])
+    [second] = room.post("Erick", ["after the clock was set back an hour"], [None]).wait()
     assert second.id == first.id + 1
     assert second.time_us < first.time_us
     assert room.history(0, 10) == [first, second]

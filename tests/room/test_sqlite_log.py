@@ -31,7 +31,7 @@ def log(path: Path) -> Iterator[SqliteLog]:
 def closed(path: Path) -> Path:
     """The path of a log with two messages that nobody has open."""
     log = SqliteLog(path, "lobby")
-    log.append([chat_message(1), chat_message(2)], [MemberRecord("Erick", None, 2, 2)])
+    log.append([chat_message(1), chat_message(2)], [MemberRecord("Erick", 2, 2)])
     log.close()
     return path
 
@@ -127,14 +127,14 @@ def test_readers_can_not_write(log: SqliteLog) -> None:
 
 @pytest.mark.parametrize("table", ["messages", "members"])
 def test_a_disk_error_is_said_and_changes_nothing(log: SqliteLog, table: str) -> None:
-    log.append([chat_message(1)], [MemberRecord("Erick", None, 1, 1)])
+    log.append([chat_message(1)], [MemberRecord("Erick", 1, 1)])
     log._writer.execute(
         f"CREATE TEMP TRIGGER broken BEFORE INSERT ON main.{table} BEGIN SELECT CAST(zeroblob(2000000000) AS TEXT) || 'x'; END"
     )
     with pytest.raises(LogUnavailable, match="can't write its log"):
-        log.append([chat_message(2)], [MemberRecord("Erick", None, 2, 2)])
+        log.append([chat_message(2)], [MemberRecord("Erick", 2, 2)])
     assert (log.tail, log.read(0, 9)) == (1, [chat_message(1)])
-    assert log.members() == [MemberRecord("Erick", None, 1, 1)]
+    assert log.members() == [MemberRecord("Erick", 1, 1)]
     log._writer.execute("DROP TRIGGER broken")
     log.append([chat_message(2)])
     assert log.tail == 2
@@ -146,7 +146,7 @@ def test_a_full_disk_is_said_and_changes_nothing(log: SqliteLog, path: Path) -> 
     log._writer.execute(f"PRAGMA max_page_count = {pages}")
     many = [chat_message(id, "x" * 16_000) for id in range(2, 102)]
     with pytest.raises(LogUnavailable, match="full"):
-        log.append(many, [MemberRecord("Erick", None, 9, 9)])
+        log.append(many, [MemberRecord("Erick", 9, 9)])
     assert (log.tail, log.members()) == (1, [])
     log._writer.execute("PRAGMA max_page_count = 1000000")
     log.append(many)

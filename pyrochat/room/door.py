@@ -1,0 +1,206 @@
+"""The door: who gets in, under which name, and what has to be shown for it.
+
+The handshake says who somebody wants to be. A client with a key gets a challenge for an answer, and
+`prove`, its first call, has to meet it; a guest is in at once, under a name that no key holds; who gives
+no name may only ask which rooms there are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import threading
+import time
+from dataclasses import dataclass
+
+from pyrochat.core.rates import Rate, TokenBuckets
+from pyrochat.pyro.connection import Connection
+from pyrochat.room.identity import NOBODY, Applicant, Identity
+from pyrochat.room.names import Names
+from pyrochat.room.registry import Registry
+from pyrochat.trust.keys import PUBLIC_KEY_BYTES, Key, verifies
+from pyrochat.trust.proofs import NONCE_BYTES, Meeting, new_nonce, password_key
+from pyrochat.values.errors import (
+    GuestsRefused,
+    InvalidArgument,
+    ProofWrong,
+    TooManyAttempts,
+    VersionMismatch,
+    WrongPassword,
+)
+from pyrochat.values.protocol import PROTOCOL_VERSION
+from pyrochat.values.rules import checked_name, checked_password, fold
+
+__all__ = ["Access", "Door"]
+
+WRONG_PASSWORD_SECONDS = 1.0
+NEW_NAMES = Rate(10, 2000)  # from one address: each stays in the registry
+_MOST_WAITING = 64  # addresses; each holds a worker
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a server asks of those who come. Raises InvalidArgument.
+
+    password: None for open rooms. guests: whether a key can be missing.
+    """
+
+    password: str | None = None
+    guests: bool = True
+
+    def __post_init__(self) -> None:
+        checked_password(self.password)
+
+
+class Door:
+    """Binds identities to the connections of one server.
+
+    key: the server's own. certificate: SHA-256 of the one that it shows, empty without TLS.
+    """
+
+    def __init__(self, registry: Registry, names: Names, key: Key, certificate: bytes, access: Access) -> None:
+        self._registry = registry
+        self._names = names
+        self._key = key
+        self._certificate = certificate
+        self._access = access
+        self._attempts = _Attempts()
+        self._password_key = None if access.password is None else password_key(access.password, key.public)
+        self._newcomers = TokenBuckets(NEW_NAMES)
+        self._newcomers_mutex = threading.Lock()
+        self._inside: dict[Identity, Connection] = {}
+
+    def greet(self, connection: Connection, data: object) -> object:
+        """The handshake; returns its answer. Raises what keeps a newcomer out."""
+        answer: dict[str, object] = {
+            "version": PROTOCOL_VERSION, "key": self._key.public.hex(), "password": self._access.password is not None,
+        }  # fmt: skip
+        if not isinstance(data, dict) or "name" not in data:
+            connection.identity, connection.settled = NOBODY, True
+            return answer
+        _check_version(data.get("version", PROTOCOL_VERSION))
+        name = checked_name(data["name"])
+        session_id = data.get("session")
+        if not isinstance(session_id, str | None):
+            raise InvalidArgument("a session id has to be text")
+        if data.get("key") is None:
+            self._let_guest_in(connection, name, data.get("password"))
+            return answer
+        object_id = data.get("room")
+        if not isinstance(object_id, str) or not object_id.isprintable():  # lone surrogates are not
+            raise InvalidArgument("a greeting with a key has to name its room")
+        meeting = Meeting(
+            name, _hexadecimal(data["key"], PUBLIC_KEY_BYTES), _hexadecimal(data.get("nonce"), NONCE_BYTES),
+            object_id, self._key.public, new_nonce(), self._certificate,
+        )  # fmt: skip
+        connection.identity = Applicant(meeting, session_id)
+        answer["nonce"] = meeting.server_nonce.hex()
+        answer["signature"] = self._key.sign(meeting.for_server()).hex()
+        return answer
+
+    def _let_guest_in(self, connection: Connection, name: str, password: object) -> None:
+        if not self._access.guests:
+            raise GuestsRefused("this server takes no guests: come with PyroChat's own client, which has a key")
+        if self._access.password is not None:
+            given = hashlib.sha256(str(password).encode(errors="replace")).digest()
+            right = hashlib.sha256(self._access.password.encode()).digest()
+            self._attempts.check(connection, password is not None and hmac.compare_digest(given, right))
+        self._let_in(connection, Identity(name, fold(name)))
+
+    def prove(self, connection: Connection, object_id: str, signature: object, password_proof: object) -> None:
+        """The first call of a client with a key. Raises ProofWrong, WrongPassword, NameTaken, Banned."""
+        applicant = connection.identity
+        if not isinstance(applicant, Applicant):
+            raise ProofWrong("there is nothing to prove on this connection")
+        connection.identity = NOBODY  # one try: the challenge is used up
+        meeting = applicant.meeting
+        if object_id != meeting.object_id:
+            raise ProofWrong("the proof is for another room")
+        if not verifies(meeting.client_key, _hexadecimal(signature, 64), meeting.for_client()):
+            raise ProofWrong("the signature is not your key's on this greeting")
+        if self._password_key is not None:
+            given = b"" if password_proof is None else _hexadecimal(password_proof, 32)
+            self._attempts.check(
+                connection, hmac.compare_digest(given, meeting.password_proof(self._password_key)), bool(given)
+            )
+        identity = Identity(
+            meeting.name, fold(meeting.name), meeting.client_key, applicant.session_id, meeting.object_id
+        )  # fmt: skip
+        self._let_in(connection, identity)
+
+    def _let_in(self, connection: Connection, identity: Identity) -> None:
+        self._names.claim(identity.member, identity.key, identity)
+        try:
+            if identity.key is not None and self._registry.key_of(identity.member) is None:
+                self._check_newcomers(connection)
+            self._registry.claim(identity.name, identity.key)
+        except BaseException:
+            self._names.release(identity.member, identity)
+            raise
+        self._inside[identity] = connection
+        connection.identity, connection.trusted = identity, True
+
+    def _check_newcomers(self, connection: Connection) -> None:
+        with self._newcomers_mutex:
+            wait = self._newcomers.take(connection.peer_address, 1, time.monotonic())
+        if wait:
+            raise TooManyAttempts(f"too many new names from your address: try again in {wait:.1f} s")
+
+    def bid_farewell(self, connection: Connection) -> None:
+        """*connection* is gone."""
+        identity = connection.identity
+        if isinstance(identity, Identity):
+            self._inside.pop(identity, None)
+            self._names.release(identity.member, identity)
+
+    def show_out(self, member: str) -> None:
+        """Close the connections of the folded name *member*."""
+        for identity, connection in list(self._inside.items()):
+            if identity.member == member:
+                connection.hang_up()
+
+
+class _Attempts:
+    """Wrong passwords are answered late, and from each address one at a time."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._waiting: set[str] = set()
+
+    def check(self, connection: Connection, right: bool, given: bool = True) -> None:
+        """Raise WrongPassword, after a while, unless *right*; TooManyAttempts while another one waits for that."""
+        address = connection.peer_address
+        with self._mutex:
+            if address in self._waiting or len(self._waiting) >= _MOST_WAITING:
+                raise TooManyAttempts("a wrong password has just come from your address: try again in a second")
+            if right:
+                return
+            if given:
+                self._waiting.add(address)
+        if given:
+            time.sleep(WRONG_PASSWORD_SECONDS)
+            with self._mutex:
+                self._waiting.discard(address)
+        raise WrongPassword(
+            "the password is wrong: ask who hosts the room" if given
+            else "this room has a password: give it with --password, --password-file or PYROCHAT_PASSWORD"
+        )  # fmt: skip
+
+
+def _check_version(version: object) -> None:
+    if version != PROTOCOL_VERSION:
+        theirs = version if isinstance(version, int) and abs(version) < 1_000_000 else "another one"
+        raise VersionMismatch(
+            f"this server speaks version {PROTOCOL_VERSION} of PyroChat's protocol, the client {theirs}: "
+            "upgrade the older one"
+        )
+
+
+def _hexadecimal(value: object, size: int) -> bytes:
+    try:
+        found = bytes.fromhex(value) if isinstance(value, str) else b""
+    except ValueError:
+        found = b""
+    if len(found) != size:
+        raise InvalidArgument(f"{2 * size} hexadecimal digits are expected, for a key, a nonce or a signature")
+    return found

@@ -1,0 +1,175 @@
+"""Which name belongs to which key, and who is banned: one file for all rooms of a server.
+
+A name belongs to the first key that used it, until the operator frees it. The operator's commands write
+the same file while the server runs; it looks whether that has happened (`has_changed`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyrochat.values.errors import Banned, CannotHost, InvalidArgument, LogUnavailable, NameTaken
+from pyrochat.values.rules import checked_name, fold
+
+__all__ = ["Registry", "RegistryEntry"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS names (
+    member TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    key BLOB,
+    since_us INTEGER NOT NULL,
+    banned INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS banned_keys ON names (key) WHERE banned;
+"""
+_BUSY_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryEntry:
+    """name: as it was written first. key: the public key, None for a banned name without one. since_us: Unix µs."""
+
+    name: str
+    key: bytes | None
+    since_us: int
+    banned: bool
+
+
+class Registry:
+    """The registry in the folder *data*. Any thread may call. Raises CannotHost where it can't be opened."""
+
+    def __init__(self, data: Path) -> None:
+        path = data / "names.sqlite3"
+        self._mutex = threading.Lock()
+        try:
+            data.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None)
+            path.chmod(0o600)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise CannotHost(
+                f"can't use {path} ({error}): it holds the names' keys; choose another --data, or move it away"
+            ) from None
+        self._version = self._data_version()
+
+    def key_of(self, member: str) -> bytes | None:
+        """The key that the folded name *member* belongs to."""
+        entry = self._entry(member)
+        return entry.key if entry else None
+
+    def claim(self, name: str, key: bytes | None) -> None:
+        """Let *key* (None: a guest) use *name*; it belongs to the first key that comes.
+
+        Raises NameTaken where it belongs to another, Banned.
+        """
+        member = fold(name)
+        if self.is_banned(member, key):
+            raise Banned(f"the name {name!r} is banned here")
+        entry = self._entry(member)
+        if entry is not None and entry.key == key:
+            return
+        if entry is None or entry.key is None:
+            if key is None:
+                return
+            with self._writing() as db:
+                db.execute(
+                    "INSERT INTO names (member, name, key, since_us) VALUES (?, ?, ?, ?) "
+                    "ON CONFLICT (member) DO UPDATE SET key = excluded.key WHERE names.key IS NULL",
+                    (member, name, key, time.time_ns() // 1000),
+                )
+            if self.key_of(member) == key:
+                return
+        raise NameTaken(
+            f"the name {name!r} belongs to another key: choose another name, or bring your key from where you "
+            "used it (pyrochat key export); the server's operator can free the name"
+        )
+
+    def is_banned(self, member: str, key: bytes | None) -> bool:
+        """Whether the folded name *member* is banned, or the key of a banned name is *key*."""
+        with self._reading() as db:
+            query = "SELECT 1 FROM names WHERE banned AND (member = ? OR key = ?) LIMIT 1"
+            return db.execute(query, (member, key)).fetchone() is not None
+
+    def has_changed(self) -> bool:
+        """Whether another process has written since the last call."""
+        with self._reading():
+            before, self._version = self._version, self._data_version()
+            return self._version != before
+
+    # -- the operator ---------------------------------------------------------------------------------------
+
+    def entries(self) -> list[RegistryEntry]:
+        """All names, in the order in which they came."""
+        with self._reading() as db:
+            rows = db.execute("SELECT name, key, since_us, banned FROM names ORDER BY since_us").fetchall()
+        return [RegistryEntry(name, key, since, bool(banned)) for name, key, since, banned in rows]
+
+    def remove(self, name: str) -> None:
+        """Free *name*: the next key that uses it owns it. Raises InvalidArgument where nobody has it, or it is banned."""
+        member = fold(checked_name(name))
+        with self._writing() as db:
+            if db.execute("SELECT 1 FROM names WHERE member = ? AND banned", (member,)).fetchone():
+                raise InvalidArgument(f"the name {name!r} is banned here: unban it first")
+            if not db.execute("DELETE FROM names WHERE member = ?", (member,)).rowcount:
+                raise InvalidArgument(f"no key has the name {name!r} here")
+
+    def ban(self, name: str) -> None:
+        """Nobody gets in as *name*, and the key that it belongs to under no name."""
+        with self._writing() as db:
+            db.execute(
+                "INSERT INTO names (member, name, since_us, banned) VALUES (?, ?, ?, 1) "
+                "ON CONFLICT (member) DO UPDATE SET banned = 1",
+                (fold(checked_name(name)), name, time.time_ns() // 1000),
+            )
+
+    def unban(self, name: str) -> None:
+        """Take a ban back. Raises InvalidArgument where there is none."""
+        member = fold(checked_name(name))
+        with self._writing() as db:
+            if not db.execute("UPDATE names SET banned = 0 WHERE member = ? AND banned", (member,)).rowcount:
+                raise InvalidArgument(f"the name {name!r} is not banned here")
+            db.execute("DELETE FROM names WHERE member = ? AND key IS NULL", (member,))
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        with self._mutex:
+            self._db.close()
+
+    # -- within ---------------------------------------------------------------------------------------------
+
+    def _entry(self, member: str) -> RegistryEntry | None:
+        with self._reading() as db:
+            row = db.execute("SELECT name, key, since_us, banned FROM names WHERE member = ?", (member,)).fetchone()
+        return RegistryEntry(row[0], row[1], row[2], bool(row[3])) if row else None
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._mutex:
+            try:
+                yield self._db
+            except sqlite3.Error as error:
+                raise LogUnavailable(f"the register of names can't be used ({error})") from None
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._reading() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
+
+    def _data_version(self) -> int:
+        version: int = self._db.execute("PRAGMA data_version").fetchone()[0]
+        return version
