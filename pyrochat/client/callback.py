@@ -6,9 +6,10 @@ import logging
 import threading
 from collections.abc import Callable
 
+from pyrochat.client.deliveries import read_delivery
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
-from pyrochat.pyro.daemon import expose
+from pyrochat.pyro.dispatch import expose
 
 __all__ = ["Callback"]
 
@@ -41,7 +42,7 @@ class Callback:
     def deliver(self, messages: list[list[object]], marks: list[list[object]]) -> list[int]:
         """The log, or the marks of others, have grown (neither: a beat); returns ``[delivered, read]``."""
         if messages or marks:
-            self._replica.extend(messages, marks)
+            self._replica.extend(read_delivery(messages, marks))
         return [self._replica.end, self._reading.tell()]
 
     @expose

@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self, TypeVar, overload
 
-from pyrochat.client.consumers import follow, run_handler
+from pyrochat.client.credentials import Credentials
+from pyrochat.client.finding import Finder
+from pyrochat.client.handlers import Handler, HandlerThreads
+from pyrochat.client.listening import follow
 from pyrochat.client.messages import Messages
 from pyrochat.client.outbox import Outbox
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
-from pyrochat.client.session import CLOSED, Address, ClientSession
+from pyrochat.client.session import CLOSED, ClientSession
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.errors import ChatClosed, InvalidArgument, PyroChatError, UnknownMessage, WaitTimeout
 from pyrochat.values.message import Message
@@ -35,7 +38,7 @@ _ASK_SECONDS = 10.0
 _PARTING_SECONDS = 5.0
 _MOST = 1 << 62
 
-Handler = TypeVar("Handler", bound=Callable[[Message], object])
+MessageHandler = TypeVar("MessageHandler", bound=Callable[[Message], object])
 NoticeHandler = TypeVar("NoticeHandler", bound=Callable[[str], object])
 StateHandler = TypeVar("StateHandler", bound=Callable[[str, str], object])
 
@@ -50,7 +53,7 @@ class Chat:
     """
 
     def __init__(
-        self, name: str, room: str, find: Callable[[], tuple[Address, str]], secret: str, read: str, timing: Timing
+        self, name: str, room: str, finder: Finder, credentials: Credentials, read: str, timing: Timing
     ) -> None:
         if read not in (AUTO, MANUAL):
             raise InvalidArgument(f'read has to be "{AUTO}" or "{MANUAL}", not {read!r}')
@@ -62,9 +65,9 @@ class Chat:
         self._replica = Replica(room)
         self._reading = Reading(self._replica, name)
         self._session = ClientSession(
-            name, secret, find, self._replica, self._reading, self._tell_state, self._tell_notice, timing
+            credentials, finder, self._replica, self._reading, self._tell_state, self._tell_notice, timing
         )  # fmt: skip
-        self._outbox = Outbox(self._session, self._replica, self._reading)
+        self._outbox = Outbox(self._session, self._replica, self._reading, self._tell_notice)
 
     def _open(self, progress: Callable[[int, int], object] | None) -> None:
         """Join, and wait until the replica has reached the log's end as it is now."""
@@ -202,18 +205,20 @@ class Chat:
         self._session.call("mark_read", self._reading.tell(), timeout=_ASK_SECONDS)
 
     @overload
-    def on_message(self, handler: Handler) -> Handler: ...
+    def on_message(self, handler: MessageHandler) -> MessageHandler: ...
 
     @overload
-    def on_message(self, handler: None = None, *, after: int | None = None) -> Callable[[Handler], Handler]: ...
+    def on_message(
+        self, handler: None = None, *, after: int | None = None
+    ) -> Callable[[MessageHandler], MessageHandler]: ...
 
     @overload
-    def on_message(self, handler: Handler, *, after: int | None = None) -> Handler: ...
+    def on_message(self, handler: MessageHandler, *, after: int | None = None) -> MessageHandler: ...
 
     def on_message(
-        self, handler: Handler | None = None, *, after: int | None = None
-    ) -> Handler | Callable[[Handler], Handler]:
-        """Call *handler* with each message from now on, in a thread of its own; usable as a decorator.
+        self, handler: MessageHandler | None = None, *, after: int | None = None
+    ) -> MessageHandler | Callable[[MessageHandler], MessageHandler]:
+        """Call *handler* with each message from now on, in another thread; usable as a decorator.
 
         after: begin with the message that follows this id; 0 begins with the whole history.
         A slow handler delays only itself; one that raises is reported to the log ``pyrochat`` and goes
@@ -222,8 +227,12 @@ class Chat:
         self._check_open()
         start = self._replica.end if after is None else checked_integer(after, "after", 0, _MOST)
 
-        def register(handler: Handler) -> Handler:
-            run_handler(handler, self._replica, start, self._is_closed, self._seen)
+        def register(handler: MessageHandler) -> MessageHandler:
+            threads = HandlerThreads.of_this_process()
+            cursor = Handler(handler, self._replica, start, self._seen)
+            self._replica.follow(lambda: threads.wake(cursor))
+            threads.wake(cursor)
+            threads.kick()
             return handler
 
         return register if handler is None else register(handler)

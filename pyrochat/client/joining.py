@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
 
 from pyrochat.client.chat import AUTO, Chat
-from pyrochat.client.session import Address
-from pyrochat.folders import client_secret
-from pyrochat.pyro.naming import NameServer
-from pyrochat.pyro.remote import RemoteObject, parse_address
-from pyrochat.values.errors import PyroChatError, RoomNotFound
-from pyrochat.values.protocol import DEFAULT_PORT, DEFAULT_ROOM, SERVER_OBJECT, Timing, room_object
-from pyrochat.values.rules import checked_name, checked_room_name, fold
+from pyrochat.client.credentials import Credentials
+from pyrochat.client.finding import AtAddress, ByNameServer, Finder
+from pyrochat.client.known import KnownServers
+from pyrochat.folders import key_file, known_servers_file
+from pyrochat.pyro.tls import ClientTls
+from pyrochat.trust.certificates import checked_fingerprint
+from pyrochat.trust.keys import Key
+from pyrochat.values.errors import InvalidArgument
+from pyrochat.values.protocol import DEFAULT_ROOM, Timing
+from pyrochat.values.rules import checked_name, checked_password, checked_room_name
 
 __all__ = ["join"]
-
-_TIMEOUT_SECONDS = 10.0
 
 
 def join(
@@ -27,8 +29,15 @@ def join(
     read: str = AUTO,
     progress: Callable[[int, int], object] | None = None,
     timing: Timing | None = None,
+    password: str | None = None,
+    fingerprint: str | None = None,
+    tls_ca: str | PathLike[str] | None = None,
+    tls_cert: str | PathLike[str] | None = None,
+    tls_key: str | PathLike[str] | None = None,
 ) -> Chat:
     """Join *room* as *name*; returns a `Chat` whose replica has the whole history.
+
+    The name belongs to this user's key, which is made on first use in the configuration folder.
 
     at: ``host:port`` of the room's server; None asks the Pyro name server (PYRO_NS_HOST and
     PYRO_NS_PORT say where that is).
@@ -36,43 +45,32 @@ def join(
     to `mark_read`.
     progress: called now and then with ``(messages here, messages in all)`` while the history comes.
     timing: the failure detector's times, where the server's differ from the defaults.
+    password: of a private room.
+    fingerprint: SHA-256 (hexadecimal) of the certificate that the server has to show; it is remembered, so
+    it is needed once. tls_ca: instead, a PEM file with the authorities that vouch for the certificate.
+    tls_cert, tls_key: our own certificate and its key, in PEM, where the server demands one.
 
     Raises InvalidName, InvalidRoomName, NameServerNotFound, RoomNotFound, RoomUnreachable, NameTaken,
-    VersionMismatch, ServerFull.
+    VersionMismatch, ServerFull, UntrustedServer, WrongPassword, Banned.
     """
     name, room = checked_name(name), checked_room_name(room)
-    chat = Chat(name, room, _finder(room, at), client_secret(), read, timing or Timing())
+    key = Key.kept_at(key_file())
+    known = KnownServers(known_servers_file())
+    tls = None
+    if tls_key is not None and tls_cert is None:
+        raise InvalidArgument("a key goes with its certificate: give tls_cert too")
+    if fingerprint is not None and tls_ca is not None:
+        raise InvalidArgument("a certificate is checked by its fingerprint or by authorities: give one of the two")
+    if fingerprint is not None or tls_ca is not None or tls_cert is not None:
+        tls = ClientTls(
+            None if fingerprint is None else checked_fingerprint(fingerprint), _path(tls_ca), _path(tls_cert),
+            _path(tls_key),
+        )  # fmt: skip
+    finder: Finder = ByNameServer(room, known, tls) if at is None else AtAddress(at, room, known, tls)
+    chat = Chat(name, room, finder, Credentials(name, key, checked_password(password)), read, timing or Timing())
     chat._open(progress)
     return chat
 
 
-def _finder(room: str, at: str | None) -> Callable[[], tuple[Address, str]]:
-    """How to look up ``(address, the room's own spelling of its name)``."""
-    if at is None:
-        return lambda: _by_name_server(room)
-    address = parse_address(at, DEFAULT_PORT)
-    return lambda: (address, _spelling_at(address, room))
-
-
-def _by_name_server(room: str) -> tuple[Address, str]:
-    nameserver = NameServer()
-    prefix = room_object("")
-    entries = nameserver.entries(prefix)
-    for name, address in entries.items():
-        if name != SERVER_OBJECT and fold(name.removeprefix(prefix)) == fold(room):
-            return address, name.removeprefix(prefix)
-    rooms = sorted(name.removeprefix(prefix) for name in entries if name != SERVER_OBJECT)
-    known = f"it knows {', '.join(rooms)}" if rooms else "it knows no room: start one with pyrochat-server"
-    raise RoomNotFound(f"the name server at {nameserver} knows no room {room!r}; {known}")
-
-
-def _spelling_at(address: Address, room: str) -> str:
-    with contextlib.closing(RemoteObject(address, SERVER_OBJECT, "hello", timeout=_TIMEOUT_SECONDS)) as server:
-        answer = server.call("rooms")
-    rooms = [str(name) for name in answer] if isinstance(answer, list) else []
-    for name in rooms:
-        if fold(name) == fold(room):
-            return name
-    if not rooms:
-        raise PyroChatError(f"{address[0]}:{address[1]} is no PyroChat server")
-    raise RoomNotFound(f"there is no room {room!r} at {address[0]}:{address[1]}; it has {', '.join(rooms)}")
+def _path(given: str | PathLike[str] | None) -> Path | None:
+    return None if given is None else Path(given)

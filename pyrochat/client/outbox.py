@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
@@ -23,6 +23,7 @@ from pyrochat.values.errors import (
     LogProblem,
     NotAMember,
     PyroChatError,
+    RateLimited,
     Refused,
     RoomClosing,
     SendTimeout,
@@ -36,6 +37,7 @@ __all__ = ["Outbox"]
 log = logging.getLogger(__name__)
 
 _AGAIN_SECONDS = 0.1
+_LIMITED_TEXTS = 50
 
 
 class _Sending:
@@ -58,16 +60,20 @@ class _Sending:
 class Outbox:
     """Sends for one chat, in a thread that starts with the first send."""
 
-    def __init__(self, session: ClientSession, replica: Replica, reading: Reading) -> None:
+    def __init__(
+        self, session: ClientSession, replica: Replica, reading: Reading, on_notice: Callable[[str], None]
+    ) -> None:
         self._session = session
         self._replica = replica
         self._reading = reading
+        self._on_notice = on_notice
         # Ordered in time, so that the index of keys in the log grows at its end.
         self._client_id = f"{time.time_ns() // 1_000_000:011x}{secrets.token_hex(6)}"
         self._changed = threading.Condition()  # guards what follows
         self._waiting: deque[_Sending] = deque()
         self._counter = 0
         self._mark_due: float | None = None
+        self._most_texts = MAX_BATCH_TEXTS  # in one call; fewer while the room limits us
         self._telling = False  # the mark is on its way
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -100,12 +106,16 @@ class Outbox:
 
     def mark(self) -> None:
         """The read mark has moved: tell the room soon, unless an answer does."""
-        delay = min(max(self._replica.member_count / 1000, 0.03), 1.0)
+        if self._mark_due is not None:
+            return
         with self._changed:
             if self._mark_due is None and not self._closing:
-                self._mark_due = time.monotonic() + delay
+                self._mark_due = time.monotonic() + self._mark_delay()
                 self._start()
                 self._changed.notify_all()
+
+    def _mark_delay(self) -> float:
+        return min(max(self._replica.member_count / 1000, 0.03), 1.0)
 
     @property
     def pending(self) -> int:
@@ -161,7 +171,15 @@ class Outbox:
                     self._changed.notify_all()
 
     def _mark_is_due(self) -> bool:
-        return self._mark_due is not None and (self._closing or time.monotonic() >= self._mark_due)
+        if self._mark_due is None or self._closing:
+            return self._closing and self._mark_due is not None
+        now = time.monotonic()
+        if now < self._mark_due:
+            return False
+        again = self._reading.told_at + self._mark_delay()  # deliveries keep coming, and their answers tell it
+        if now < again:
+            self._mark_due = again
+        return now >= again
 
     def _next_group(self) -> list[_Sending]:
         group: list[_Sending] = []
@@ -169,7 +187,7 @@ class Outbox:
         for sending in self._waiting:
             count += len(sending.texts)
             size += sending.size
-            if group and (count > MAX_BATCH_TEXTS or size > MAX_BATCH_BYTES):
+            if group and (count > self._most_texts or size > MAX_BATCH_BYTES):
                 break
             sending.begun = True
             group.append(sending)
@@ -184,6 +202,11 @@ class Outbox:
                     self._post([sending])
                 return
             self._finish(group, error)
+        except RateLimited as error:  # they stay where they are, and go out again in smaller groups
+            if self._most_texts == MAX_BATCH_TEXTS:
+                self._on_notice(f"the room limits what you send ({error}): the rest waits, and goes out by itself")
+            self._most_texts = _LIMITED_TEXTS
+            time.sleep(min(error.retry_seconds, _AGAIN_SECONDS * 10))
         except ChatClosed:
             self.give_up()
         except PyroChatError as error:
@@ -193,6 +216,8 @@ class Outbox:
             self._finish(group, PyroChatError(f"internal error: {error!r}"))
         else:
             self._finish(group, None)
+            if not self._waiting:
+                self._most_texts = MAX_BATCH_TEXTS
 
     def _post_together(self, group: list[_Sending]) -> None:
         texts = [text for sending in group for text in sending.texts]

@@ -7,6 +7,7 @@ somebody else wrote in between.
 from __future__ import annotations
 
 import threading
+import time
 
 from pyrochat.client.replica import Replica
 from pyrochat.values.rules import fold
@@ -23,6 +24,7 @@ class Reading:
         self._mutex = threading.Lock()
         self._mark = 0
         self._told = 0
+        self.told_at = 0.0  # seconds of the monotonic clock
 
     @property
     def mark(self) -> int:
@@ -49,6 +51,7 @@ class Reading:
         """The mark, for an answer or a call that carries it to the room."""
         mark = self.mark
         self._told = max(self._told, mark)
+        self.told_at = time.monotonic()
         return mark
 
     def forget_told(self) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from pyrochat.core.columns import MessageColumns
+from pyrochat.client.deliveries import Delivery, Marks
 from pyrochat.core.digests import digest_after
 from pyrochat.core.views import Views
 from pyrochat.values.errors import InvalidArgument
@@ -16,6 +16,7 @@ from pyrochat.values.rules import fold
 __all__ = ["Replica"]
 
 _LOOK_SECONDS = 3600.0
+_MOST_NEW_MARKS = 10_000
 
 
 class Replica:
@@ -32,36 +33,47 @@ class Replica:
         self._origin: bytes | None = None
         self._proved: tuple[int, bytes] = (0, b"")  # an id, and the chain's digest there
         self._seal: tuple[int, str] | None = None  # the room's last seal, and the id that it is on
-        self._columns = MessageColumns(room)
+        self._messages: list[Message] = []
         self._views = Views()
         self._marks: dict[str, tuple[int, int]] = {}
+        self._new_marks: list[Marks] = []  # not yet in `_marks`: few ever ask
+        self._new_marks_count = 0
+        self._followers: list[Callable[[], None]] = []
 
     @property
     def end(self) -> int:
         """The id of the last message here; 0 while there is none."""
-        return len(self._columns)
+        return len(self._messages)
 
-    def extend(self, wire_messages: Sequence[Sequence[object]], marks: Sequence[Sequence[object]]) -> None:
+    def extend(self, delivery: Delivery) -> None:
         """Take in a delivery. What is here already is passed over; raises InvalidArgument for a gap."""
+        messages, changes, marks = delivery
         with self.changed:
-            end = self.end
-            first = wire_messages[0][0] if wire_messages and wire_messages[0] else None
-            known = end + 1 - first if isinstance(first, int) and first <= end else 0
-            self._columns.extend(wire_messages[known:])
-            self._views.apply(self._columns.changes(end))
-            for name, delivered, read in marks:
-                if not (isinstance(name, str) and isinstance(delivered, int) and isinstance(read, int)):
-                    raise InvalidArgument("not a mark: expected [name, delivered, read]")
-                self._marks[fold(name)] = (delivered, read)
+            end = len(self._messages)
+            if messages:
+                first = messages[0].id
+                if first > end + 1:
+                    raise InvalidArgument(f"message {first} can't follow message {end}")
+                self._messages += messages if first == end + 1 else messages[end + 1 - first :]
+                self._views.apply(changes if first == end + 1 else [m for m in changes if m.id > end])
+            if marks:
+                self._new_marks.append(marks)
+                self._new_marks_count += len(marks)
+                if self._new_marks_count > _MOST_NEW_MARKS:
+                    self._take_marks()
             self.changed.notify_all()
+        for follower in self._followers:
+            follower()
 
     def get(self, id: int) -> Message:
         """Message *id*; raises IndexError where it is not here."""
-        return self._columns.get(id)
+        if not 1 <= id <= len(self._messages):
+            raise IndexError(id)
+        return self._messages[id - 1]
 
     def slice(self, after: int, upto: int | None = None) -> list[Message]:
         """The messages with ``after < id <= upto`` (None: the end)."""
-        return self._columns.slice(after, self.end if upto is None else upto)
+        return self._messages[max(after, 0) : upto]
 
     # -- the chain of digests: computed when somebody asks -------------------------------------------------
 
@@ -88,7 +100,7 @@ class Replica:
             assert self._origin is not None
             start, digest = self._proved if self._proved[0] <= id else (0, self._origin)
             for row in range(start + 1, id + 1):
-                digest = digest_after(digest, self._columns.get(row))
+                digest = digest_after(digest, self._messages[row - 1])
             if id > self._proved[0]:
                 self._proved = (id, digest)
             return digest
@@ -108,7 +120,19 @@ class Replica:
     def marks(self) -> dict[str, tuple[int, int]]:
         """``name: (delivered, read)`` of everybody present, as last told by the room."""
         with self.changed:
+            self._take_marks()
             return {name: self._marks.get(fold(name), (0, 0)) for name in self._views.present}
+
+    def _take_marks(self) -> None:
+        for marks in self._new_marks:
+            for name, delivered, read in marks:
+                self._marks[fold(str(name))] = (delivered, read)  # type: ignore[assignment]
+        self._new_marks.clear()
+        self._new_marks_count = 0
+
+    def follow(self, follower: Callable[[], None]) -> None:
+        """Call *follower* after each delivery, in the thread that delivers: it has to be quick."""
+        self._followers.append(follower)
 
     def wait(self, condition: Callable[[], bool], timeout: float | None = None) -> bool:
         """Wait until *condition* holds; False where it does not within *timeout* seconds."""

@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 
 from pyrochat.client.callback import Callback
+from pyrochat.client.credentials import Credentials
+from pyrochat.client.finding import Finder
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.pyro.callbacks import CallbackServer, Served
@@ -23,13 +25,15 @@ from pyrochat.values.errors import (
     LogLost,
     LogProblem,
     PyroChatError,
+    RateLimited,
     Refused,
     RoomUnreachable,
     ServerFull,
-    VersionMismatch,
+    TooManyAttempts,
+    UntrustedServer,
     WaitTimeout,
 )
-from pyrochat.values.protocol import CALLBACK_OBJECT, PROTOCOL_VERSION, Timing, room_object
+from pyrochat.values.protocol import CALLBACK_OBJECT, Timing
 
 __all__ = ["CLOSED", "CONNECTED", "RECONNECTING", "REFUSED", "ClientSession"]
 
@@ -43,25 +47,22 @@ CLOSED = "closed"
 CALL_SECONDS = 10.0
 FIRST_BACKOFF_SECONDS = 0.05
 MOST_BACKOFF_SECONDS = 2.0
-
-Address = tuple[str, int]
+_PATIENT_ATTEMPTS = 4
 
 
 class ClientSession:
     """Keeps one client in one room.
 
-    find: looks up the room, anew for each connection; returns ``(address, room's name)``. on_state:
-    called with ``(state, reason)`` whenever the state changes, in whichever thread that happens.
+    finder: looks up the room, anew for each connection. on_state: called with ``(state, reason)`` whenever the state changes, in whichever thread that happens.
     on_notice: called with what the room says beside the log.
     """
 
     def __init__(
-        self, name: str, secret: str, find: Callable[[], tuple[Address, str]], replica: Replica, reading: Reading,
+        self, credentials: Credentials, finder: Finder, replica: Replica, reading: Reading,
         on_state: Callable[[str, str], None], on_notice: Callable[[str], None], timing: Timing,
     ) -> None:  # fmt: skip
-        self._name = name
-        self._secret = secret
-        self._find = find
+        self._credentials = credentials
+        self._finder = finder
         self._replica = replica
         self._reading = reading
         self._on_state = on_state
@@ -80,28 +81,30 @@ class ClientSession:
 
     def open(self) -> int:
         """Join; returns the log's end as it was then. Raises what keeps us out."""
+        for _ in range(_PATIENT_ATTEMPTS):
+            try:
+                return self._connect()
+            except TooManyAttempts:  # somebody else at our address mistypes
+                time.sleep(1.0)
         return self._connect()
 
     def _connect(self) -> int:
-        address, room = self._find()
-        handshake = {"name": self._name, "version": PROTOCOL_VERSION, "secret": self._secret}
+        place = self._finder.find()
         resume = None
         if self._session_id is not None:
-            handshake["session"] = self._session_id
             end = self._replica.end
             proof = self._replica.proof()
             resume = [self._session_id, self._replica.log_id, end, self._replica.digest(end).hex(), proof]
         with contextlib.ExitStack() as undo:
-            remote = RemoteObject(address, room_object(room), handshake, timeout=CALL_SECONDS)
+            remote, server_key = self._credentials.enter(place, self._session_id, CALL_SECONDS)
             undo.callback(remote.close)
-            _check_version(remote.greeting)
             joined = remote.call("join", None, resume)
             match joined:
                 case [str(session_id), str(log_id), int(tail)]:
                     pass
                 case _:
                     raise RoomUnreachable("the room's answer to join() makes no sense: is it a PyroChat server?")
-            line = RemoteObject(address, room_object(room), handshake | {"session": session_id}, timeout=CALL_SECONDS)
+            line, _ = self._credentials.enter(place, session_id, CALL_SECONDS)
             undo.callback(line.close)
 
             def lost(reason: str) -> None:
@@ -121,6 +124,7 @@ class ClientSession:
                 case [int(), int(read), str(origin)]:
                     self._reading.advance(min(read, tail))
                     self._replica.begin_chain(bytes.fromhex(origin))
+            self._finder.remember(place, server_key, remote.certificate)
             with self._changed:
                 if self.state == CLOSED:
                     raise ChatClosed("the chat has been left")
@@ -205,7 +209,13 @@ class ClientSession:
                 self._connect()
             except ChatClosed:
                 return
-            except (ServerFull, LogLost) as error:  # may change, by somebody's doing
+            except (
+                ServerFull,
+                TooManyAttempts,
+                RateLimited,
+                UntrustedServer,
+                LogLost,
+            ) as error:  # may change, by somebody's doing
                 self._tell_reason(str(error))
             except (Refused, LogProblem) as error:
                 with self._changed:
@@ -257,12 +267,3 @@ class ClientSession:
         with self._changed:
             self._drop()
         self._tell_state(CLOSED, "")
-
-
-def _check_version(greeting: object) -> None:
-    version = greeting.get("version") if isinstance(greeting, dict) else None
-    if version != PROTOCOL_VERSION:
-        raise VersionMismatch(
-            f"the server speaks version {version} of PyroChat's protocol, this client {PROTOCOL_VERSION}: "
-            "upgrade the older one"
-        )

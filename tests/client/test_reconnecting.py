@@ -9,9 +9,14 @@ import pytest
 
 import pyrochat
 from pyrochat import Chat, ChatClosed, OtherLog, RoomUnreachable, SendTimeout, Server, VersionMismatch, WaitTimeout
-from pyrochat.pyro.daemon import Daemon, expose, take_callers_socket
-from pyrochat.pyro.remote import shut_down
-from pyrochat.values.protocol import PROTOCOL_VERSION
+from pyrochat.pyro.connection import Connection, shut_down
+from pyrochat.pyro.daemon import Daemon, caller, take_callers_socket
+from pyrochat.pyro.dispatch import expose
+from pyrochat.room.chatroom import ServerObject
+from pyrochat.room.door import Access, Door
+from pyrochat.room.names import Names
+from pyrochat.room.registry import Registry
+from pyrochat.trust.keys import Key
 from tests.support import Running, changes, eventually, texts
 
 Join = Callable[..., Chat]
@@ -159,6 +164,9 @@ class DroppingRoom:
     def rooms(self) -> list[str]:
         return ["lobby"]
 
+    def prove(self, signature: str, password_proof: None) -> None:
+        caller().identity, caller().trusted = "somebody", True
+
     def join(self, callback_uri: None, resume: None) -> list[object]:
         return ["session", "log", 0]
 
@@ -168,12 +176,10 @@ class DroppingRoom:
         raise no_answer
 
 
-def test_a_connection_that_is_dropped_instead_of_welcomed_is_not_waited_for() -> None:
+def test_a_connection_that_is_dropped_instead_of_welcomed_is_not_waited_for(tmp_path: Path) -> None:
     """A server that is being stopped may do that; who waits is away for as long."""
-    greeting = {"version": PROTOCOL_VERSION}
-    daemon = Daemon(
-        "localhost", 0, greet=lambda connection, data: ("somebody", greeting), bid_farewell=lambda who: None
-    )
+    door = Door(Registry(tmp_path), Names(), Key.made(), b"", Access())
+    daemon = Daemon("localhost", 0, greet=door.greet, bid_farewell=door.bid_farewell)
     daemon.register(DroppingRoom(), "pyrochat.server")
     daemon.register(DroppingRoom(), "pyrochat.lobby")
     accepting = Running(daemon.requestLoop)
@@ -239,6 +245,12 @@ def test_a_server_of_another_version_is_refused_in_one_line(
     server: Server, joined: Join, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whichever of the two is older: the client looks at the server's version, as the server looks at its."""
-    monkeypatch.setattr(server._daemon, "_greet", lambda connection, data: ("nobody", {"version": 99}))
+
+    def greet(connection: Connection, data: object) -> object:
+        connection.settled, connection.identity = True, "nobody"
+        return {"version": 99}
+
+    monkeypatch.setattr(server._daemon, "_greet", greet)
+    monkeypatch.setattr(ServerObject, "rooms", expose(lambda self: ["lobby"]))
     with pytest.raises(VersionMismatch, match="the server speaks version 99"):
         joined("Ana")

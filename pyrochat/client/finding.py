@@ -1,0 +1,130 @@
+"""Where a room is, and what its server has to show there."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Protocol
+
+from pyrochat.client.known import KnownServer, KnownServers
+from pyrochat.pyro.naming import NameServer
+from pyrochat.pyro.remote import RemoteObject, parse_address
+from pyrochat.pyro.tls import ClientTls
+from pyrochat.trust.certificates import fingerprint
+from pyrochat.values.errors import PyroChatError, RoomNotFound
+from pyrochat.values.protocol import DEFAULT_PORT, SERVER_OBJECT, room_object
+from pyrochat.values.rules import fold
+
+__all__ = ["Address", "AtAddress", "ByNameServer", "Finder", "Place"]
+
+_TIMEOUT_SECONDS = 10.0
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A room as it was found. room: its own spelling. tls: what its certificate has to be, None for a plain port.
+
+    known_as: under which name its server is remembered, None where it need not be. server_key: the key
+    that the server has to have, None for any.
+    """
+
+    address: Address
+    room: str
+    tls: ClientTls | None
+    known_as: str | None
+    server_key: bytes | None
+
+
+class Finder(Protocol):
+    """Looks a room up, anew for each connection."""
+
+    def find(self) -> Place:
+        """Where the room is now; raises what keeps it from being found."""
+
+    def remember(self, place: Place, server_key: bytes, certificate: bytes) -> None:
+        """The server at *place* has shown *server_key*, and *certificate* (DER; empty without TLS)."""
+
+
+class _Remembering:
+    """What both ways of finding share: demands that come from what the user said, and from what is known."""
+
+    def __init__(self, known: KnownServers, tls: ClientTls | None) -> None:
+        self._known = known
+        self._tls = tls
+
+    def _demands(self, known: KnownServer | None) -> ClientTls | None:
+        said = self._tls
+        if said is not None and (said.fingerprint is not None or said.ca is not None):
+            return said
+        if known is not None and known.fingerprint:
+            own = said or ClientTls()
+            return ClientTls(bytes.fromhex(known.fingerprint), None, own.certificate, own.key)
+        return said
+
+    def remember(self, place: Place, server_key: bytes, certificate: bytes) -> None:
+        """See `Finder`."""
+        if place.known_as is not None:
+            before = self._known.get(place.known_as)
+            shown = before.fingerprint if before is not None and before.key == server_key.hex() else ""
+            if place.tls is not None and place.tls.fingerprint is not None:
+                shown = fingerprint(certificate).hex()
+            self._known.remember(place.known_as, KnownServer(server_key.hex(), shown))
+
+
+class AtAddress(_Remembering):
+    """A room at ``host:port``. Its server is remembered where its certificate is pinned. Raises InvalidArgument."""
+
+    def __init__(self, at: str, room: str, known: KnownServers, tls: ClientTls | None) -> None:
+        super().__init__(known, tls)
+        self._address = parse_address(at, DEFAULT_PORT)
+        self._room = room
+
+    def find(self) -> Place:
+        """See `Finder`."""
+        host, port = self._address
+        known_as = f"{host}:{port}"
+        tls = self._demands(self._known.get(known_as))
+        pinned = tls is not None and tls.fingerprint is not None
+        spelling = _spelling_at(self._address, self._room, tls)
+        return Place(self._address, spelling, tls, known_as if pinned else None, None)
+
+
+class ByNameServer(_Remembering):
+    """A room that the name server knows. Anyone can rewrite that, so the room's server is remembered by its key."""
+
+    def __init__(self, room: str, known: KnownServers, tls: ClientTls | None) -> None:
+        super().__init__(known, tls)
+        self._room = room
+
+    def find(self) -> Place:
+        """See `Finder`."""
+        nameserver = NameServer()
+        prefix = room_object("")
+        entries = nameserver.entries(prefix)
+        for name, address in entries.items():
+            spelling = name.removeprefix(prefix)
+            if name != SERVER_OBJECT and fold(spelling) == fold(self._room):
+                known_as = f"{fold(spelling)} by {nameserver}"
+                known = self._known.get(known_as)
+                key = bytes.fromhex(known.key) if known else None
+                if self._tls is not None and self._tls.fingerprint is not None:
+                    key = None  # the user says which server it is now
+                return Place(address, spelling, self._demands(known), known_as, key)
+        rooms = sorted(name.removeprefix(prefix) for name in entries if name != SERVER_OBJECT)
+        known_rooms = f"it knows {', '.join(rooms)}" if rooms else "it knows no room: start one with pyrochat-server"
+        raise RoomNotFound(f"the name server at {nameserver} knows no room {self._room!r}; {known_rooms}")
+
+
+def _spelling_at(address: Address, room: str, tls: ClientTls | None) -> str:
+    server = RemoteObject(address, SERVER_OBJECT, "hello", timeout=_TIMEOUT_SECONDS, tls=tls)
+    with contextlib.closing(server):
+        answer = server.call("rooms")
+    rooms = [str(name) for name in answer] if isinstance(answer, list) else []
+    for name in rooms:
+        if fold(name) == fold(room):
+            return name
+    if not rooms:
+        raise PyroChatError(f"{address[0]}:{address[1]} is no PyroChat server")
+    raise RoomNotFound(f"there is no room {room!r} at {address[0]}:{address[1]}; it has {', '.join(rooms)}")
