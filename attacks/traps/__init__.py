@@ -1,0 +1,24 @@
+"""The traps: what strangers and hostile members try, and the refusal that each has to meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from attacks.target import Target
+from attacks.wire import CLOSED
+
+__all__ = ["GONE", "Trap"]
+
+GONE = rf"{CLOSED}|cut off"
+
+
+@dataclass(frozen=True, slots=True)
+class Trap:
+    """One attack. refusal: a pattern that its outcome has to match. most_mib: how much the server may grow."""
+
+    name: str
+    attack: Callable[[Target], str]
+    refusal: str
+    most_mib: float = 10.0
+    tls: bool = False

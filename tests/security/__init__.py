@@ -1,0 +1,1 @@
+"""Tests of what strangers, and members, must not be able to do."""

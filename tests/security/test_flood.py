@@ -1,0 +1,147 @@
+"""Members that send as fast as they can are told to slow down, and the others hardly notice."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from Pyro5.api import BatchProxy
+
+from attacks.wire import Stranger, call_frame
+from pyrochat import Chat, Server
+from pyrochat.core.rates import Rate
+from pyrochat.room import limiter as limiter_module
+from pyrochat.trust.keys import Key
+from pyrochat.values.protocol import SERVER_OBJECT
+from tests.support import QUICK, Running, address_of, bare, eventually, together
+
+RATE = 5.0  # messages a second, 50 at once
+Host = Callable[..., Server]
+GENEROUS_SECONDS = 5.0
+
+
+@pytest.fixture
+def server(host_lobby: Host, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """A server that lets each member send 50 messages at once, and 5 a second; who asks for too much rests briefly."""
+    monkeypatch.setattr(limiter_module, "MOST_REST_SECONDS", 0.01)
+    return host_lobby(timing=QUICK, rate=RATE)
+
+
+def flood(server: Server, name: str, method: str, *arguments: object, calls: int = 90) -> Counter[str]:
+    """How often the room said what."""
+    answers: Counter[str] = Counter()
+    with Stranger(address_of(server)) as member:
+        member.greet(name)
+        for _ in range(calls):
+            reply = member.ask(call_frame(method, *arguments))
+            answers[reply.text if reply.is_refusal else "served"] += 1
+    return answers
+
+
+def limited(answers: Counter[str]) -> int:
+    return sum(count for said, count in answers.items() if said.startswith("rate-limited: "))
+
+
+def test_a_flood_of_posts_is_limited(server: Server) -> None:
+    answers = flood(server, "flood", "post", "x")
+    assert 50 <= answers["served"] < 85
+    assert limited(answers) == 90 - answers["served"]
+
+
+def test_a_flood_of_large_batches_is_limited(server: Server) -> None:
+    answers = flood(server, "flood", "post_many", ["x"] * 1000, calls=10)
+    assert answers["served"] == 1
+    assert limited(answers) == 9
+
+
+def test_calls_in_a_batch_count_each(server: Server) -> None:
+    with bare(server, "flood") as proxy:
+        batch = BatchProxy(proxy)
+        for _ in range(200):
+            batch.post("x")
+        with pytest.raises(PermissionError, match="rate-limited: "):
+            list(batch())
+        assert len(proxy.history()) < 190
+
+
+def test_joining_and_leaving_is_limited(server: Server) -> None:
+    with Stranger(address_of(server)) as member:
+        member.greet("flood")
+        said = [member.ask(call_frame(method)).text for _ in range(100) for method in ("join", "leave")]
+    assert any(text.startswith("rate-limited: ") for text in said)
+
+
+def test_several_connections_of_one_member_share_its_rate(server: Server) -> None:
+    key = Key.made()
+
+    def post() -> int:
+        served = 0
+        with Stranger(address_of(server)) as member:
+            member.prove("flood", key)
+            for _ in range(60):
+                served += not member.ask(call_frame("post", "x")).is_refusal
+        return served
+
+    assert sum(map(int, together([post] * 4))) < 200  # type: ignore[call-overload]
+
+
+def test_the_others_go_on(server: Server, joined: Callable[..., Chat]) -> None:
+    erick, igor = joined("Erick"), joined("Igor")
+    floods = [
+        Running(lambda n=n, call=call: flood(server, f"flood{n}", *call, calls=70))
+        for n, call in enumerate([("post", "x"), ("post_many", ["x"] * 1000), ("join",), ("history",)])
+    ]
+    for number in range(5):
+        sent = erick.send(f"message {number}", timeout=GENEROUS_SECONDS)
+        assert igor.wait_for(sent.id, GENEROUS_SECONDS).text == f"message {number}"
+    for each in floods:
+        each.result()
+
+
+def test_who_was_limited_may_send_again_later(server: Server) -> None:
+    with Stranger(address_of(server)) as member:
+        member.greet("flood")
+        assert any(member.ask(call_frame("post", "x")).is_refusal for _ in range(100))
+        eventually(lambda: not member.ask(call_frame("post", "again")).is_refusal, 5, "limited for ever")
+
+
+def test_wrong_signatures_keep_nobody_out(server: Server, joined: Callable[..., Chat]) -> None:
+    key = Key.made()
+
+    def forge() -> None:
+        for _ in range(30):
+            with Stranger(address_of(server)) as forger:
+                forger.apply("forger", key)
+                assert "proof-wrong" in forger.ask(call_frame("prove", "00" * 64)).text
+
+    floods = [Running(forge) for _ in range(4)]
+    assert joined("Erick").send("hi", timeout=GENEROUS_SECONDS).text == "hi"
+    for each in floods:
+        each.result()
+
+
+def test_a_limited_member_holds_no_worker(server: Server) -> None:
+    with contextlib.ExitStack() as stack:
+        crowd = [stack.enter_context(Stranger(address_of(server))).greet(f"m{n}") for n in range(30)]
+        for member in crowd:
+            member.send(call_frame("post_many", ["x"] * 60) * 20)
+        late = stack.enter_context(Stranger(address_of(server))).greet("late")
+        assert not late.ask(call_frame("members")).is_refusal
+
+
+@pytest.mark.parametrize("bucket", ["MEMBERS_TIME", "STRANGERS_TIME"])
+def test_who_uses_up_the_servers_time_is_not_read_from_for_a_while(
+    host_lobby: Host, monkeypatch: pytest.MonkeyPatch, bucket: str
+) -> None:
+    monkeypatch.setattr(limiter_module, bucket, Rate(0.000_1, 0.000_1))
+    monkeypatch.setattr(limiter_module, "MOST_REST_SECONDS", 3600.0)
+    server = host_lobby(timing=QUICK)
+    with Stranger(address_of(server)) as asking:
+        asking.greet("asking" if bucket == "MEMBERS_TIME" else None)
+        answers = Running(lambda: [asking.ask(call_frame("rooms", object_id=SERVER_OBJECT)) for _ in range(1000)])
+        eventually(lambda: server._daemon.transportServer._resting, 5, "it is served on")  # type: ignore[union-attr]
+        assert not answers.is_done
+    with contextlib.suppress(Exception):
+        answers.result()

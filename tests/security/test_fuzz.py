@@ -1,0 +1,78 @@
+"""Mutated frames at a server and at a client's callback connection; ``python -m attacks fuzz`` sends many more."""
+
+from __future__ import annotations
+
+import logging
+import random
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from attacks.fuzzed_client import serve
+from attacks.fuzzing import Fuzzer, server_connections
+from attacks.mutations import Mutator, frames_to_callbacks, frames_to_rooms
+from attacks.wire import Stranger, call_frame
+from pyrochat import Chat, Server
+from pyrochat.pyro import workers as workers_module
+from pyrochat.values.protocol import CALLBACK_OBJECT
+from tests.support import Running, address_of, eventually
+
+FRAMES = 1500
+SEEDS = [1, 2]
+
+
+def fuzz(fuzzer: Fuzzer) -> None:
+    """Let *fuzzer* send all that it has."""
+    fuzzer.run()
+    if fuzzer.error is not None:
+        raise fuzzer.error
+    assert fuzzer.sent == FRAMES
+    assert fuzzer.outcomes["answered"] > FRAMES / 20  # it gets beyond the header
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_server_withstands_mutated_frames(
+    server: Server, joined: Callable[..., Chat], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    seed: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(workers_module, "SPARE_WORKER_SECONDS", 0.05)
+    erick = joined("Erick")
+    transport = server._daemon.transportServer  # type: ignore[union-attr]
+    before = transport.connection_count
+    fuzz(Fuzzer(server_connections(address_of(server)), frames_to_rooms(), seed, FRAMES))
+    eventually(lambda: transport.connection_count == before)
+    eventually(lambda: not [t for t in threading.enumerate() if t.name.startswith("pyrochat-worker")])
+    assert erick.send("still here", timeout=10).text == "still here"
+    assert erick.verify()
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
+
+
+@pytest.fixture
+def callback_port() -> Iterator[int]:
+    """Where a client's callbacks are served."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serving = Running(lambda: serve(listening))
+        yield int(listening.getsockname()[1])
+        listening.shutdown(socket.SHUT_RDWR)
+    serving.result()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_callback_connection_withstands_mutated_frames(
+    callback_port: int, caplog: pytest.LogCaptureFixture, seed: int
+) -> None:
+    address = ("127.0.0.1", callback_port)
+    fuzz(Fuzzer(lambda chance: Stranger(address, timeout=5.0), frames_to_callbacks(), seed, FRAMES))
+    with Stranger(address) as room:
+        message = [1, "lobby", "Erick", "hi", 1_700_000_000_000_000, "chat", None]
+        assert room.ask(call_frame("deliver", [message], [], object_id=CALLBACK_OBJECT)).value == [1, 0]
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
+
+
+def test_the_same_seed_makes_the_same_frames() -> None:
+    one, other = (Mutator(frames_to_rooms(), random.Random(7)) for _ in range(2))
+    made = [one.next() for _ in range(500)]
+    assert made == [other.next() for _ in range(500)]
+    assert len(set(made)) > 450

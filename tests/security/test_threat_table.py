@@ -1,0 +1,19 @@
+"""docs/security.md names a test for every threat, and the tests are there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+HERE = Path(__file__).parent
+NAMED = re.compile(r"`(test_\w+\.py)::(test_\w+)`")
+
+
+def test_every_threat_has_a_test_that_is_there() -> None:
+    text = (HERE.parents[1] / "docs" / "security.md").read_text().partition("## Threats and their tests")[2]
+    rows = [row for row in text.splitlines() if row.startswith("| ") and "---" not in row][1:]
+    named = [NAMED.search(row) for row in rows]
+    assert len(rows) > 20
+    assert all(named), "a threat without a test"
+    missing = [m[0] for m in named if m and f"def {m[2]}(" not in (HERE / m[1]).read_text()]
+    assert missing == []
