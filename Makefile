@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test style types tests coverage clean setup faults soak
+.PHONY: run test style types tests coverage clean setup faults soak attacks bench bench-quick
 .SILENT: run setup $(READY)
 
 run: setup
@@ -47,3 +47,23 @@ faults: setup
 
 soak: setup
 	$(BIN)/python -m faults run --seconds $$(( $(MINUTES) * 60 ))
+
+# What strangers and members could try, against a real server; see docs/security.md.
+attacks: setup
+	$(BIN)/python -m attacks run
+	$(BIN)/python -m attacks hold
+	$(BIN)/python -m attacks fuzz --frames 100000
+	$(BIN)/python -m attacks flood
+
+# PyroChat beside what people would use instead; the results are in benchmarks/results.
+BENCH_READY := $(VENV)/.bench-ready
+
+bench: $(BENCH_READY)
+	$(BIN)/python -m benchmarks $(BENCH_OPTIONS)
+
+bench-quick: $(BENCH_READY)
+	$(BIN)/python -m benchmarks --quick $(BENCH_OPTIONS)
+
+$(BENCH_READY): $(READY) benchmarks/install.sh
+	PYTHON=$(BIN)/python benchmarks/install.sh
+	touch $@

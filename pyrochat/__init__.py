@@ -20,9 +20,11 @@ from pyrochat.hosting import host
 from pyrochat.room.server import Server
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.errors import (
+    Banned,
     BatchTooLarge,
     CannotHost,
     ChatClosed,
+    GuestsRefused,
     InvalidArgument,
     InvalidInput,
     InvalidName,
@@ -40,16 +42,21 @@ from pyrochat.values.errors import (
     NameServerRefused,
     NameTaken,
     OtherLog,
+    ProofWrong,
     PyroChatError,
+    RateLimited,
     Refused,
     RoomNotFound,
     RoomUnreachable,
     SendTimeout,
     ServerFull,
+    TooManyAttempts,
     Unavailable,
     UnknownMessage,
+    UntrustedServer,
     VersionMismatch,
     WaitTimeout,
+    WrongPassword,
 )
 from pyrochat.values.message import Message
 from pyrochat.values.protocol import Timing
@@ -58,11 +65,13 @@ from pyrochat.values.verification import Verification
 __version__ = "0.1.0"
 
 __all__ = [
+    "Banned",
     "BatchTooLarge",
     "CannotHost",
     "Chat",
     "ChatClosed",
     "Confirmations",
+    "GuestsRefused",
     "InvalidArgument",
     "InvalidInput",
     "InvalidName",
@@ -82,7 +91,9 @@ __all__ = [
     "NameServerRefused",
     "NameTaken",
     "OtherLog",
+    "ProofWrong",
     "PyroChatError",
+    "RateLimited",
     "Refused",
     "RoomNotFound",
     "RoomUnreachable",
@@ -90,11 +101,14 @@ __all__ = [
     "Server",
     "ServerFull",
     "Timing",
+    "TooManyAttempts",
     "Unavailable",
     "UnknownMessage",
+    "UntrustedServer",
     "Verification",
     "VersionMismatch",
     "WaitTimeout",
+    "WrongPassword",
     "host",
     "join",
 ]

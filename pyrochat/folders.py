@@ -1,16 +1,13 @@
-"""Where PyroChat keeps things for a user, and the secret that proves to be the same client."""
+"""Where PyroChat keeps things for a user."""
 
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 import platformdirs
 
-from pyrochat.values.errors import Unavailable
-
-__all__ = ["client_secret", "config_folder", "data_folder"]
+__all__ = ["config_folder", "data_folder", "key_file", "known_servers_file"]
 
 
 def config_folder() -> Path:
@@ -23,30 +20,11 @@ def data_folder() -> Path:
     return Path(os.environ.get("PYROCHAT_DATA") or platformdirs.user_data_path("pyrochat", appauthor=False))
 
 
-def client_secret() -> str:
-    """This user's secret, 64 hexadecimal digits, made on first use with mode 0600.
+def key_file() -> Path:
+    """Where this user's private key is."""
+    return config_folder() / "key.pem"
 
-    Raises Unavailable where the configuration folder can't be used.
-    """
-    path = config_folder() / "secret"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh = path.with_name(f".secret-{secrets.token_hex(8)}")
-        if not path.exists():
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_hex(32))
-            try:
-                os.link(fresh, path)  # whoever is first wins, whole
-            except FileExistsError:
-                pass
-            finally:
-                fresh.unlink()
-        secret = path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unavailable(
-            f"can't use {path} ({error}): set PYROCHAT_CONFIG_DIR to a folder that you can write"
-        ) from None
-    if len(secret) < 32:
-        raise Unavailable(f"{path} is no secret: remove it, and a new one is made")
-    return secret
+
+def known_servers_file() -> Path:
+    """Where it stands which servers this user knows."""
+    return config_folder() / "known_servers.json"

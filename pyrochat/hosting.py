@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
+from pyrochat.core.rates import DEFAULT_RATE, rate_of
 from pyrochat.folders import data_folder
+from pyrochat.room.door import Access
 from pyrochat.room.server import Server
 from pyrochat.values.protocol import DEFAULT_ROOM, Timing
 
@@ -20,14 +22,25 @@ def host(
     port: int = 0,
     nameserver: bool = True,
     timing: Timing | None = None,
+    password: str | None = None,
+    guests: bool = True,
+    rate: float = DEFAULT_RATE,
+    tls: bool = False,
 ) -> Server:
     """Serve *room* (or several) on loopback in threads of this process, until the server is closed.
 
     data: the folder for the logs; None is the user's data folder. port: 0 takes any free one; `at` of
     the returned server says which. nameserver: register the room, and start a name server where none
     answers; without it, members join with ``at=server.at``.
+    password: who has not got it neither joins nor reads. guests: whether clients without a key may come.
+    rate: messages a second that one member may send, in bursts of ten times as many; 0 sets no limit.
+    tls: speak TLS, with a certificate that is made and kept in *data*; members join with
+    ``fingerprint=server.fingerprint``.
     Raises CannotHost, LogInUse, LogUnreadable, NameServerRefused, InvalidRoomName.
     """
     rooms = [room] if isinstance(room, str) else list(room)
     folder = data_folder() if data is None else Path(data)
-    return Server(rooms, folder, port=port, nameserver=nameserver, timing=timing)
+    return Server(
+        rooms, folder, port=port, nameserver=nameserver, timing=timing,
+        access=Access(password, guests), rate=rate_of(rate), tls=tls,
+    )  # fmt: skip

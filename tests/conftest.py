@@ -14,7 +14,7 @@ from pyrochat import Chat, Server
 from pyrochat.room import multicast
 from tests.support import QUICK, eventually
 
-SHARED_THREAD = "pyrochat-callbacks"  # one for the process, however many chats it has had
+SHARED_THREADS = ("pyrochat-callbacks", "pyrochat-handlers")  # for the process, however many chats it has had
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def no_thread_left() -> Iterator[None]:
     yield
 
     def left() -> list[str]:
-        return [t.name for t in threading.enumerate() if t not in before and t.name != SHARED_THREAD]
+        return [t.name for t in threading.enumerate() if t not in before and t.name not in SHARED_THREADS]
 
     eventually(lambda: not left(), 5, f"threads are left: {left()}")
 
@@ -75,7 +75,7 @@ def server(host_lobby: Callable[..., Server]) -> Server:
 def joined(config_dir: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Chat]]:
     """Joins the server's room; all leave at the end.
 
-    ``joined("Erick", client="other")`` comes with another secret, as from another machine.
+    ``joined("Erick", client="other")`` comes with another key, as from another machine.
     """
     chats: list[Chat] = []
 

@@ -4,26 +4,41 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from pyrochat.client.chat import Chat
 from pyrochat.client.joining import join
+from pyrochat.commands.access import PasswordFileOption, PasswordOption, given_password
 from pyrochat.commands.shell import DONE, FAILED, end_on_signals, make_app, run_app
 from pyrochat.terminal.lines import JsonLines, PlainLines
 from pyrochat.terminal.plain import PlainClient, input_groups, write_line, write_status
 from pyrochat.terminal.progress import ProgressBar
 from pyrochat.terminal.prompt import run_prompt
+from pyrochat.values.errors import WrongPassword
 from pyrochat.values.protocol import DEFAULT_ROOM
 
-__all__ = ["AtOption", "JsonOption", "PlainOption", "RoomOption", "chat_in_terminal", "join_with_progress", "run"]
+__all__ = [
+    "AtOption",
+    "FingerprintOption",
+    "JsonOption",
+    "PlainOption",
+    "RoomOption",
+    "chat_in_terminal",
+    "join_with_progress",
+    "run",
+]
 
 RoomOption = Annotated[str, typer.Option(help="The room to join.")]
 AtOption = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="Where the room's server is; default: ask the name server.")
 ]
 PlainOption = Annotated[bool, typer.Option("--plain", help="Lines instead of an interactive screen.")]
+FingerprintOption = Annotated[
+    str | None, typer.Option(metavar="HEX", help="The certificate that the server has to show; needed once.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 
 
@@ -33,15 +48,30 @@ def client(
     at: AtOption = None,
     plain: PlainOption = False,
     json: JsonOption = False,
+    ask_password: PasswordOption = False,
+    password_file: PasswordFileOption = None,
+    fingerprint: FingerprintOption = None,
+    tls_ca: Annotated[Path | None, typer.Option(help="Authorities (PEM) that vouch for the server instead.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Your own certificate (PEM), if the server wants one.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
 ) -> int:
     """Chat in a room. Type to send; /help lists the commands."""
-    return chat_in_terminal(join_with_progress(name, room, at), plain=plain, json=json)
+    chat = join_with_progress(
+        name, room, at, password=given_password(ask_password, password_file), fingerprint=fingerprint,
+        tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key,
+    )  # fmt: skip
+    return chat_in_terminal(chat, plain=plain, json=json)
 
 
-def join_with_progress(name: str, room: str, at: str | None) -> Chat:
-    """Join with a progress bar for a long history; what is shown is confirmed by the client itself."""
-    with ProgressBar(f"history of {room}") as progress:
-        return join(name, room, at, progress=progress)
+def join_with_progress(name: str, room: str, at: str | None, **options: Any) -> Chat:
+    """Join with a progress bar for a long history; *options* as `join` takes them."""
+    try:
+        with ProgressBar(f"history of {room}") as progress:
+            return join(name, room, at, progress=progress, **options)
+    except WrongPassword:
+        if options.get("password") is not None or not sys.stdin.isatty():
+            raise
+    return join_with_progress(name, room, at, **options | {"password": given_password(True, None)})
 
 
 def chat_in_terminal(chat: Chat, *, plain: bool, json: bool) -> int:

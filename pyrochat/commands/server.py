@@ -13,12 +13,18 @@ from typing import Annotated
 
 import typer
 
+from pyrochat.commands.access import PasswordFileOption, PasswordOption, given_password
 from pyrochat.commands.dashboard import Dashboard
 from pyrochat.commands.maintenance import back_up_room, verify_rooms
+from pyrochat.commands.registry import app as registry_app
 from pyrochat.commands.shell import DONE, end_on_signals, make_app, run_app
+from pyrochat.core.rates import DEFAULT_RATE, rate_of
 from pyrochat.folders import data_folder
+from pyrochat.pyro.tls import ServerTls
+from pyrochat.room.door import Access
 from pyrochat.room.server import Server
 from pyrochat.terminal.progress import ProgressBar
+from pyrochat.trust.certificates import expired_at
 from pyrochat.values.errors import CannotHost, InvalidArgument
 from pyrochat.values.protocol import DEFAULT_PORT, DEFAULT_ROOM, Timing
 
@@ -56,8 +62,26 @@ def server(
         float, typer.Option(help="Seconds without an answer until a client is lost.")
     ] = _TIMING.silent_seconds,
     grace: Annotated[float, typer.Option(help="Seconds that a lost client has to come back.")] = _TIMING.grace_seconds,
+    ask_password: PasswordOption = False,
+    password_file: PasswordFileOption = None,
+    guests: Annotated[bool, typer.Option("--guests/--no-guests", help="Let clients in that have no key.")] = True,
+    rate: Annotated[
+        float, typer.Option(help="Messages a second that one member may send; 0: no limit.")
+    ] = DEFAULT_RATE,
+    burst: Annotated[float | None, typer.Option(help="Messages at once; default: what 10 s make.")] = None,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Encrypt; makes and keeps a certificate if none is given.")
+    ] = False,
+    tls_cert: Annotated[Path | None, typer.Option(help="Your own certificate (PEM), with its chain.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
+    tls_client_ca: Annotated[
+        Path | None, typer.Option(help="Clients have to show a certificate of these authorities (PEM).")
+    ] = None,
 ) -> int:
-    """Host chat rooms until it is told to end (Ctrl-C, SIGTERM)."""
+    """Host chat rooms until it is told to end (Ctrl-C, SIGTERM).
+
+    pyrochat-server names --help: which name belongs to which key, freeing names, banning.
+    """
     rooms = room or [DEFAULT_ROOM]
     folder = data_folder() if data is None else data
     if verify or expect:
@@ -66,6 +90,8 @@ def server(
         if len(rooms) > 1:
             raise InvalidArgument("--backup copies one room: name it with --room")
         return back_up_room(folder, rooms[0], backup)
+    access = Access(given_password(ask_password, password_file), guests)
+    shown_tls = _tls(tls, tls_cert, tls_key, tls_client_ca)
     descriptors = raise_descriptor_limit()
     interactive = sys.stdout.isatty() and sys.stderr.isatty()
     logging.basicConfig(
@@ -79,6 +105,7 @@ def server(
         serving = Server(
             rooms, folder, host=listen, port=port, advertise=shown, timing=Timing(beat, silence, grace),
             descriptor_limit=descriptors, accept_loss=accept_loss, progress=progress,
+            access=access, rate=rate_of(rate, burst), tls=shown_tls,
         )  # fmt: skip
     with serving:
         _announce(serving, open_to_others=not listen.startswith(_LOOPBACK))
@@ -86,17 +113,33 @@ def server(
     return DONE
 
 
+def _tls(on: bool, certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | bool:
+    """What the server shows: nothing, a certificate that it makes itself, or the given one."""
+    if certificate is None:
+        if key is not None or client_ca is not None:
+            raise InvalidArgument("--tls-key and --tls-client-ca go with a certificate of your own: give --tls-cert")
+        return on
+    return ServerTls(certificate, key or certificate, client_ca)
+
+
 def _announce(serving: Server, open_to_others: bool) -> None:
     if serving.started_nameserver:
         print(f"no name server answered: started one at {serving.started_nameserver}", flush=True)
     for name in serving.rooms:
         print(f"room {name!r} ready at {serving.uri(name)}", flush=True)
-    if open_to_others:
-        print(f"others join with: pyrochat-client NAME --room {serving.rooms[0]} --at {serving.at}", flush=True)
-        print(
-            f"warning: whoever can reach port {serving.port} can join and read; nothing is encrypted",
-            file=sys.stderr, flush=True,
-        )  # fmt: skip
+    secure = f" --fingerprint {serving.fingerprint}" if serving.fingerprint else ""
+    if open_to_others or secure:
+        room = "" if serving.rooms[0] == DEFAULT_ROOM else f" --room {serving.rooms[0]}"
+        print(f"others join with: pyrochat-client NAME{room} --at {serving.at}{secure}", flush=True)
+    expired = expired_at(serving.certificate) if serving.certificate else None
+    if expired:
+        _warn(f"the certificate is not valid (limit: {expired:%Y-%m-%d %H:%M} UTC): members will refuse it")
+    if open_to_others and not secure:
+        _warn(f"nothing is encrypted: whoever can listen on the way to port {serving.port} can read (see --tls)")
+
+
+def _warn(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr, flush=True)
 
 
 def serve_until_signal(serving: Server, dashboard: Dashboard | None = None) -> None:
@@ -143,4 +186,4 @@ def _address_in_the_network() -> str:
 
 def run() -> None:
     """The console script."""
-    run_app(make_app(server), "pyrochat-server")
+    run_app(make_app(server), "pyrochat-server", {"names": registry_app})

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import NoReturn
 
 import typer
 
+from pyrochat.terminal.text import visible
 from pyrochat.values.errors import InvalidInput, PyroChatError
 
 __all__ = ["end_on_signals", "make_app", "run_app"]
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
+_MOST_CHARACTERS = 2000  # of an error: some of it may be what a stranger has sent
 
 Command = Callable[..., object]
 
@@ -27,13 +29,20 @@ def make_app(command: Command) -> typer.Typer:
     return app
 
 
-def run_app(app: typer.Typer, program: str) -> NoReturn:
-    """Run *app* and exit: 0 done, 1 it could not be done, 2 wrong usage; errors as one line."""
+def run_app(app: typer.Typer, program: str, groups: Mapping[str, typer.Typer] | None = None) -> NoReturn:
+    """Run *app* and exit: 0 done, 1 it could not be done, 2 wrong usage; errors as one line.
+
+    groups: command lines of their own, each behind a first word.
+    """
+    arguments = sys.argv[1:]
+    if groups and arguments[:1] and arguments[0] in groups:
+        app, program = groups[arguments[0]], f"{program} {arguments.pop(0)}"
+        arguments = arguments or ["--help"]
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = app(prog_name=program, standalone_mode=False)
+        code = app(arguments, prog_name=program, standalone_mode=False)
     except typer.TyperException as error:
         _complain(program, f"{error.format_message()} (see {program} --help)")
         code = WRONG_USAGE
@@ -57,7 +66,7 @@ def run_app(app: typer.Typer, program: str) -> NoReturn:
 
 
 def _complain(program: str, text: str) -> None:
-    print(f"{program}: {' '.join(text.split())}", file=sys.stderr)
+    print(f"{program}: {visible(' '.join(text.split()))[:_MOST_CHARACTERS]}", file=sys.stderr)
 
 
 def end_on_signals(end: Callable[[], object]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pyrochat.client.chat import Chat
 from pyrochat.terminal.commands import Command, answer, parse
 from pyrochat.terminal.lines import Lines
+from pyrochat.terminal.text import visible
 from pyrochat.values.errors import InvalidText, PyroChatError, RoomUnreachable
 from pyrochat.values.message import Message
 from pyrochat.values.rules import MAX_TEXT_BYTES, checked_text
@@ -151,4 +152,4 @@ def write_line(line: str) -> None:
 def write_status(line: str) -> None:
     """Write to standard error."""
     with contextlib.suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print(visible(line), file=sys.stderr, flush=True)

@@ -19,6 +19,7 @@ from pyrochat.client.chat import Chat
 from pyrochat.terminal.commands import COMMANDS
 from pyrochat.terminal.lines import PlainLines
 from pyrochat.terminal.plain import PlainClient
+from pyrochat.terminal.text import visible
 
 __all__ = ["run_prompt"]
 
@@ -58,7 +59,7 @@ def _print_line(line: str) -> None:
 
 
 def _print_status(line: str) -> None:
-    print_formatted_text(FormattedText([("ansibrightblack italic", f"-- {line}")]))
+    print_formatted_text(FormattedText([("ansibrightblack italic", f"-- {visible(line)}")]))
 
 
 class _Words(Completer):

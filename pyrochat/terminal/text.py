@@ -6,6 +6,7 @@ the reading direction, or hide a part of itself. Here all that shows as what it 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 __all__ = ["visible"]
@@ -16,13 +17,19 @@ _JOINERS = "\u200c\u200d"
 _EMOJI_SELECTOR = "\ufe0f"
 _CONTROL_PICTURES = 0x2400
 _DELETE_PICTURE = "␡"
+_SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"  # they choose between shapes of the character before
+_SELECTOR = re.compile(f"[{_SELECTORS}]")
+# Unicode calls these printable, and they show as nothing.
+_HIDDEN = re.compile(f"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0{_SELECTORS}]")
+_SELECTABLE = ("So", "Sk", "Sm", "Po", "Pd", "Lo")
+_KEYCAPS = "0123456789#*"
 
 
 def visible(text: str) -> str:
     """*text* on one line: newlines as ``⏎``, control characters as their pictures (``␛``), other
     invisible or direction-changing characters as ``\\u202e``. Joined emoji stay whole."""
-    if text.isprintable():  # no control, format or surrogate characters, no line separators
-        return text
+    if text.isprintable() and not _HIDDEN.search(text):
+        return text  # no control, format or surrogate characters, no line separators
     text = text.replace("\r\n", "\n")
     return "".join(_stand_in(text, index, character) for index, character in enumerate(text))
 
@@ -39,11 +46,27 @@ def _stand_in(text: str, index: int, character: str) -> str:
         return character
     if character in _JOINERS and _is_within_a_word(text, index):
         return character
+    if _HIDDEN.match(character) and not _selects(text, index):
+        return _escaped(code)
     if character == " " or character.isprintable():
         return character
     if unicodedata.category(character) == "Zs":
         return " "  # an unusual space: it looks like one
+    return _escaped(code)
+
+
+def _escaped(code: int) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _selects(text: str, index: int) -> bool:
+    """Whether the character is the one selector of a symbol, an ideograph or a keycap; more could smuggle bytes."""
+    base = text[index - 1 : index] if index else ""
+    if not base or not _SELECTOR.match(text[index]):
+        return False
+    if base.isascii():
+        return text[index] == _EMOJI_SELECTOR and base in _KEYCAPS
+    return unicodedata.category(base) in _SELECTABLE
 
 
 def _is_within_a_word(text: str, index: int) -> bool:

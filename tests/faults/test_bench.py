@@ -20,7 +20,7 @@ def faults(*arguments: str, timeout: float = 90) -> subprocess.CompletedProcess[
 
 
 def test_random_faults_leave_a_clean_history() -> None:
-    done = faults("run", "--seconds", "6", "--seed", "4", "--senders", "4")
+    done = faults("run", "--seconds", "4", "--seed", "4", "--senders", "4")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "seed 4" in done.stdout
     assert "messages acknowledged" in done.stdout

@@ -118,7 +118,7 @@ def test_at_the_end_of_input_what_was_sent_has_been_printed(machine: Machine) ->
 
 
 def test_five_thousand_lines_through_a_pipe_keep_their_order(machine: Machine) -> None:
-    server = machine.server()
+    server = machine.server("--rate", "0")
     watcher = machine.client("watcher", "--at", server.at)
     typed = [f"line {number}" for number in range(5_000)]
     ci = machine.run("pyrochat-client", "ci", typed="\n".join(typed))

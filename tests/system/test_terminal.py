@@ -140,9 +140,9 @@ def test_a_closed_terminal_leaves_the_room(machine: Machine) -> None:
 
 
 def test_a_long_history_shows_its_progress_where_somebody_looks(machine: Machine) -> None:
-    with pyrochat.host("lobby", data=machine.folder / "data", nameserver=False) as server:
+    with pyrochat.host("lobby", data=machine.folder / "data", nameserver=False, rate=0) as server:
         with pyrochat.join("Igor", at=server.at) as igor:
-            for _ in range(20):
+            for _ in range(60):
                 igor.send_many(["x" * 400] * 1_000)
         screen = Screen()
         try:
@@ -151,13 +151,13 @@ def test_a_long_history_shows_its_progress_where_somebody_looks(machine: Machine
                 env={"TERM": "xterm-256color", "COLUMNS": "80"},
             )  # fmt: skip
             screen.wait("history of lobby")
-            screen.wait("/20003")
+            screen.wait("/60003")
             screen.wait("joined room lobby as Ana")
             client.write("done")
             client.wait_line("Ana: done")
             assert client.finish() == 0
             assert client.bodies[-1] == "Ana: done"
-            assert len(client.messages) == 20_004
+            assert len(client.messages) == 60_004
         finally:
             screen.close()
 

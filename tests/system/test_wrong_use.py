@@ -81,7 +81,7 @@ def test_a_name_that_another_client_uses(machine: Machine) -> None:
     assert_one_complaint(other, FAILED, "in use by another client", "choose another name")
 
 
-def test_a_secret_that_cannot_be_kept(machine: Machine) -> None:
+def test_a_key_that_cannot_be_kept(machine: Machine) -> None:
     server = machine.server()
     (machine.folder / "file").write_text("")
     client = machine.run("pyrochat-client", "Ana", "--at", server.at, env={"PYROCHAT_CONFIG_DIR": "file/config"},
@@ -144,9 +144,9 @@ def test_an_unknown_command_in_a_pipe_is_said_and_no_failure(machine: Machine) -
 
 OLD_CLIENT = """
 import sys
-import pyrochat.client.session as session
+import pyrochat.client.credentials as credentials
 from pyrochat.commands.client import run
-session.PROTOCOL_VERSION += 1
+credentials.PROTOCOL_VERSION += 1
 sys.argv[0] = "pyrochat-client"
 run()
 """

@@ -1,0 +1,81 @@
+"""``pyrochat-server names``: which name belongs to which key; freeing and banning names."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pyrochat.folders import data_folder
+from pyrochat.room.registry import Registry
+from pyrochat.trust.keys import shown
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True,
+    context_settings={"auto_envvar_prefix": "PYROCHAT", "help_option_names": ["-h", "--help"]},
+    help="Which name belongs to which key, for all rooms of a server; works while the server runs.",
+)  # fmt: skip
+
+DataOption = Annotated[
+    Path | None, typer.Option(envvar="PYROCHAT_DATA", help="The server's data folder; default: your data folder.")
+]
+_WIDTH = 200  # also in a pipe: a name is shown whole
+
+NameArgument = Annotated[str, typer.Argument(help="The name.")]
+
+
+@contextlib.contextmanager
+def _registry(data: Path | None) -> Iterator[Registry]:
+    with contextlib.closing(Registry(data_folder() if data is None else data)) as registry:
+        yield registry
+
+
+@app.command("list")
+def list_names(data: DataOption = None) -> None:
+    """List all names, with their keys."""
+    with _registry(data) as registry:
+        entries = registry.entries()
+    if not entries:
+        print("no name belongs to a key yet")
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "key", "since", ""):
+        table.add_column(heading, no_wrap=True)
+    for entry in entries:
+        since = f"{datetime.fromtimestamp(entry.since_us / 1e6):%Y-%m-%d %H:%M}"
+        key = shown(entry.key) if entry.key else "-"
+        table.add_row(Text(entry.name), key, since, "banned" if entry.banned else "")
+    Console(width=_WIDTH).print(table)
+
+
+@app.command("remove")
+def remove(name: NameArgument, data: DataOption = None) -> None:
+    """Free a name, because its key was lost: it belongs to the next key that uses it."""
+    with _registry(data) as registry:
+        registry.remove(name)
+    print(f"{name} is free: it belongs to the next key that uses it")
+
+
+@app.command("ban")
+def ban(name: NameArgument, data: DataOption = None) -> None:
+    """Ban a name, and the key that it belongs to; whoever is in the room under it is shown out."""
+    with _registry(data) as registry:
+        registry.ban(name)
+    print(f"{name} is banned, and its key under any name")
+
+
+@app.command("unban")
+def unban(name: NameArgument, data: DataOption = None) -> None:
+    """Take a ban back."""
+    with _registry(data) as registry:
+        registry.unban(name)
+    print(f"{name} is no longer banned")
