@@ -29,7 +29,7 @@ types: setup
 	$(BIN)/mypy
 
 tests: setup
-	$(BIN)/pytest
+	$(BIN)/pytest -n 3 --dist worksteal
 
 coverage: setup
 	$(BIN)/pytest --cov --cov-report=term-missing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import ssl
 import struct
@@ -31,6 +32,7 @@ __all__ = [
     "frame",
     "greeting",
     "packed",
+    "unused_name",
     "unverified",
 ]
 
@@ -39,6 +41,7 @@ CLOSED = "closed without a word"
 PATIENCE_SECONDS = 20.0
 _HEADER = struct.Struct(protocol._header_format)
 _MOST_ANSWER_BYTES = 64 << 20
+_numbers = itertools.count(1)
 
 
 class Attacked(Exception):
@@ -108,10 +111,17 @@ class Stranger:
     """A raw connection. A context manager."""
 
     def __init__(
-        self, address: tuple[str, int], tls: bool = False, timeout: float = PATIENCE_SECONDS, room: int = 0
+        self,
+        address: tuple[str, int],
+        tls: bool = False,
+        timeout: float = PATIENCE_SECONDS,
+        room: int = 0,
+        source: str = "",
     ) -> None:
-        """*room*: bytes that the kernel keeps for us while we don't read; 0: as many as it likes."""
+        """*room*: bytes that the kernel keeps for us while we don't read; 0: as many as it likes. source: our address."""
         self.sock = socket.socket()
+        if source:
+            self.sock.bind((source, 0))
         self.sock.settimeout(timeout)
         if room:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
@@ -219,6 +229,11 @@ class Stranger:
                 return None
             data += chunk
         return bytes(data)
+
+
+def unused_name() -> str:
+    """One that no earlier attack has had: what a server still holds against that one does not count for this one."""
+    return f"hostile{next(_numbers)}"
 
 
 def unverified() -> ssl.SSLContext:

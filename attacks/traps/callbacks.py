@@ -14,7 +14,7 @@ from Pyro5.serializers import MarshalSerializer
 
 from attacks.target import Target
 from attacks.traps import GONE, Trap
-from attacks.wire import Attacked, Hung, Stranger, bomb, call_frame, frame, packed
+from attacks.wire import Attacked, Hung, Stranger, bomb, call_frame, frame, packed, unused_name
 from pyrochat.pyro.serializers import MSGPACK, SERPENT
 
 __all__ = ["TRAPS", "Callback", "shake_hands"]
@@ -96,7 +96,7 @@ def _at(uri: str) -> Callable[[Target], str]:
     def attack(target: Target) -> str:
         with target.stranger() as member:
             begun = time.monotonic()
-            member.greet("hostile").send(call_frame("join", uri))
+            member.greet(unused_name()).send(call_frame("join", uri))
             said = member.outcome()
             took = time.monotonic() - begun
             return said if took < 8 else f"only after {took:.0f} s: {said}"
@@ -107,7 +107,7 @@ def _at(uri: str) -> Callable[[Target], str]:
 def _refused_at_join(behave: Callable[[Stranger], None]) -> Callable[[Target], str]:
     def attack(target: Target) -> str:
         with Callback(behave) as callback, target.stranger() as member:
-            member.greet("hostile").send(call_frame("join", callback.uri))
+            member.greet(unused_name()).send(call_frame("join", callback.uri))
             return member.outcome()
 
     return attack
@@ -118,7 +118,7 @@ def _dropped(behave: Callable[[Stranger], None]) -> Callable[[Target], str]:
 
     def attack(target: Target) -> str:
         with Callback(behave) as callback, target.stranger() as member:
-            reply = member.greet(f"caller{time.monotonic_ns() % 10**9}").ask(call_frame("join", callback.uri))
+            reply = member.greet(unused_name()).ask(call_frame("join", callback.uri))
             if reply.is_refusal:
                 raise Attacked(f"not joined: {reply.text}")
             callback.over.wait(40.0)

@@ -6,7 +6,7 @@ from Pyro5 import core, protocol
 
 from attacks.target import Target
 from attacks.traps import Trap
-from attacks.wire import CLOSED, LOBBY, Attacked, Stranger, call_frame, frame, greeting
+from attacks.wire import CLOSED, LOBBY, Attacked, Stranger, call_frame, frame, greeting, unused_name
 from pyrochat.pyro.serializers import MSGPACK, SERPENT, encode_value
 from pyrochat.trust.keys import Key
 from pyrochat.values.protocol import SERVER_OBJECT
@@ -91,7 +91,7 @@ def _refused(stranger: Stranger, code: str) -> str:
 def _private(target: Target) -> str:
     said = ""
     with target.stranger() as member:
-        member.greet("hostile")
+        member.greet(unused_name())
         for method in _PRIVATE:
             member.send(call_frame(method))
             said = member.outcome()
@@ -107,7 +107,7 @@ def _batch(calls: list[object], flags: int = protocol.FLAGS_BATCH) -> bytes:
 
 def _large_batch(target: Target) -> str:
     with target.stranger() as member:
-        member.greet("hostile").send(_batch([["members", [], {}]] * 20_000))
+        member.greet(unused_name()).send(_batch([["members", [], {}]] * 20_000))
         return _batch_outcome(member)
 
 

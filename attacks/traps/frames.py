@@ -12,7 +12,7 @@ from Pyro5.serializers import MarshalSerializer
 
 from attacks.target import Target
 from attacks.traps import GONE, Trap
-from attacks.wire import CLOSED, LOBBY, Stranger, bomb, call_frame, frame, greeting, unverified
+from attacks.wire import CLOSED, LOBBY, Stranger, bomb, call_frame, frame, greeting, unused_name, unverified
 from pyrochat.pyro.serializers import MSGPACK, SERPENT
 
 __all__ = ["PATIENT", "TLS", "TRAPS"]
@@ -38,7 +38,7 @@ def _later(data: Callable[[], bytes]) -> Callable[[Target], str]:
 
     def attack(target: Target) -> str:
         with target.stranger() as member:
-            member.greet("hostile").send(data())
+            member.greet(unused_name()).send(data())
             return member.outcome()
 
     return attack

@@ -9,7 +9,7 @@ from Pyro5 import protocol
 
 from attacks.target import Target
 from attacks.traps import Trap
-from attacks.wire import LOBBY, call_frame, frame, greeting, packed
+from attacks.wire import LOBBY, call_frame, frame, greeting, packed, unused_name
 from pyrochat.pyro.serializers import JSON, MSGPACK, SERPENT
 
 __all__ = ["TRAPS"]
@@ -51,7 +51,7 @@ def _argument(serializer: int, value: Callable[[], bytes]) -> Callable[[Target],
 
     def attack(target: Target) -> str:
         with target.stranger() as member:
-            member.greet("hostile").send(frame(protocol.MSG_INVOKE, _CALLS[serializer](value()), serializer))
+            member.greet(unused_name()).send(frame(protocol.MSG_INVOKE, _CALLS[serializer](value()), serializer))
             return member.outcome()
 
     return attack
@@ -89,7 +89,7 @@ def _classes(target: Target) -> str:
                 stranger.send(greeting(place))
                 said = stranger.outcome()
         with target.stranger() as member:
-            member.greet("hostile")
+            member.greet(unused_name())
             calls = [("post", evil), ("post_many", [evil]), ("post_many", evil), ("history", evil), ("join", evil),
                      ("join", None, evil), ("attach", evil, 0), ("mark_read", evil), ("post", "x", evil)]  # fmt: skip
             for method, *arguments in calls:
@@ -115,7 +115,7 @@ def _lone_surrogates(target: Target) -> str:
         ("prove", [bad]), (bad, []),
     ]  # fmt: skip
     with target.stranger() as member:
-        member.greet("hostile")
+        member.greet(unused_name())
         for method, arguments in calls:
             call = {"object": LOBBY, "method": method, "params": arguments, "kwargs": {}}
             member.send(_in_json(protocol.MSG_INVOKE, call))
@@ -132,7 +132,7 @@ def _in_json(kind: int, value: object) -> bytes:
 def _huge_integers(target: Target) -> str:
     said = ""
     with target.stranger() as member:
-        member.greet("hostile")
+        member.greet(unused_name())
         for number in (b"0x" + b"f" * 60_000, b"1e400", b"-0x" + b"f" * 60_000):
             for call in (
                 b"'history', [%s]",

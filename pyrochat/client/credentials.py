@@ -12,6 +12,7 @@ from pyrochat.trust.keys import PUBLIC_KEY_BYTES, Key, shown, verifies
 from pyrochat.trust.proofs import NONCE_BYTES, Meeting, new_nonce, password_key
 from pyrochat.values.errors import UntrustedServer, VersionMismatch, WrongPassword
 from pyrochat.values.protocol import PROTOCOL_VERSION, room_object
+from pyrochat.values.rules import decoded_hex
 
 __all__ = ["Credentials"]
 
@@ -64,9 +65,7 @@ class Credentials:
         if not wanted:
             return None
         if self.password is None:
-            raise WrongPassword(
-                "this room has a password: give it with --password, --password-file or PYROCHAT_PASSWORD"
-            )
+            raise WrongPassword.missing()
         return meeting.password_proof(password_key(self.password, meeting.server_key)).hex()
 
 
@@ -79,10 +78,7 @@ def _check_version(version: object) -> None:
 
 
 def _bytes(answer: dict[str, object], field: str, size: int) -> bytes:
-    try:
-        found = bytes.fromhex(str(answer.get(field)))
-    except ValueError:
-        found = b""
-    if len(found) != size:
+    found = decoded_hex(answer.get(field), size)
+    if found is None:
         raise UntrustedServer(f"the server's greeting has no proper {field}: is it a PyroChat server of this version?")
     return found

@@ -14,6 +14,7 @@ import filelock
 
 from pyrochat.trust.files import write_private
 from pyrochat.values.errors import InvalidArgument, Unavailable
+from pyrochat.values.rules import decoded_hex
 
 __all__ = ["KnownServer", "KnownServers"]
 
@@ -79,6 +80,6 @@ class KnownServers:
 
 
 def _digits(value: str) -> str:
-    if len(bytes.fromhex(value)) != _DIGITS // 2:
+    if decoded_hex(value, _DIGITS // 2) is None:
         raise ValueError(f"a key or fingerprint has {_DIGITS} hexadecimal digits")
     return value

@@ -1,4 +1,4 @@
-"""Options that client and server share: passwords, which never stand on the command line."""
+"""Options that client and server share: certificates, and passwords, which never stand on the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from pyrochat.values.errors import InvalidArgument
 
-__all__ = ["PasswordFileOption", "PasswordOption", "given_password"]
+__all__ = ["PasswordFileOption", "PasswordOption", "TlsCertOption", "TlsKeyOption", "given_password"]
 
 PASSWORD_VARIABLE = "PYROCHAT_PASSWORD"
 
@@ -26,6 +26,8 @@ PasswordOption = Annotated[
 PasswordFileOption = Annotated[
     Path | None, typer.Option(help="A private room: the file whose first line is its password.")
 ]
+TlsCertOption = Annotated[Path | None, typer.Option(help="Your own certificate (PEM), with its chain.")]
+TlsKeyOption = Annotated[Path | None, typer.Option(help="Its key (PEM).")]
 
 
 def given_password(ask: bool, file: Path | None) -> str | None:

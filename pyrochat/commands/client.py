@@ -11,7 +11,7 @@ import typer
 
 from pyrochat.client.chat import Chat
 from pyrochat.client.joining import join
-from pyrochat.commands.access import PasswordFileOption, PasswordOption, given_password
+from pyrochat.commands.access import PasswordFileOption, PasswordOption, TlsCertOption, TlsKeyOption, given_password
 from pyrochat.commands.shell import DONE, FAILED, end_on_signals, make_app, run_app
 from pyrochat.terminal.lines import JsonLines, PlainLines
 from pyrochat.terminal.plain import PlainClient, input_groups, write_line, write_status
@@ -52,8 +52,8 @@ def client(
     password_file: PasswordFileOption = None,
     fingerprint: FingerprintOption = None,
     tls_ca: Annotated[Path | None, typer.Option(help="Authorities (PEM) that vouch for the server instead.")] = None,
-    tls_cert: Annotated[Path | None, typer.Option(help="Your own certificate (PEM), if the server wants one.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
 ) -> int:
     """Chat in a room. Type to send; /help lists the commands."""
     chat = join_with_progress(

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from pyrochat.commands.access import PasswordFileOption, PasswordOption, given_password
+from pyrochat.commands.access import PasswordFileOption, PasswordOption, TlsCertOption, TlsKeyOption, given_password
 from pyrochat.commands.dashboard import Dashboard
 from pyrochat.commands.maintenance import back_up_room, verify_rooms
 from pyrochat.commands.registry import app as registry_app
@@ -36,6 +36,19 @@ _TIMING = Timing()
 _LOOPBACK = ("localhost", "127.", "::1")
 
 DataOption = Annotated[Path | None, typer.Option(help="The folder for the logs; default: your data folder.")]
+VerifyOption = Annotated[bool, typer.Option("--verify", help="Say whether the logs are whole, instead of hosting.")]
+ExpectOption = Annotated[
+    str | None, typer.Option(metavar="ID:DIGEST", help="With --verify: what the log has to be at message ID.")
+]
+BackupOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Copy the room's log to FILE, instead of hosting.")
+]
+AcceptLossOption = Annotated[
+    bool, typer.Option("--accept-loss", help="Go on with a log that has lost messages, as another log.")
+]
+ClientCaOption = Annotated[
+    Path | None, typer.Option(help="Clients have to show a certificate of these authorities (PEM).")
+]
 
 
 def server(
@@ -45,18 +58,10 @@ def server(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes any free one.")] = DEFAULT_PORT,
     advertise: Annotated[str | None, typer.Option(help="The host that others reach this server by.")] = None,
     lan: Annotated[bool, typer.Option("--lan", help="Open the rooms and the name server to the network.")] = False,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Say whether the logs are whole, instead of hosting.")
-    ] = False,
-    expect: Annotated[
-        str | None, typer.Option(metavar="ID:DIGEST", help="With --verify: what the log has to be at message ID.")
-    ] = None,
-    backup: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Copy the room's log to FILE, instead of hosting.")
-    ] = None,
-    accept_loss: Annotated[
-        bool, typer.Option("--accept-loss", help="Go on with a log that has lost messages, as another log.")
-    ] = False,
+    verify: VerifyOption = False,
+    expect: ExpectOption = None,
+    backup: BackupOption = None,
+    accept_loss: AcceptLossOption = False,
     beat: Annotated[float, typer.Option(help="Seconds between heartbeats.")] = _TIMING.beat_seconds,
     silence: Annotated[
         float, typer.Option(help="Seconds without an answer until a client is lost.")
@@ -72,11 +77,9 @@ def server(
     tls: Annotated[
         bool, typer.Option("--tls", help="Encrypt; makes and keeps a certificate if none is given.")
     ] = False,
-    tls_cert: Annotated[Path | None, typer.Option(help="Your own certificate (PEM), with its chain.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
-    tls_client_ca: Annotated[
-        Path | None, typer.Option(help="Clients have to show a certificate of these authorities (PEM).")
-    ] = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
+    tls_client_ca: ClientCaOption = None,
 ) -> int:
     """Host chat rooms until it is told to end (Ctrl-C, SIGTERM).
 

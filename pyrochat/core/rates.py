@@ -1,6 +1,6 @@
-"""How much one member may send: a token bucket for each.
+"""How much one member, or one address, may do: a token bucket for each.
 
-The bucket refills at the rate and holds the burst. A call that sends more than the burst passes when the
+A bucket refills at the rate and holds the burst. A call that sends more than the burst passes when the
 bucket is full, and leaves it in debt: large batches are possible, and the rate holds over time.
 """
 
@@ -21,7 +21,7 @@ _MOST_FULL_BUCKETS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """per_second: messages; 0 sets no limit. burst: messages at once."""
+    """per_second: of whatever is counted (messages, seconds of a core, names); 0 sets no limit. burst: at once."""
 
     per_second: float = DEFAULT_RATE
     burst: float = DEFAULT_RATE * _BURST_SECONDS

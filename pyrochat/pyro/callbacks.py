@@ -35,10 +35,7 @@ _MOST_KEPT_BYTES = 1 << 20
 
 
 class _SameAgain:
-    """Reads what a room sends to several members of this process once: all get the same bytes, and these lists.
-
-    With 100 members in one process it saves 3 of 4 µs a message and member.
-    """
+    """Reads what a room sends to several members of this process once: all get the same bytes, and these lists."""
 
     def __init__(self) -> None:
         self._recent: deque[tuple[bytes, int, Call]] = deque(maxlen=4)

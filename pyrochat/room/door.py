@@ -29,13 +29,12 @@ from pyrochat.values.errors import (
     WrongPassword,
 )
 from pyrochat.values.protocol import PROTOCOL_VERSION
-from pyrochat.values.rules import checked_name, checked_password, fold
+from pyrochat.values.rules import checked_name, checked_password, decoded_hex, fold
 
 __all__ = ["Access", "Door"]
 
 WRONG_PASSWORD_SECONDS = 1.0
 NEW_NAMES = Rate(10, 2000)  # from one address: each stays in the registry
-_MOST_WAITING = 64  # addresses; each holds a worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +63,10 @@ class Door:
         self._key = key
         self._certificate = certificate
         self._access = access
-        self._attempts = _Attempts()
         self._password_key = None if access.password is None else password_key(access.password, key.public)
+        self._mutex = threading.Lock()  # guards the next two; by address
         self._newcomers = TokenBuckets(NEW_NAMES)
-        self._newcomers_mutex = threading.Lock()
+        self._guesses = TokenBuckets(Rate(1 / WRONG_PASSWORD_SECONDS, 0))
         self._inside: dict[Identity, Connection] = {}
 
     def greet(self, connection: Connection, data: object) -> object:
@@ -102,9 +101,8 @@ class Door:
         if not self._access.guests:
             raise GuestsRefused("this server takes no guests: come with PyroChat's own client, which has a key")
         if self._access.password is not None:
-            given = hashlib.sha256(str(password).encode(errors="replace")).digest()
-            right = hashlib.sha256(self._access.password.encode()).digest()
-            self._attempts.check(connection, password is not None and hmac.compare_digest(given, right))
+            given = None if password is None else hashlib.sha256(str(password).encode(errors="replace")).digest()
+            self._check_password(connection, given, hashlib.sha256(self._access.password.encode()).digest())
         self._let_in(connection, Identity(name, fold(name)))
 
     def prove(self, connection: Connection, object_id: str, signature: object, password_proof: object) -> None:
@@ -119,10 +117,8 @@ class Door:
         if not verifies(meeting.client_key, _hexadecimal(signature, 64), meeting.for_client()):
             raise ProofWrong("the signature is not your key's on this greeting")
         if self._password_key is not None:
-            given = b"" if password_proof is None else _hexadecimal(password_proof, 32)
-            self._attempts.check(
-                connection, hmac.compare_digest(given, meeting.password_proof(self._password_key)), bool(given)
-            )
+            given = None if password_proof is None else _hexadecimal(password_proof, 32)
+            self._check_password(connection, given, meeting.password_proof(self._password_key))
         identity = Identity(
             meeting.name, fold(meeting.name), meeting.client_key, applicant.session_id, meeting.object_id
         )  # fmt: skip
@@ -141,10 +137,25 @@ class Door:
         connection.identity, connection.trusted = identity, True
 
     def _check_newcomers(self, connection: Connection) -> None:
-        with self._newcomers_mutex:
+        with self._mutex:
             wait = self._newcomers.take(connection.peer_address, 1, time.monotonic())
         if wait:
             raise TooManyAttempts(f"too many new names from your address: try again in {wait:.1f} s")
+
+    def _check_password(self, connection: Connection, given: bytes | None, right: bytes) -> None:
+        """Raise WrongPassword, and then try none from that address for a while, not even the right one."""
+        is_right = given is not None and hmac.compare_digest(given, right)
+        address, now = connection.peer_address, time.monotonic()
+        with self._mutex:
+            wait = self._guesses.charge(address, 0, now)
+            if not wait and given is not None and not is_right:
+                self._guesses.charge(address, 1, now)
+        if wait:
+            raise TooManyAttempts("a wrong password has just come from your address: try again in a second")
+        if given is None:
+            raise WrongPassword.missing()
+        if not is_right:
+            raise WrongPassword("the password is wrong: ask who hosts the room")
 
     def bid_farewell(self, connection: Connection) -> None:
         """*connection* is gone."""
@@ -160,33 +171,6 @@ class Door:
                 connection.hang_up()
 
 
-class _Attempts:
-    """Wrong passwords are answered late, and from each address one at a time."""
-
-    def __init__(self) -> None:
-        self._mutex = threading.Lock()
-        self._waiting: set[str] = set()
-
-    def check(self, connection: Connection, right: bool, given: bool = True) -> None:
-        """Raise WrongPassword, after a while, unless *right*; TooManyAttempts while another one waits for that."""
-        address = connection.peer_address
-        with self._mutex:
-            if address in self._waiting or len(self._waiting) >= _MOST_WAITING:
-                raise TooManyAttempts("a wrong password has just come from your address: try again in a second")
-            if right:
-                return
-            if given:
-                self._waiting.add(address)
-        if given:
-            time.sleep(WRONG_PASSWORD_SECONDS)
-            with self._mutex:
-                self._waiting.discard(address)
-        raise WrongPassword(
-            "the password is wrong: ask who hosts the room" if given
-            else "this room has a password: give it with --password, --password-file or PYROCHAT_PASSWORD"
-        )  # fmt: skip
-
-
 def _check_version(version: object) -> None:
     if version != PROTOCOL_VERSION:
         theirs = version if isinstance(version, int) and abs(version) < 1_000_000 else "another one"
@@ -197,10 +181,7 @@ def _check_version(version: object) -> None:
 
 
 def _hexadecimal(value: object, size: int) -> bytes:
-    try:
-        found = bytes.fromhex(value) if isinstance(value, str) else b""
-    except ValueError:
-        found = b""
-    if len(found) != size:
+    found = decoded_hex(value, size)
+    if found is None:
         raise InvalidArgument(f"{2 * size} hexadecimal digits are expected, for a key, a nonce or a signature")
     return found

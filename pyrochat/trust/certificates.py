@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from pyrochat.values.errors import InvalidArgument
+from pyrochat.values.rules import decoded_hex
 
 __all__ = ["certificate_in_pem", "checked_fingerprint", "expired_at", "fingerprint", "make_certificate"]
 
@@ -65,11 +66,8 @@ def fingerprint(certificate: bytes) -> bytes:
 
 def checked_fingerprint(text: str) -> bytes:
     """A fingerprint as it is printed: 64 hexadecimal digits, colons or not. Raises InvalidArgument."""
-    try:
-        found = bytes.fromhex(text.replace(":", ""))
-    except ValueError:
-        found = b""
-    if len(found) != _FINGERPRINT_BYTES:
+    found = decoded_hex(text.replace(":", ""), _FINGERPRINT_BYTES)
+    if found is None:
         raise InvalidArgument(f"a fingerprint has 64 hexadecimal digits (SHA-256), not {text!r}")
     return found
 

@@ -202,9 +202,14 @@ class WrongPassword(Refused):
 
     code = "wrong-password"
 
+    @classmethod
+    def missing(cls) -> Self:
+        """For somebody who has given none."""
+        return cls("this room has a password: give it with --password, --password-file or PYROCHAT_PASSWORD")
+
 
 class TooManyAttempts(Refused):
-    """Raised when a password is tried while an earlier wrong one from the same address is being answered."""
+    """Raised when a password is tried shortly after a wrong one from the same address."""
 
     code = "too-many-attempts"
 

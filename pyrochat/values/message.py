@@ -106,14 +106,14 @@ class Message(NamedTuple):
 _KINDS: dict[object, str] = {kind: kind for kind in KINDS}
 
 message_of: Callable[[Iterable[Any]], Message] = partial(tuple.__new__, Message)
-"""A message of its seven fields, unchecked: a quarter of the time that `Message(*fields)` takes."""
+"""A message of its seven fields, unchecked."""
 
 
 def messages_from_wire(rows: Sequence[Sequence[object]]) -> list[Message]:
     """The messages for flat lists whose ids follow each other without a gap; names are shared strings.
 
     All or nothing: raises InvalidArgument for a gap, and for what is no message. Works on whole columns,
-    because a newcomer takes in its history here: 0.4 µs a message, against 4 µs one by one.
+    because a newcomer takes in its history here.
     """
     if not rows:
         return []

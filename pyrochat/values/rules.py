@@ -32,6 +32,7 @@ __all__ = [
     "checked_room_name",
     "checked_text",
     "checked_texts",
+    "decoded_hex",
     "fold",
 ]
 
@@ -147,6 +148,15 @@ def checked_password(value: object) -> str | None:
     if not isinstance(value, str) or not value or any("\ud800" <= character <= "\udfff" for character in value):
         raise InvalidArgument("a password has to be valid text (UTF-8), and not empty")
     return value
+
+
+def decoded_hex(value: object, size: int) -> bytes | None:
+    """The *size* bytes that a text of hexadecimal digits stands for; None where it doesn't."""
+    try:
+        found = bytes.fromhex(value) if isinstance(value, str) else b""
+    except ValueError:
+        return None
+    return found if len(found) == size else None
 
 
 def checked_integer(value: object, what: str, least: int, most: int) -> int:

@@ -171,6 +171,23 @@ def test_a_callback_that_never_answers_is_lost(server: Server) -> None:
         assert callback.ended_after is not None
 
 
+def test_a_defect_costs_one_connection(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the watching thread serves a call itself."""
+    transport = server._daemon.transportServer  # type: ignore[union-attr]
+    with Stranger(address_of(server)) as member, monkeypatch.context() as patch:
+        member.greet("unlucky")
+
+        def fail(*_: object) -> None:
+            raise KeyError("a defect")
+
+        patch.setattr(transport.daemon, "is_quick", fail)
+        eventually(lambda: transport._watched(), 5, "a worker has it still")
+        member.send(call_frame("post", "x"))
+        assert member.wait_end() < 10
+    with bare(server, "Erick") as proxy:
+        assert proxy.post("hi")[3] == "hi"
+
+
 def test_an_attack_that_works_is_told(target: Target) -> None:
     with target.stranger() as guest:
         guest.greet("guest").send(call_frame("members"))
