@@ -42,7 +42,7 @@ def test_a_server_withstands_mutated_frames(
     transport = server._daemon.transportServer  # type: ignore[union-attr]
     before = transport.connection_count
     fuzz(Fuzzer(server_connections(address_of(server)), frames_to_rooms(), seed, FRAMES))
-    eventually(lambda: transport.connection_count == before)
+    eventually(lambda: transport.connection_count <= before)
     eventually(lambda: not [t for t in threading.enumerate() if t.name.startswith("pyrochat-worker")])
     assert erick.send("still here", timeout=10).text == "still here"
     assert erick.verify()
