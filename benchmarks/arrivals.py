@@ -24,7 +24,7 @@ class Arrivals:
         self.last_ns = 0
         self.timed: list[tuple[str, int]] = []
 
-    def __call__(self, text: str) -> None:
+    def take(self, text: str) -> None:
         """A text has come."""
         self.last_ns = time.monotonic_ns()
         self.count += 1

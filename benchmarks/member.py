@@ -42,7 +42,7 @@ def main() -> None:
     raise_descriptor_limit()
     peer, count = PEERS[sys.argv[1]], int(sys.argv[2])
     members = [Arrivals() for _ in range(count)]
-    peer.connect_members([int(port) for port in sys.argv[3:]], members)
+    peer.connect_members([int(port) for port in sys.argv[3:]], [member.take for member in members])
     print(json.dumps({"connected": count}), flush=True)
     for line in sys.stdin:
         command = json.loads(line)

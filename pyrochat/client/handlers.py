@@ -1,8 +1,9 @@
 """Handlers: the user's code, called with each message, never in a thread of the network's.
 
 All handlers of a process share one thread as long as they are quick: a message for a hundred members of one
-process wakes one thread and not a hundred (which share one interpreter lock). A handler that keeps the
-others waiting gets a thread of its own, and keeps it: a slow handler delays only itself.
+process wakes one thread and not a hundred (which share one interpreter lock). A handler that keeps the others
+waiting goes on in a thread of its own: a slow handler delays only itself. One that does so again and again always
+has one; for once, it may have been the machine.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ __all__ = ["Handler", "HandlerThreads"]
 log = logging.getLogger("pyrochat")
 
 SLOW_SECONDS = 0.02  # so long the others wait for one
+SLOW_TIMES = 3  # in a row: then it is slow for good
 _AT_ONCE = 512
 
 
@@ -36,9 +38,14 @@ class Handler:
         self._replica = replica
         self._position = after
         self._shown = shown
-        self.slow = False  # this and the next two are for `HandlerThreads`
+        self.times_slow = 0  # this and the next two are for `HandlerThreads`
         self.scheduled = False
         self.late = False  # it has been running for a while: tell what it has been shown at once
+
+    @property
+    def slow(self) -> bool:
+        """Whether it gets a thread of its own at once."""
+        return self.times_slow >= SLOW_TIMES
 
     @property
     def is_behind(self) -> bool:
@@ -76,7 +83,7 @@ class HandlerThreads:
 
     def __init__(self) -> None:
         self._process = os.getpid()
-        self._mutex = threading.Lock()  # guards what follows, and the handlers' `slow` and `scheduled`
+        self._mutex = threading.Lock()  # guards what follows, and the handlers' `times_slow` and `scheduled`
         self._work = threading.Condition(self._mutex)
         self._started = threading.Condition(self._mutex)
         self._ready: deque[Handler] = deque()
@@ -135,6 +142,7 @@ class HandlerThreads:
             with self._mutex:
                 if self._leader is not leader:  # somebody else leads now, and this thread is the handler's own
                     break
+                handler.times_slow = 0
                 handler.scheduled = handler.is_behind
                 if handler.scheduled:
                     self._ready.append(handler)
@@ -161,6 +169,6 @@ class HandlerThreads:
                     continue
                 handler.late = True
                 if self._ready:
-                    handler.slow = True
+                    handler.times_slow += 1
                     self._lead_anew()
                     self._running = None

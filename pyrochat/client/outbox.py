@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.client.session import ClientSession
+from pyrochat.pyro.callbacks import CallbackServer
 from pyrochat.values.errors import (
     ChatClosed,
     InvalidInput,
@@ -72,7 +73,8 @@ class Outbox:
         self._changed = threading.Condition()  # guards what follows
         self._waiting: deque[_Sending] = deque()
         self._counter = 0
-        self._mark_due: float | None = None
+        self._mark_set = False  # an alarm is set, at which the mark is told if nobody has told it by then
+        self._mark_due = False
         self._most_texts = MAX_BATCH_TEXTS  # in one call; fewer while the room limits us
         self._telling = False  # the mark is on its way
         self._closing = False
@@ -106,11 +108,27 @@ class Outbox:
 
     def mark(self) -> None:
         """The read mark has moved: tell the room soon, unless an answer does."""
-        if self._mark_due is not None:
+        if self._mark_set:
             return
         with self._changed:
-            if self._mark_due is None and not self._closing:
-                self._mark_due = time.monotonic() + self._mark_delay()
+            if self._mark_set or self._closing:
+                return
+            self._mark_set = True
+        self._look_later(self._mark_delay())
+
+    def _look_later(self, seconds: float) -> None:
+        CallbackServer.of_this_process().call_later(seconds, self._look_at_mark)
+
+    def _look_at_mark(self) -> None:
+        """The alarm; deliveries may have kept coming, and their answers may have told the mark."""
+        again = self._reading.told_at + self._mark_delay() - time.monotonic()
+        if again > 0:
+            self._look_later(again)
+            return
+        with self._changed:
+            self._mark_set = False
+            if not self._closing and self._reading.untold:
+                self._mark_due = True
                 self._start()
                 self._changed.notify_all()
 
@@ -127,6 +145,9 @@ class Outbox:
         """Wait at most *timeout* seconds for what is waiting, then end; what is left is failed."""
         with self._changed:
             self._closing = True
+            if self._mark_set and self._reading.untold:
+                self._mark_due = True
+                self._start()
             self._changed.notify_all()
             self._changed.wait_for(lambda: not (self._waiting or self._mark_due or self._telling), timeout)
 
@@ -154,14 +175,13 @@ class Outbox:
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._waiting and not self._mark_is_due():
-                    if self._closing and self._mark_due is None:
+                while not self._waiting and not self._mark_due:
+                    if self._closing:
                         return
-                    self._changed.wait(None if self._mark_due is None else max(0.0, self._mark_due - time.monotonic()))
+                    self._changed.wait()
                 group = self._next_group()
-                mark = self._mark_is_due()
-                if mark:
-                    self._mark_due, self._telling = None, True
+                mark, self._mark_due = self._mark_due, False
+                self._telling = mark
             if group:
                 self._post(group)
             if mark:
@@ -169,17 +189,6 @@ class Outbox:
                 with self._changed:
                     self._telling = False
                     self._changed.notify_all()
-
-    def _mark_is_due(self) -> bool:
-        if self._mark_due is None or self._closing:
-            return self._closing and self._mark_due is not None
-        now = time.monotonic()
-        if now < self._mark_due:
-            return False
-        again = self._reading.told_at + self._mark_delay()  # deliveries keep coming, and their answers tell it
-        if now < again:
-            self._mark_due = again
-        return now >= again
 
     def _next_group(self) -> list[_Sending]:
         group: list[_Sending] = []

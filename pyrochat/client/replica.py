@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from pyrochat.client.chunks import Chunks
 from pyrochat.client.deliveries import Delivery, Marks
 from pyrochat.core.digests import digest_after
 from pyrochat.core.views import Views
@@ -33,7 +34,7 @@ class Replica:
         self._origin: bytes | None = None
         self._proved: tuple[int, bytes] = (0, b"")  # an id, and the chain's digest there
         self._seal: tuple[int, str] | None = None  # the room's last seal, and the id that it is on
-        self._messages: list[Message] = []
+        self._messages = Chunks()
         self._views = Views()
         self._marks: dict[str, tuple[int, int]] = {}
         self._new_marks: list[Marks] = []  # not yet in `_marks`: few ever ask
@@ -43,18 +44,18 @@ class Replica:
     @property
     def end(self) -> int:
         """The id of the last message here; 0 while there is none."""
-        return len(self._messages)
+        return self._messages.end
 
     def extend(self, delivery: Delivery) -> None:
         """Take in a delivery. What is here already is passed over; raises InvalidArgument for a gap."""
         messages, changes, marks = delivery
         with self.changed:
-            end = len(self._messages)
+            end = self._messages.end
             if messages:
                 first = messages[0].id
                 if first > end + 1:
                     raise InvalidArgument(f"message {first} can't follow message {end}")
-                self._messages += messages if first == end + 1 else messages[end + 1 - first :]
+                self._messages.append(messages if first == end + 1 else messages[end + 1 - first :])
                 self._views.apply(changes if first == end + 1 else [m for m in changes if m.id > end])
             if marks:
                 self._new_marks.append(marks)
@@ -67,13 +68,11 @@ class Replica:
 
     def get(self, id: int) -> Message:
         """Message *id*; raises IndexError where it is not here."""
-        if not 1 <= id <= len(self._messages):
-            raise IndexError(id)
-        return self._messages[id - 1]
+        return self._messages.get(id)
 
     def slice(self, after: int, upto: int | None = None) -> list[Message]:
         """The messages with ``after < id <= upto`` (None: the end)."""
-        return self._messages[max(after, 0) : upto]
+        return self._messages.slice(after, upto)
 
     # -- the chain of digests: computed when somebody asks -------------------------------------------------
 
@@ -99,8 +98,8 @@ class Replica:
         with self._chain_mutex:
             assert self._origin is not None
             start, digest = self._proved if self._proved[0] <= id else (0, self._origin)
-            for row in range(start + 1, id + 1):
-                digest = digest_after(digest, self._messages[row - 1])
+            for message in self._messages.slice(start, id):
+                digest = digest_after(digest, message)
             if id > self._proved[0]:
                 self._proved = (id, digest)
             return digest

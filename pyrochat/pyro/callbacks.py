@@ -7,6 +7,7 @@ request: a frame is gathered without blocking, and answered when it is whole.
 from __future__ import annotations
 
 import contextlib
+import heapq
 import logging
 import os
 import selectors
@@ -87,6 +88,10 @@ class CallbackServer:
         self.round_ended: Callable[[], None] | None = None
         self._decode = _SameAgain()
         self._orders: deque[Callable[[], None]] = deque()
+        self._alarms_mutex = threading.Lock()  # guards the next two
+        self._alarms: list[tuple[float, int, Callable[[], None]]] = []
+        self._alarm_count = 0
+        self._sleeps_until = 0.0
         self.thread = threading.Thread(target=self._run, name="pyrochat-callbacks", daemon=True)
         self.thread.start()
 
@@ -106,6 +111,15 @@ class CallbackServer:
         """Close *served* without calling its `lost`. Any thread may call this; doesn't wait."""
         self._order(lambda: self._close(served))
 
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call *call* in the serving thread, *seconds* from now. It has to be quick. Any thread may call this."""
+        due = time.monotonic() + seconds
+        with self._alarms_mutex:
+            self._alarm_count += 1
+            heapq.heappush(self._alarms, (due, self._alarm_count, call))
+        if due < self._sleeps_until:
+            self._waker.wake()
+
     def _order(self, order: Callable[[], None]) -> None:
         self._orders.append(order)
         self._waker.wake()
@@ -113,7 +127,7 @@ class CallbackServer:
     def _run(self) -> None:
         next_sweep = time.monotonic() + _SWEEP_SECONDS
         while True:
-            for key, _ in self._selector.select(_SWEEP_SECONDS):
+            for key, _ in self._selector.select(self._idle_seconds()):
                 if key.data is None:
                     self._waker.rest()
                 else:
@@ -123,11 +137,32 @@ class CallbackServer:
             while self._orders:
                 self._orders.popleft()()
             now = time.monotonic()
+            self._sound_alarms(now)
             if now >= next_sweep:
                 # After a suspend of the machine or a SIGSTOP all would look silent: give them one sweep.
                 if now < next_sweep + _SWEEP_SECONDS:
                     self._sweep(now)
                 next_sweep = now + _SWEEP_SECONDS
+
+    def _idle_seconds(self) -> float:
+        """How long there is nothing to do, unless something comes."""
+        now = time.monotonic()
+        self._sleeps_until = now + _SWEEP_SECONDS  # who sets an earlier alarm from now on wakes us
+        with self._alarms_mutex:
+            first = self._alarms[0][0] if self._alarms else self._sleeps_until
+        return max(0.0, min(first - now, _SWEEP_SECONDS))
+
+    def _sound_alarms(self, now: float) -> None:
+        self._sleeps_until = 0.0
+        while True:
+            with self._alarms_mutex:
+                if not self._alarms or self._alarms[0][0] > now:
+                    return
+                _, _, call = heapq.heappop(self._alarms)
+            try:
+                call()
+            except Exception:
+                log.exception("an alarm failed")
 
     def _watch(self, served: Served) -> None:
         try:

@@ -94,10 +94,10 @@ class Transport:
         next_sweep = time.monotonic() + 1.0
         while not self._stopping and loopCondition():
             for key, _ in self._selector.select(_REST_SECONDS if self._resting else 1.0):
-                if key.fileobj is self.sock:
-                    self._accept_all()
-                elif key.fileobj is self._waker:
+                if key.fileobj is self._waker:
                     self._waker.rest()
+                elif key.data is None:
+                    self._accept_all()
                 elif key.data.sock.fileno() >= 0:
                     self._look_at(key.data)
             while self._handed_back:
@@ -118,10 +118,9 @@ class Transport:
         return [key.data for key in self._selector.get_map().values() if isinstance(key.data, Connection)]
 
     def _accept_all(self) -> None:
-        assert self.sock is not None
-        while True:
+        while (listening := self.sock) is not None:
             try:
-                accepted, address = self.sock.accept()
+                accepted, address = listening.accept()
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:

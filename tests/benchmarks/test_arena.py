@@ -1,4 +1,4 @@
-"""The suite in the small, in real processes; where its extra is installed."""
+"""The suite in the small, in real processes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import os
 
 import pytest
 
-for package in ("nats", "redis", "zmq"):
-    pytest.importorskip(package)
-
-from benchmarks.arena import Arena  # noqa: E402
+from benchmarks.arena import Arena
 
 
 @pytest.mark.parametrize("peer", ["pyrochat", "course", "floor"])

@@ -22,7 +22,7 @@ def test_a_timed_text_tells_its_number(number: int) -> None:
 def test_a_member_counts_everything_and_times_what_is_timed() -> None:
     member = Arrivals()
     for text in (*plain_texts(2), timed_text(5)):
-        member(text)
+        member.take(text)
     assert member.count == 3
     assert [text for text, _ in member.timed] == [timed_text(5)]
     assert member.timed[0][1] == member.last_ns
@@ -37,6 +37,6 @@ def test_a_message_has_arrived_when_the_last_member_has_it() -> None:
 
 def test_after_a_reset_nothing_has_come() -> None:
     member = Arrivals()
-    member(timed_text(1))
+    member.take(timed_text(1))
     member.reset()
     assert (member.count, member.timed) == (0, [])

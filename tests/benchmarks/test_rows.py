@@ -1,16 +1,13 @@
-"""Every row of the table is made by some kind of work; where the suite's extra is installed."""
+"""Every row of the table is made by some kind of work."""
 
 from __future__ import annotations
 
 import pytest
 
-for package in ("nats", "redis", "zmq"):
-    pytest.importorskip(package)
-
-from benchmarks.__main__ import WORKS, chosen_works  # noqa: E402
-from benchmarks.contestants import ALL, OTHERS, PEERS  # noqa: E402
-from benchmarks.peers.interface import PROMISES  # noqa: E402
-from benchmarks.report import BOUNDS  # noqa: E402
+from benchmarks.__main__ import WORKS, chosen_works
+from benchmarks.contestants import ALL, OTHERS, PEERS
+from benchmarks.peers.interface import PROMISES
+from benchmarks.report import BOUNDS
 
 
 @pytest.mark.parametrize("row", BOUNDS)
