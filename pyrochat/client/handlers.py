@@ -26,6 +26,7 @@ log = logging.getLogger("pyrochat")
 SLOW_SECONDS = 0.02  # so long the others wait for one
 SLOW_TIMES = 3  # in a row: then it is slow for good
 _AT_ONCE = 512
+_REST_SECONDS = 1.0
 
 
 class Handler:
@@ -70,9 +71,8 @@ class Handler:
                 log.exception("the handler %r failed on message #%d", name, message.id)
         if messages:
             self._position = messages[-1].id
-        last = next((message.id for message in reversed(messages) if message.id not in failed), None)
-        if last is not None:
-            self._shown(last)
+            if shown := [message for message in messages if message.id not in failed] if failed else messages:
+                self._shown(shown[-1].id)
 
 
 class HandlerThreads:
@@ -82,13 +82,13 @@ class HandlerThreads:
     _shared_mutex = threading.Lock()
 
     def __init__(self) -> None:
-        self._process = os.getpid()
         self._mutex = threading.Lock()  # guards what follows, and the handlers' `times_slow` and `scheduled`
         self._work = threading.Condition(self._mutex)
         self._started = threading.Condition(self._mutex)
         self._ready: deque[Handler] = deque()
         self._running: Handler | None = None
-        self._since = 0.0
+        self._since = 0.0  # when it began, or the last one did
+        self._watching = True
         self._leader: object = None
         self._start(self._watch)
         self._lead_anew()
@@ -96,11 +96,17 @@ class HandlerThreads:
     @classmethod
     def of_this_process(cls) -> HandlerThreads:
         """The ones that all chats of this process share; new ones after a fork."""
-        with cls._shared_mutex:
-            if cls._shared is None or cls._shared._process != os.getpid():
-                cls._shared = cls()
-                CallbackServer.of_this_process().round_ended = cls._shared.kick
-            return cls._shared
+        shared = cls._shared
+        if shared is None:
+            with cls._shared_mutex:
+                shared = cls._shared = cls._shared or cls()
+                CallbackServer.of_this_process().round_ended = shared.kick
+        return shared
+
+    @classmethod
+    def forget_after_fork(cls) -> None:
+        """The threads of the parent are not in the child."""
+        cls._shared, cls._shared_mutex = None, threading.Lock()
 
     def wake(self, handler: Handler) -> None:
         """*handler* may have something to do: it is called after the next `kick`. Any thread may call this; quick."""
@@ -135,7 +141,7 @@ class HandlerThreads:
                     self._running = None
                     self._work.wait()
                 handler = self._ready.popleft()
-                if self._running is None:
+                if not self._watching:
                     self._started.notify()
                 self._running, self._since = handler, time.monotonic()
             handler.run()
@@ -159,16 +165,21 @@ class HandlerThreads:
     def _watch(self) -> None:
         """See that nobody waits long for a slow handler."""
         while True:
-            with self._mutex:
-                while self._running is None:
-                    self._started.wait()
             time.sleep(SLOW_SECONDS / 2)
             with self._mutex:
-                handler = self._running
-                if handler is None or time.monotonic() - self._since < SLOW_SECONDS:
+                handler, now = self._running, time.monotonic()
+                if handler is None and now - self._since > _REST_SECONDS:
+                    self._watching = False
+                    self._started.wait()
+                    self._watching = True
+                    continue
+                if handler is None or now - self._since < SLOW_SECONDS:
                     continue
                 handler.late = True
                 if self._ready:
                     handler.times_slow += 1
                     self._lead_anew()
                     self._running = None
+
+
+os.register_at_fork(after_in_child=HandlerThreads.forget_after_fork)

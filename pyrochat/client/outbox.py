@@ -59,7 +59,7 @@ class _Sending:
 
 
 class Outbox:
-    """Sends for one chat, in a thread that starts with the first send."""
+    """Sends for one chat, one call at a time: in the thread of whoever sends, or, while that is busy, in one of its own."""
 
     def __init__(
         self, session: ClientSession, replica: Replica, reading: Reading, on_notice: Callable[[str], None]
@@ -76,7 +76,7 @@ class Outbox:
         self._mark_set = False  # an alarm is set, at which the mark is told if nobody has told it by then
         self._mark_due = False
         self._most_texts = MAX_BATCH_TEXTS  # in one call; fewer while the room limits us
-        self._telling = False  # the mark is on its way
+        self._busy = False  # something is on its way
         self._closing = False
         self._thread: threading.Thread | None = None
         self.acknowledged = 0  # the highest id that the room has given to one of ours
@@ -90,8 +90,17 @@ class Outbox:
                 raise ChatClosed("the chat has been left")
             sending = _Sending(texts, self._new_key() if key is None else key)
             self._waiting.append(sending)
-            self._start()
-            self._changed.notify_all()
+            at_once = timeout is None and not self._busy and len(self._waiting) == 1
+            if at_once:
+                self._busy = True
+            else:
+                self._start()
+                self._changed.notify_all()
+        if at_once:  # in this thread: two changes of threads less on a message's way
+            try:
+                self._post([sending])
+            finally:
+                self._pause()
         if not sending.done.wait(timeout):
             with self._changed:
                 if not sending.begun and sending in self._waiting:
@@ -149,7 +158,7 @@ class Outbox:
                 self._mark_due = True
                 self._start()
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not (self._waiting or self._mark_due or self._telling), timeout)
+            self._changed.wait_for(lambda: not (self._waiting or self._mark_due or self._busy), timeout)
 
     def give_up(self) -> None:
         """Fail what is still waiting: the session has ended."""
@@ -175,20 +184,26 @@ class Outbox:
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._waiting and not self._mark_due:
-                    if self._closing:
+                while self._busy or not (self._waiting or self._mark_due):
+                    if self._closing and not self._busy:
                         return
                     self._changed.wait()
+                self._busy = True
                 group = self._next_group()
                 mark, self._mark_due = self._mark_due, False
-                self._telling = mark
             if group:
                 self._post(group)
             if mark:
                 self._tell_mark()
-                with self._changed:
-                    self._telling = False
-                    self._changed.notify_all()
+            self._pause()
+
+    def _pause(self) -> None:
+        """What was on its way has arrived; if there is more, it is the thread's turn."""
+        with self._changed:
+            self._busy = False
+            if self._waiting or self._mark_due:
+                self._start()
+            self._changed.notify_all()
 
     def _next_group(self) -> list[_Sending]:
         group: list[_Sending] = []

@@ -17,7 +17,7 @@ from pyrochat.values.rules import fold
 __all__ = ["Replica"]
 
 _LOOK_SECONDS = 3600.0
-_MOST_NEW_MARKS = 10_000
+_MOST_NEW_MARKS = 100  # deliveries with marks
 
 
 class Replica:
@@ -38,7 +38,6 @@ class Replica:
         self._views = Views()
         self._marks: dict[str, tuple[int, int]] = {}
         self._new_marks: list[Marks] = []  # not yet in `_marks`: few ever ask
-        self._new_marks_count = 0
         self._followers: list[Callable[[], None]] = []
 
     @property
@@ -56,11 +55,11 @@ class Replica:
                 if first > end + 1:
                     raise InvalidArgument(f"message {first} can't follow message {end}")
                 self._messages.append(messages if first == end + 1 else messages[end + 1 - first :])
-                self._views.apply(changes if first == end + 1 else [m for m in changes if m.id > end])
+                if changes:
+                    self._views.apply(changes if first == end + 1 else [m for m in changes if m.id > end])
             if marks:
                 self._new_marks.append(marks)
-                self._new_marks_count += len(marks)
-                if self._new_marks_count > _MOST_NEW_MARKS:
+                if len(self._new_marks) > _MOST_NEW_MARKS:
                     self._take_marks()
             self.changed.notify_all()
         for follower in self._followers:
@@ -124,10 +123,8 @@ class Replica:
 
     def _take_marks(self) -> None:
         for marks in self._new_marks:
-            for name, delivered, read in marks:
-                self._marks[fold(str(name))] = (delivered, read)  # type: ignore[assignment]
+            self._marks.update(marks)
         self._new_marks.clear()
-        self._new_marks_count = 0
 
     def follow(self, follower: Callable[[], None]) -> None:
         """Call *follower* after each delivery, in the thread that delivers: it has to be quick."""

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 _READ_BYTES = 262_144
 _SWEEP_SECONDS = 0.5
+_ROUND_SECONDS = 0.002
 _MOST_KEPT_BYTES = 1 << 20
 
 
@@ -74,19 +75,19 @@ class Served:
 class CallbackServer:
     """The thread that serves callbacks; `CallbackServer.of_this_process()` is the one to use.
 
-    round_ended: called in it whenever all that had come has been served.
+    round_ended: called in it whenever all that had come has been served, and at least every 2 ms.
     """
 
     _shared: CallbackServer | None = None
     _shared_mutex = threading.Lock()
 
     def __init__(self) -> None:
-        self._process = os.getpid()
         self._selector = selectors.DefaultSelector()
         self._waker = Waker()
         self._selector.register(self._waker, selectors.EVENT_READ)
         self.round_ended: Callable[[], None] | None = None
         self._decode = _SameAgain()
+        self._answers: list[tuple[Served, bytes]] = []  # not sent yet
         self._orders: deque[Callable[[], None]] = deque()
         self._alarms_mutex = threading.Lock()  # guards the next two
         self._alarms: list[tuple[float, int, Callable[[], None]]] = []
@@ -98,10 +99,16 @@ class CallbackServer:
     @classmethod
     def of_this_process(cls) -> CallbackServer:
         """The one that all chats of this process share; a new one after a fork."""
-        with cls._shared_mutex:
-            if cls._shared is None or cls._shared._process != os.getpid():
-                cls._shared = cls()
-            return cls._shared
+        shared = cls._shared
+        if shared is None:
+            with cls._shared_mutex:
+                shared = cls._shared = cls._shared or cls()
+        return shared
+
+    @classmethod
+    def forget_after_fork(cls) -> None:
+        """The threads of the parent are not in the child."""
+        cls._shared, cls._shared_mutex = None, threading.Lock()
 
     def serve(self, served: Served) -> None:
         """Serve *served* from now on; its socket is ours to close. Any thread may call this."""
@@ -126,14 +133,18 @@ class CallbackServer:
 
     def _run(self) -> None:
         next_sweep = time.monotonic() + _SWEEP_SECONDS
+        round_ends = 0.0
         while True:
-            for key, _ in self._selector.select(self._idle_seconds()):
+            events = self._selector.select(0.0)
+            if not events or time.monotonic() > round_ends:
+                self._end_round()
+                events = events or self._selector.select(self._idle_seconds())
+                round_ends = time.monotonic() + _ROUND_SECONDS
+            for key, _ in events:
                 if key.data is None:
                     self._waker.rest()
                 else:
                     self._read(key.data)
-            if self.round_ended is not None:
-                self.round_ended()
             while self._orders:
                 self._orders.popleft()()
             now = time.monotonic()
@@ -182,15 +193,27 @@ class CallbackServer:
             served.reader.feed(chunk)
             while (frame := served.reader.next()) is not None:
                 answer = answer_frame(frame, served.objects, decode=self._decode)
-                # small enough for any socket buffer that a caller with one open request leaves us
                 assert not isinstance(answer, Pending)  # callbacks have their results at once
-                if answer is not None and served.sock.send(answer) < len(answer):
-                    raise ConnectionError("the room does not read our answers")
+                if answer is not None:
+                    self._answers.append((served, answer))
         except (OSError, pyro_errors.PyroError) as error:
             self._lose(served, str(error))
         except Exception as error:
             log.exception("a callback connection failed")
             self._lose(served, str(error))
+
+    def _end_round(self) -> None:
+        """Let the handlers begin, and then answer: of a hundred members here the last one waits for no answer."""
+        if self.round_ended is not None:
+            self.round_ended()
+        answers, self._answers = self._answers, []
+        for served, answer in answers:
+            try:
+                # Small enough for any socket buffer that a caller with one open request leaves us.
+                if not served.ended and served.sock.send(answer) < len(answer):
+                    raise ConnectionError("the room does not read our answers")
+            except OSError as error:
+                self._lose(served, str(error))
 
     def _sweep(self, now: float) -> None:
         for key in list(self._selector.get_map().values()):
@@ -211,3 +234,6 @@ class CallbackServer:
         served.ended = True
         shut_down(served.sock)
         served.sock.close()
+
+
+os.register_at_fork(after_in_child=CallbackServer.forget_after_fork)
