@@ -36,7 +36,7 @@ def put_another_in_an_acknowledged_place(scene: Scene) -> None:
         replica.contents = [
             other if n == id else content for n, content in zip(replica.ids, replica.contents, strict=True)
         ]
-    scene.history.sends[-1].begun = lost.begun
+    scene.history.sends[-1].begun = min(send.begun for send in scene.history.sends)
 
 
 def store_a_message_again(scene: Scene) -> None:
