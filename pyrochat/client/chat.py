@@ -118,6 +118,18 @@ class Chat:
         self._catch_up()
         return self._replica.members
 
+    def suspected(self) -> list[str]:
+        """The names of the members whose connection is lost, and who may come back; asks the room. Raises WaitTimeout."""
+        answer = self._session.call("suspected", timeout=_ASK_SECONDS)
+        if not isinstance(answer, list):
+            raise PyroChatError("the room's answer to suspected() makes no sense")
+        return list(map(str, answer))
+
+    @property
+    def log_id(self) -> str:
+        """The identity of the room's log: another log under the same name has another one."""
+        return self._replica.log_id or ""
+
     @property
     def marks(self) -> dict[str, tuple[int, int]]:
         """``name: (delivered, read)`` of everybody present: ids, as the room told them last, without asking."""
@@ -192,12 +204,16 @@ class Chat:
         self._shown(end)
         return Messages(message for message in messages if not self._reading.is_own(message.id))
 
-    def mark_read(self, id: int) -> None:
+    def mark_read(self, id: int, *, wait: bool = True) -> None:
         """Confirm that everything up to message *id* has been shown; the room knows it when this returns.
 
-        Raises UnknownMessage, WaitTimeout where the room can't be reached.
+        wait: False lets the room know soon, and comes back at once. Raises UnknownMessage, WaitTimeout where the room
+        can't be reached.
         """
         checked_integer(id, "a message id", 1, _MOST)
+        if not wait and id <= self._replica.end:
+            self._shown(id)
+            return
         self._catch_up()
         if id > self._replica.end:
             raise UnknownMessage(f"there is no message {id} here: the last one is {self._replica.end}")

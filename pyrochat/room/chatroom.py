@@ -96,6 +96,11 @@ class ChatRoom:
         self._identity()
         return self._room.members()
 
+    def suspected(self) -> list[str]:
+        """The names of the members whose connection is lost, and who may come back."""
+        self._identity()
+        return self._room.suspected()
+
     def confirmations(self, id: int) -> list[list[str]]:
         """``[delivered_to, read_by, waiting_for]`` of message *id*."""
         self._identity()

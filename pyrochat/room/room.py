@@ -17,7 +17,7 @@ from pyrochat.core.cursors import marks_interval_seconds
 from pyrochat.core.log import Log
 from pyrochat.core.marks import Mark
 from pyrochat.core.sequencer import Draft, Sequencer
-from pyrochat.core.sessions import Session
+from pyrochat.core.sessions import SUSPECTED, Session
 from pyrochat.core.state import RoomState
 from pyrochat.pyro.link import Link
 from pyrochat.pyro.serializers import MSGPACK
@@ -91,6 +91,12 @@ class Room:
         """The names in the view."""
         with self._state_mutex:
             return self._state.views.present
+
+    def suspected(self) -> list[str]:
+        """The names of the members whose connections are all lost, and who may come back."""
+        with self._state_mutex:
+            sessions, names = self._state.sessions, self._state.views.present
+            return [name for name in names if sessions.state(fold(name)) == SUSPECTED]
 
     def confirmations(self, id: int) -> Confirmations:
         """Who has message *id*; raises UnknownMessage."""

@@ -32,6 +32,7 @@ ROOM_CALLS: dict[str, list[object]] = {
     "post_many": [["x"]],
     "history": [],
     "members": [],
+    "suspected": [],
     "confirmations": [1],
     "join": [],
     "attach": ["a session", 0],

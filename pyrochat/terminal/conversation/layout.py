@@ -1,0 +1,210 @@
+"""From an entry to its lines: what stands where, and in which role; colours are for whoever draws.
+
+A line is a list of spans, texts with a role each. Texts are made harmless first (`terminal.text.visible`), so the
+lines hold nothing but what a terminal shows as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+from rich.cells import cell_len, chop_cells
+
+from pyrochat.terminal.text import visible
+from pyrochat.values.message import JOINED, SYSTEM, Message
+from pyrochat.values.rules import fold
+
+__all__ = ["NAME_COLOURS", "Line", "Look", "Span", "colour_of", "day_label", "lay_out", "mentions", "separator", "with_state"]
+
+NAME_COLOURS = 12
+_NAME_CELLS = 12
+_NARROW_CELLS = 50  # below that a message begins with "name: ", and there are no times
+_STATE_CELLS = 3
+_TAB = "    "
+_MOST_NAMES = 6  # in a folded run of joins and leaves
+
+_MARKED = re.compile(r"(?P<link>https?://[^\s<>\"]+[^\s<>\".,;:!?)\]}'])|(?P<mention>@[\w.-]*\w)|(?P<reference>(?<!\w)#\d+\b)")
+_WORDS = re.compile(r"\s+|\S+")
+
+
+class Span(NamedTuple):
+    """A piece of a line. role: what it is, such as "text", "time", "name3", "link"."""
+
+    text: str
+    role: str
+
+
+Line = list[Span]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How entries are laid out. width: cells. own: one's own name. with_ids: each message bears its id."""
+
+    width: int
+    own: str
+    time_format: str = "%H:%M"
+    with_ids: bool = False
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether there is room for little else than the texts."""
+        return self.width < _NARROW_CELLS
+
+
+def lay_out(entry: Sequence[Message], look: Look) -> list[Line]:
+    """The lines of *entry*; there is room for a state at the end of each."""
+    if entry[0].kind == SYSTEM:
+        return _run(entry, look)
+    message = entry[0]
+    head = _head(message, look)
+    indent = " " * (2 if look.is_narrow else sum(cell_len(span.text) for span in head))
+    room = max(8, look.width - len(indent) - _STATE_CELLS)
+    lines: list[Line] = []
+    first_room = max(8, look.width - sum(cell_len(span.text) for span in head) - _STATE_CELLS)
+    for part in message.text.replace("\r\n", "\n").split("\n"):
+        shown = visible(part.replace("\t", _TAB))
+        for spans in _wrapped(shown, room if lines else first_room, room, look.own):
+            lines.append([*([Span(indent, "text")] if lines else head), *spans])
+    return lines
+
+
+def with_state(line: Line, state: str, width: int) -> Line:
+    """*line* with the *state* of one's own message at its right end."""
+    used = sum(cell_len(span.text) for span in line)
+    return [*line, Span(" " * max(1, width - used - cell_len(state)) + state, "state")]
+
+
+def _head(message: Message, look: Look) -> Line:
+    role = f"name{colour_of(message.sender)}"
+    if fold(message.sender) == fold(look.own):
+        role += " own"
+    name = visible(message.sender)
+    shown_id = [Span(f"#{message.id} ", "id")] if look.with_ids else []
+    if look.is_narrow:
+        return [*shown_id, Span(name, role), Span(": ", "text")]
+    if cell_len(name) > _NAME_CELLS:
+        name = chop_cells(name, _NAME_CELLS - 1)[0] + "…"
+    padding = " " * (_NAME_CELLS - cell_len(name) + 1)
+    return [*shown_id, Span(_clock(message, look) + " ", "time"), Span(name, role), Span(padding, "text")]
+
+
+def _clock(message: Message, look: Look) -> str:
+    return message.time.astimezone().strftime(look.time_format)
+
+
+def _run(entry: Sequence[Message], look: Look) -> list[Line]:
+    """Joins and leaves, folded: who has come, who has gone, who was here for a moment."""
+    came: dict[str, str] = {}
+    for message in entry:
+        change = message.change
+        word = "joined" if change == JOINED else "left" if change else ""
+        before = came.get(message.sender, "")
+        came[message.sender] = f"{before.partition(' and ')[0]} and {word}" if before and before != word else word
+    if len(entry) == 1 and not entry[0].change:
+        text = visible(entry[0].text)
+    else:
+        text = _told(came)
+    clock = "" if look.is_narrow else _clock(entry[-1], look) + " "
+    shown_id = f"#{entry[-1].id} " if look.with_ids else ""
+    prefix = f"{shown_id}{clock}· "
+    room = max(8, look.width - cell_len(prefix))
+    lines: list[Line] = []
+    for start, end in _breaks(text, room, room):
+        lines.append([Span(" " * cell_len(prefix) if lines else prefix, "time"), Span(text[start:end], "system")])
+    return lines
+
+
+def _told(came: dict[str, str]) -> str:
+    groups: dict[str, list[str]] = {}
+    for name, word in came.items():
+        groups.setdefault(word, []).append(visible(name))
+    parts = []
+    for word, names in groups.items():
+        shown = ", ".join(names[:_MOST_NAMES])
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        parts.append(f"{shown}{more} {word}")
+    return " · ".join(parts)
+
+
+def separator(label: str, width: int, role: str) -> Line:
+    """A line across the page with *label* in it."""
+    text = f"── {label} "
+    return [Span(text + "─" * max(0, width - cell_len(text)), role)]
+
+
+def day_label(day: date, today: date) -> str:
+    """How a day is called on its separator."""
+    days = (today - day).days
+    name = f"{day:%A}, {day.day} {day:%B} {day.year}"
+    return f"Today, {name}" if days == 0 else f"Yesterday, {name}" if days == 1 else name
+
+
+def colour_of(name: str) -> int:
+    """One of `NAME_COLOURS`, the same wherever and whenever *name* is shown."""
+    return hashlib.sha256(fold(name).encode()).digest()[0] % NAME_COLOURS
+
+
+def mentions(text: str, name: str) -> bool:
+    """Whether *text* addresses *name* as ``@name``."""
+    return any(fold(found["mention"][1:]) == fold(name) for found in _MARKED.finditer(text) if found["mention"])
+
+
+def _wrapped(text: str, first_room: int, room: int, own: str) -> Iterator[Line]:
+    """*text*, one line without control characters, as the spans of as many lines as it takes."""
+    marks = [(found.start(), found.end(), _role(found, own)) for found in _MARKED.finditer(text)]
+    for start, end in _breaks(text, first_room, room):
+        spans: Line = []
+        at = start
+        for begun, ended, role in marks:
+            if ended <= at or begun >= end:
+                continue
+            if begun > at:
+                spans.append(Span(text[at:begun], "text"))
+            spans.append(Span(text[max(at, begun) : min(ended, end)], role))
+            at = min(ended, end)
+        if at < end or not spans:
+            spans.append(Span(text[at:end], "text"))
+        yield spans
+
+
+def _role(found: re.Match[str], own: str) -> str:
+    if found["link"]:
+        return f"link {found['link']}"
+    if found["reference"]:
+        return f"reference {found['reference'][1:]}"
+    return "mentioned" if fold(found["mention"][1:]) == fold(own) else "mention"
+
+
+def _breaks(text: str, first_room: int, room: int) -> Iterator[tuple[int, int]]:
+    """Where the lines of *text* begin and end: at spaces, or within what is too long for a line."""
+    if cell_len(text) <= first_room:
+        yield 0, len(text)
+        return
+    begun, used, left = 0, 0, first_room
+    for start, piece in _pieces(text, room):
+        cells = cell_len(piece)
+        if used + cells <= left:
+            used += cells
+            continue
+        yield begun, start
+        if piece.isspace():  # it would hang over: the break swallows it
+            begun, used, left = start + len(piece), 0, room
+        else:
+            begun, used, left = start, cells, room
+    if begun < len(text):
+        yield begun, len(text)
+
+
+def _pieces(text: str, room: int) -> Iterator[tuple[int, str]]:
+    """Words and the spaces between them, none wider than *room*; and where each begins."""
+    for found in _WORDS.finditer(text):
+        start = found.start()
+        for piece in [found[0]] if len(found[0]) * 2 <= room else chop_cells(found[0], room):
+            yield start, piece
+            start += len(piece)

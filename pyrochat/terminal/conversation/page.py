@@ -1,0 +1,142 @@
+"""The page: the rows of a conversation as they stand on the screen, in any width, wherever it is scrolled to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple
+
+from pyrochat.terminal.conversation.layout import Line, Look, Span, day_label, lay_out, separator, with_state
+from pyrochat.terminal.conversation.progress import SENDING, Progress
+from pyrochat.terminal.conversation.transcript import Transcript
+from pyrochat.terminal.conversation.viewport import Viewport
+from pyrochat.values.message import CHAT, Message
+from pyrochat.values.rules import fold
+
+__all__ = ["Page", "Row"]
+
+_MOST_KEPT = 4096  # entries, laid out
+
+
+class Row(NamedTuple):
+    """A row on the screen. entry: which one it belongs to. id: of its last message; 0 where it is not in the log yet."""
+
+    line: Line
+    entry: int
+    id: int
+    is_last: bool
+
+
+class Page:
+    """Shows *transcript* and then *outgoing*, texts that are not in it yet, to the member *own*.
+
+    new_after: behind this message stands a line that marks what is new; None: there is none.
+    """
+
+    def __init__(self, transcript: Transcript, progress: Progress, own: str, look: Look) -> None:
+        self._transcript = transcript
+        self._progress = progress
+        self._own = fold(own)
+        self._look = look
+        self._outgoing: Sequence[str] = ()
+        self._new_after: int | None = None
+        self._kept: dict[tuple[int, int], list[Line]] = {}
+        self.today = date.today()
+        self.view = Viewport(lambda index: len(self._lines(index)), self._count)
+
+    @property
+    def look(self) -> Look:
+        """How it is laid out."""
+        return self._look
+
+    @look.setter
+    def look(self, look: Look) -> None:
+        if look != self._look:
+            self._look = look
+            self._kept.clear()
+
+    @property
+    def new_after(self) -> int | None:
+        """See above."""
+        return self._new_after
+
+    @new_after.setter
+    def new_after(self, id: int | None) -> None:
+        if id != self._new_after:
+            self._new_after = id
+            self._kept.clear()
+
+    @property
+    def outgoing(self) -> Sequence[str]:
+        """See above."""
+        return self._outgoing
+
+    @outgoing.setter
+    def outgoing(self, texts: Sequence[str]) -> None:
+        if tuple(texts) != tuple(self._outgoing):
+            self._outgoing = texts
+            self._kept = {key: lines for key, lines in self._kept.items() if key[1]}
+
+    def rows(self) -> list[Row]:
+        """What is on the screen, from the top."""
+        found = []
+        for index, at in self.view.places():
+            lines = self._lines(index)
+            is_last = at == len(lines) - 1
+            in_log = index < self._transcript.count
+            id = self._transcript.last_id(index) if in_log else 0
+            line = lines[at]
+            if is_last and (state := self._state(index, id)):
+                line = with_state(line, state, self._look.width)
+            found.append(Row(line, index, id, is_last))
+        return found
+
+    def below(self, rows: Sequence[Row]) -> int:
+        """How many messages of somebody's stand below the *rows* on the screen."""
+        if self.view.pinned or not rows:
+            return 0
+        first = rows[-1].entry + rows[-1].is_last
+        return sum(self._transcript.entry(index)[0].kind == CHAT for index in range(first, self._transcript.count))
+
+    def _state(self, index: int, id: int) -> str:
+        if not id:
+            return SENDING
+        message = self._transcript.message(id)
+        if message.kind == CHAT and fold(message.sender) == self._own:
+            return self._progress.state(id)
+        return ""
+
+    def _count(self) -> int:
+        return self._transcript.count + len(self._outgoing)
+
+    def _lines(self, index: int) -> list[Line]:
+        if index >= self._transcript.count:
+            key = (index, 0)
+        else:
+            key = (index, self._transcript.last_id(index))
+        lines = self._kept.get(key)
+        if lines is None:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            lines = self._kept[key] = self._laid_out(index)
+        return lines
+
+    def _laid_out(self, index: int) -> list[Line]:
+        if index >= self._transcript.count:
+            text = self._outgoing[index - self._transcript.count]
+            lines = lay_out([Message(0, "", self._look.own, text, 0, CHAT, None)], self._look)
+            return [[Span(span.text, "outgoing") for span in line] for line in lines]
+        entry = self._transcript.entry(index)
+        return [*self._before(index, entry[0]), *lay_out(entry, self._look)]
+
+    def _before(self, index: int, first: Message) -> list[Line]:
+        """The lines that separate the entry from the one above."""
+        lines = []
+        day = first.time.astimezone().date()
+        above = self._transcript.message(self._transcript.last_id(index - 1)) if index else None
+        if above is None or above.time.astimezone().date() != day:
+            lines.append(separator(day_label(day, self.today), self._look.width, "day"))
+        if self._new_after is not None and above is not None and above.id <= self._new_after < first.id:
+            lines.append(separator("new", self._look.width, "new"))
+        return lines
+

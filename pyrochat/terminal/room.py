@@ -1,0 +1,204 @@
+"""A room that is open on the screen: what comes from the network, what was seen, what is being written.
+
+Knows no screen. All but what its docstring says is for the screen's thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pyrochat.client.chat import Chat
+from pyrochat.terminal.conversation.layout import Look, mentions
+from pyrochat.terminal.conversation.page import Page, Row
+from pyrochat.terminal.conversation.progress import Progress
+from pyrochat.terminal.conversation.seen import Seen
+from pyrochat.terminal.conversation.transcript import Transcript
+from pyrochat.terminal.writing.drafts import Draft, Unsent, draft_file, keep, recall
+from pyrochat.terminal.writing.sending import Sending
+from pyrochat.terminal.writing.typed import Typed
+from pyrochat.values.errors import PyroChatError
+from pyrochat.values.message import CHAT, Message
+from pyrochat.values.rules import fold
+
+__all__ = ["OpenRoom"]
+
+
+class OpenRoom:
+    """*chat*, which reads "manual", and its draft in the folder *drafts*.
+
+    changed: called with this room, in any thread, when there is something new to `take_in`.
+    """
+
+    def __init__(self, chat: Chat, look: Look, drafts: Path, changed: Callable[[OpenRoom], None]) -> None:
+        self.chat = chat
+        self.name = chat.room
+        self._own = fold(chat.name)
+        self._changed = changed
+        self._mutex = threading.Lock()  # guards the next two
+        self._inbox: deque[Message] = deque()
+        self._refused: list[tuple[Unsent, PyroChatError]] = []
+        self.notices: deque[str] = deque()
+        self.transcript = Transcript()
+        self.progress = Progress(chat.name)
+        self.page = Page(self.transcript, self.progress, chat.name, look)
+        history = chat.history()
+        self._extend(history)
+        start = max(chat.read_mark, min(self.progress.own_join, len(history)))
+        self.seen = Seen(start, lambda id: fold(self.transcript.message(id).sender) == self._own)
+        self._unread: list[int] = []
+        self._mentions: list[int] = []
+        self._count_unread(history[start:])
+        self.page.new_after = start if self._unread else None
+        self.told = start
+        self._file = draft_file(drafts, chat.log_id, chat.name)
+        draft = recall(self._file)
+        self._kept = draft
+        self.draft = draft.text
+        self.typed = Typed(draft.typed)
+        known = {message.key for message in history if message.key is not None and fold(message.sender) == self._own}
+        self._outgoing = {unsent.key: unsent for unsent in draft.unsent if unsent.key not in known}
+        self._sending = Sending(chat, lambda: changed(self), self._take_back)
+        self._sending.add(draft.unsent)
+        self._show_outgoing()
+        chat.on_message(self._took, after=len(history))
+        chat.on_state(lambda state, reason: changed(self))
+        chat.on_notice(self._noticed)
+
+    # -- what the network says, in its threads ---------------------------------------------------------------
+
+    def _took(self, message: Message) -> None:
+        with self._mutex:
+            self._inbox.append(message)
+        self._changed(self)
+
+    def _take_back(self, unsent: Unsent, error: PyroChatError) -> None:
+        with self._mutex:
+            self._refused.append((unsent, error))
+
+    def _noticed(self, text: str) -> None:
+        self.notices.append(text)
+        self._changed(self)
+
+    # -- what has come ---------------------------------------------------------------------------------------
+
+    def take_in(self, looking: bool) -> list[Message]:
+        """Take in what has come; returns it. looking: somebody sees the end of the conversation."""
+        with self._mutex:
+            messages, self._inbox = list(self._inbox), deque()
+        if not messages:
+            return []
+        before = self.transcript.end
+        self._extend(messages)
+        for message in messages:
+            if message.key is not None and fold(message.sender) == self._own:
+                self._outgoing.pop(message.key, None)
+        self._show_outgoing()
+        self._count_unread(messages)
+        if not looking and self.page.new_after is None and self.unread:
+            self.page.new_after = before
+        self.settle()
+        return messages
+
+    def _extend(self, messages: Sequence[Message]) -> None:
+        self.transcript.extend(messages)
+        self.progress.follow(messages)
+
+    def _count_unread(self, messages: Sequence[Message]) -> None:
+        others = [m for m in messages if m.kind == CHAT and fold(m.sender) != self._own]
+        self._unread += [message.id for message in others]
+        self._mentions += [message.id for message in others if self.concerns(message)]
+
+    def concerns(self, message: Message) -> bool:
+        """Whether *message* mentions this member, and somebody else wrote it."""
+        return "@" in message.text and fold(message.sender) != self._own and mentions(message.text, self.chat.name)
+
+    @property
+    def unread(self) -> int:
+        """How many messages of others are behind the read mark."""
+        return len(self._unread) - bisect_right(self._unread, self.seen.mark)
+
+    @property
+    def mentions(self) -> int:
+        """How many of those mention this member."""
+        return len(self._mentions) - bisect_right(self._mentions, self.seen.mark)
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    def saw(self, rows: Sequence[Row]) -> None:
+        """*rows* are on the visible screen of a terminal that somebody looks at."""
+        shown = [row for row in rows if row.is_last and row.id]
+        if shown:
+            self.seen.show(self.transcript.first_id(shown[0].entry), shown[-1].id)
+            self.settle()
+
+    def read_all(self) -> None:
+        """The user says so."""
+        self.seen.show_all(self.transcript.end)
+        self.page.new_after = None
+        self.settle()
+
+    def settle(self) -> None:
+        """Tell the room how far this member has read, if that is news."""
+        mark = self.seen.settle(self.transcript.end)
+        if mark > self.told:
+            self.told = mark
+            self.chat.mark_read(mark, wait=False)
+            self._unread = self._unread[bisect_right(self._unread, mark) :]
+            self._mentions = self._mentions[bisect_right(self._mentions, mark) :]
+
+    def show_end(self) -> None:
+        """Show the newest; the line above what was new has served where all is read."""
+        self.page.view.show_end()
+        if not self.unread:
+            self.page.new_after = None
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    def send(self, text: str) -> None:
+        """Send *text*, now or as soon as the room can be reached; it is kept in a file until it is in the log."""
+        unsent = Unsent(text)
+        self._outgoing[unsent.key] = unsent
+        self.typed.add(text)
+        self.draft = ""
+        self.keep()
+        self._sending.add([unsent])
+        self._show_outgoing()
+        self.show_end()
+
+    def refused(self) -> list[tuple[Unsent, PyroChatError]]:
+        """What the room has not taken since this was asked last, and why."""
+        with self._mutex:
+            refused, self._refused = self._refused, []
+        for unsent, _ in refused:
+            self._outgoing.pop(unsent.key, None)
+        self._show_outgoing()
+        return refused
+
+    @property
+    def outgoing(self) -> int:
+        """How many texts are not in the conversation yet."""
+        return len(self._outgoing)
+
+    def _show_outgoing(self) -> None:
+        self.page.outgoing = [unsent.text for unsent in self._outgoing.values()]
+
+    def keep(self) -> None:
+        """Keep what is written, and what is not sent, for the next time. Raises Unavailable."""
+        draft = Draft(self.draft, self._unsent(), tuple(self.typed.texts))
+        if draft != self._kept:
+            keep(self._file, draft)
+            self._kept = draft
+
+    def _unsent(self) -> tuple[Unsent, ...]:
+        waiting = {unsent.key: unsent for unsent in self._sending.waiting}
+        return tuple((waiting | self._outgoing).values())
+
+    def leave(self, timeout: float) -> None:
+        """Send what can be sent within *timeout* seconds, keep the rest, and leave the room."""
+        left = self._sending.end(timeout)
+        self._outgoing = {unsent.key: unsent for unsent in left}
+        self.keep()

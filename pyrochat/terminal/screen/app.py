@@ -1,0 +1,233 @@
+"""The full-screen application: rooms, what is typed, what the palette offers. The network has threads of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from pyrochat.client.chat import Chat
+from pyrochat.terminal.commands import Command, answer, parse
+from pyrochat.terminal.conversation.layout import Look
+from pyrochat.terminal.lines import PlainLines
+from pyrochat.terminal.mentions import Notifier
+from pyrochat.terminal.room import OpenRoom
+from pyrochat.terminal.screen.chat_screen import ChatScreen
+from pyrochat.terminal.screen.commands import SCREEN_COMMANDS
+from pyrochat.terminal.screen.dialogs import Pages
+from pyrochat.terminal.settings import Settings
+from pyrochat.values.errors import InvalidArgument, PyroChatError, RoomNotFound
+from pyrochat.values.rules import checked_room_name, checked_text, fold
+
+__all__ = ["ChatApp", "run_screen"]
+
+_PARTING_SECONDS = 5.0
+_WIDTH = 80  # until the terminal has said how wide it is
+
+
+def run_screen(chats: Sequence[Chat], settings: Settings, drafts: Path) -> list[str]:
+    """Show *chats* until the user has enough, and leave them; what there is to say afterwards.
+
+    drafts: the folder for what is written and not sent. Raises InvalidArgument for settings that can't be.
+    """
+    app = ChatApp(chats, settings, drafts)
+    try:
+        app.run()
+    finally:
+        said = app.leave_all()
+    return said
+
+
+class ChatApp(App[None]):
+    """See `run_screen`."""
+
+    TITLE = "PyroChat"
+    CSS = "Screen { layers: base; } ToastRack { dock: top; }"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    def __init__(self, chats: Sequence[Chat], settings: Settings, drafts: Path) -> None:
+        super().__init__()
+        if settings.theme is not None:
+            self._check_theme(settings.theme)
+            self.theme = settings.theme
+        self._settings = settings
+        self._drafts = drafts
+        self._notifier = Notifier(settings.notify_command) if settings.notify_command else None
+        self._look = Look(_WIDTH, chats[0].name, settings.time_format)
+        self._main: ChatScreen | None = None
+        self._main = ChatScreen([self._open(chat) for chat in chats], self._notifier, self._do)
+        self.set_keymap(dict(settings.keys))
+
+    def _check_theme(self, theme: str) -> None:
+        if theme not in self.available_themes:
+            raise InvalidArgument(f"there is no theme {theme!r}: choose one of {', '.join(sorted(self.available_themes))}")
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The only one; dialogs stand above it."""
+        assert self._main is not None
+        return self._main
+
+    def _open(self, chat: Chat) -> OpenRoom:
+        return OpenRoom(chat, self._look, self._drafts, self._room_changed)
+
+    def _room_changed(self, room: OpenRoom) -> None:
+        """In any thread."""
+        if self._main is not None:
+            self._main.wake()
+
+    def on_app_focus(self) -> None:
+        """The terminal has the user's attention again."""
+        self._watch(True)
+
+    def on_app_blur(self) -> None:
+        """What comes now is not seen."""
+        self._watch(False)
+
+    def _watch(self, focused: bool) -> None:
+        if self._main is not None and self._main.is_mounted:
+            self._main.set_focused(focused)
+
+    # -- what is typed ---------------------------------------------------------------------------------------
+
+    def _do(self, room: OpenRoom, typed: Command | str) -> None:
+        """Send or do *typed*. Raises PyroChatError where it can't be."""
+        parsed = parse(typed, SCREEN_COMMANDS) if isinstance(typed, str) else typed
+        if isinstance(parsed, str):
+            room.send(checked_text(parsed))
+            return
+        main = self._main
+        assert main is not None
+        ways: dict[str, Callable[[str], None]] = {
+            "quit": lambda argument: main.action_quit_chat(),
+            "help": lambda argument: main.action_help(),
+            "search": main.action_search,
+            "jump": lambda argument: main.action_jump(_number(argument)),
+            "history": lambda argument: self._show_back(room, argument),
+            "confirmations": lambda argument: (
+                main.show_readers(_number(argument)) if argument else main.action_readers()
+            ),
+            "join": self._join,
+            "leave": lambda argument: self._leave(room),
+            "rooms": lambda argument: main.ask_room(lambda: "rooms here: " + ", ".join(room.chat.rooms())),
+            "theme": self._choose_theme,
+        }
+        if parsed.name in ways:
+            ways[parsed.name](parsed.argument)
+        else:
+            main.ask_room(lambda: _answered(parsed, room.chat))
+
+    def _show_back(self, room: OpenRoom, argument: str) -> None:
+        main = self._main
+        assert main is not None
+        main.action_jump(max(1, room.transcript.end + 1 - (_number(argument) if argument else 20)))
+
+    def _choose_theme(self, name: str) -> None:
+        if not name:
+            self.search_themes()
+            return
+        self._check_theme(name)
+        self.theme = name
+
+    # -- rooms -------------------------------------------------------------------------------------------------
+
+    def _join(self, name: str) -> None:
+        main = self._main
+        assert main is not None
+        name = checked_room_name(name)
+        for number, room in enumerate(main.rooms):
+            if fold(room.name) == fold(name):
+                main.action_room(number)
+                return
+        beside = main.room.chat
+        main.ask_room(lambda: self._joined(beside, name))
+
+    def _joined(self, beside: Chat, name: str) -> str:
+        """In a thread of its own: the history may be long."""
+        try:
+            chat = beside.join_room(name, read="manual")
+        except RoomNotFound:
+            beside.create_room(name)
+            chat = beside.join_room(name, read="manual")
+        room = self._open(chat)
+        main = self._main
+        assert main is not None
+        self.call_later(main.add_room, room)
+        return f"room {name} is open"
+
+    def _leave(self, room: OpenRoom) -> None:
+        main = self._main
+        assert main is not None
+        if len(main.rooms) == 1:
+            main.action_quit_chat()
+            return
+        main.drop_room(room)
+        threading.Thread(target=room.leave, args=(_PARTING_SECONDS,), name="pyrochat-leaving").start()
+
+    def leave_all(self) -> list[str]:
+        """Leave every room; what there is to say of it."""
+        said = []
+        assert self._main is not None
+        for room in self._main.rooms:
+            try:
+                room.leave(_PARTING_SECONDS)
+            except PyroChatError as error:
+                said.append(str(error))
+            if count := room.outgoing:
+                said.append(f"{count} text{'s' * (count != 1)} for room {room.name} could not be sent: kept for next time")
+        return said
+
+    # -- the palette -----------------------------------------------------------------------------------------
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Everything that has a key, and everything that is a command."""
+        main = self._main
+        assert main is not None
+        yield SystemCommand("Help", "Keys, commands, symbols", main.action_help)
+        yield SystemCommand("Search", "Words in the whole history", main.action_search)
+        yield SystemCommand("Who has read", "Of the marked message, or your last one", main.action_readers)
+        yield SystemCommand("Jump to a message", "By its id", main.action_ask_jump)
+        yield SystemCommand("Next unread", "Room, or where reading stopped", main.action_next_unread)
+        yield SystemCommand("All is read", "Move the read mark to the end", main.action_read_all)
+        yield SystemCommand("To the end", "The newest messages", main.action_end)
+        yield SystemCommand("To the beginning", "The oldest messages", main.action_start)
+        yield SystemCommand("Members panel", "Show or hide", main.action_members)
+        yield SystemCommand("Message ids", "Show or hide", main.action_ids)
+        yield SystemCommand("Copy", "The marked message", main.action_copy)
+        for usage, meaning in SCREEN_COMMANDS:
+            name, _, argument = usage.partition(" ")
+            if name in ("/who", "/verify", "/rooms", "/leave", "/confirmations"):
+                yield SystemCommand(name, meaning, lambda name=name: main.act(name))  # type: ignore[misc]
+            elif name in ("/join", "/export", "/history"):
+                yield SystemCommand(f"{name} …", meaning, lambda name=name: self._prepare(name))  # type: ignore[misc]
+        yield SystemCommand("Theme", "Other colours", self.search_themes)
+        yield SystemCommand("Quit", "Leave, and keep what is written", main.action_quit_chat)
+
+    def _prepare(self, name: str) -> None:
+        """Put a command that takes an argument into the composer."""
+        main = self._main
+        assert main is not None
+        main.composer.write(f"{name} {main.composer.text}")
+
+    def action_help_quit(self) -> None:
+        """Textual's answer to Ctrl-C, which copies in a text: say what ends the chat."""
+        with contextlib.suppress(Exception):
+            self.notify("Ctrl-Q ends the chat", timeout=3)
+
+
+def _number(argument: str) -> int:
+    text = argument.removeprefix("#")
+    if not text.isascii() or not text.isdigit() or len(text) > 15:
+        raise InvalidArgument("say which message by its number: /jump 12")
+    return int(text)
+
+
+def _answered(command: Command, chat: Chat) -> Pages | str:
+    lines = [line.removeprefix("-- ") for line in answer(command, chat, PlainLines())]
+    return lines[0] if len(lines) == 1 else Pages(f"/{command.name}", "\n".join(lines))

@@ -1,0 +1,448 @@
+"""The one screen: a conversation with its composer, and what stands around them. It acts on the rooms that are open."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from pyrochat.terminal.commands import Command
+from pyrochat.terminal.conversation.progress import Progress
+from pyrochat.terminal.mentions import Notifier
+from pyrochat.terminal.room import OpenRoom
+from pyrochat.terminal.screen.commands import SCREEN_COMMANDS
+from pyrochat.terminal.screen.composer import Composer
+from pyrochat.terminal.screen.conversation import Conversation
+from pyrochat.terminal.screen.dialogs import Ask, Pages, Search, readers_table, two_columns
+from pyrochat.terminal.screen.panels import Members, Rooms, Status
+from pyrochat.terminal.text import visible
+from pyrochat.terminal.writing.completion import Words
+from pyrochat.values.errors import PyroChatError, Unavailable
+from pyrochat.values.message import CHAT, Message
+from pyrochat.values.rules import fold
+
+__all__ = ["ChatScreen"]
+
+FRAME_SECONDS = 0.04  # what comes within that time is drawn together
+MARKS_SECONDS = 0.25
+SUSPECTED_SECONDS = 5.0
+DRAFT_SECONDS = 1.0
+_MEMBERS_FROM_CELLS = 70
+_ROOMS_FROM_CELLS = 90
+_FOOTER_FROM_LINES = 14
+
+
+class ChatScreen(Screen[None]):
+    """rooms: those that are open, at least one. do: what a typed command does."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1", "help", "Help", priority=True, id="help"),
+        Binding("f2", "readers", "Who has read", priority=True, id="readers"),
+        Binding("ctrl+f", "search", "Search", priority=True, id="search"),
+        Binding("ctrl+n", "next_unread", "Next unread", priority=True, id="next_unread"),
+        Binding("escape", "end", "To the end", priority=True, id="end_of_conversation"),
+        Binding("pageup", "page(-1)", "Page up", show=False, priority=True, id="page_up"),
+        Binding("pagedown", "page(1)", "Page down", show=False, priority=True, id="page_down"),
+        Binding("ctrl+up", "select(-1)", "Mark the message above", show=False, priority=True, id="select_up"),
+        Binding("ctrl+down", "select(1)", "Mark the message below", show=False, priority=True, id="select_down"),
+        Binding("ctrl+home", "start", "To the beginning", show=False, priority=True, id="start"),
+        Binding("f3", "members", "Members panel", show=False, priority=True, id="members"),
+        Binding("f4", "ids", "Message ids", show=False, priority=True, id="ids"),
+        Binding("f5", "new_line", "Where reading stopped", show=False, priority=True, id="where_new"),
+        Binding("f6", "copy", "Copy the marked message", show=False, priority=True, id="copy"),
+        Binding("f8", "read_all", "All is read", show=False, priority=True, id="read_all"),
+        Binding("ctrl+q", "quit_chat", "Quit", priority=True, id="quit"),
+        *(Binding(f"alt+{n}", f"room({n - 1})", f"Room {n}", show=False, priority=True) for n in range(1, 10)),
+    ]
+
+    def __init__(
+        self, rooms: list[OpenRoom], notifier: Notifier | None, do: Callable[[OpenRoom, Command | str], None]
+    ) -> None:
+        super().__init__()
+        self.rooms = rooms
+        self.room = rooms[0]
+        self._notifier = notifier
+        self._do = do
+        self._suspected: dict[str, list[str]] = {}
+        self._with_members = True
+        self._asking = False
+        self._drawn_at = 0.0
+        self._awake = True  # until the first drawing: nobody has to wake us
+        self._choosing = False
+        self._focused = True
+
+    def compose(self) -> ComposeResult:
+        """See the module."""
+        with Horizontal():
+            yield Rooms()
+            with Vertical():
+                yield Conversation(self.room)
+            yield Members()
+        yield Status()
+        yield Composer(self._words, lambda now: self.room.typed.older(now), lambda: self.room.typed.newer())
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Begin."""
+        self.conversation = self.query_one(Conversation)
+        self.composer = self.query_one(Composer)
+        self.composer.write(self.room.draft)
+        self.composer.focus()
+        self.set_interval(MARKS_SECONDS, self._look_at_marks)
+        self.set_interval(SUSPECTED_SECONDS, self._ask_who_is_suspected)
+        self.set_interval(DRAFT_SECONDS, self._keep_drafts)
+        self._fit()
+        self._draw()
+
+    # -- what comes from the rooms ---------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Something has come, or changed, in a room; any thread may say so."""
+        if not self._awake:
+            self._awake = True
+            self.call_later(self._draw_soon)
+
+    def _draw_soon(self) -> None:
+        """Drawn at once when it is quiet, and no more often than a screen can show it."""
+        wait = self._drawn_at + FRAME_SECONDS - time.monotonic()
+        if wait > 0:
+            self.set_timer(wait, self._draw)
+        else:
+            self._draw()
+
+    def _draw(self) -> None:
+        self._awake = False
+        for room in self.rooms:
+            looking = room is self.room and self._focused and room.page.view.pinned and self.is_current
+            for message in room.take_in(looking):
+                if room.concerns(message):
+                    self._call_attention(message)
+            for unsent, error in room.refused():
+                self.notify(visible(f"not sent: {error}"), severity="error", markup=False)
+                if room is self.room and not self.composer.text:
+                    self.composer.write(unsent.text)
+            while room.notices:
+                self.notify(visible(room.notices.popleft()), severity="warning", markup=False)
+        self._drawn_at = time.monotonic()
+        self.refresh_all()
+
+    def _call_attention(self, message: Message) -> None:
+        self.app.bell()
+        if self._notifier is not None:
+            self._notifier.tell(message)
+
+    def refresh_all(self) -> None:
+        """Draw everything anew."""
+        self.conversation.update()
+        self._show_members()
+
+    def on_conversation_shown(self) -> None:
+        """The rest of the screen says how much there is of what is not shown."""
+        self.query_one(Rooms).show(self.rooms, self.room)
+        self._show_status()
+
+    def _show_members(self) -> None:
+        panel = self.query_one(Members)
+        if panel.display:
+            panel.show(self.room, self._suspected.get(self.room.name, []), self.conversation.palette)
+
+    def _show_status(self) -> None:
+        if self._choosing:
+            return
+        room, state = self.room, self.room.chat.state
+        below = room.page.below(self.conversation.rows)
+        parts = [
+            visible(room.name), state if state != "connected" else "", f"+{below} new" if below else "",
+            f"{room.unread} unread" if room.unread else "", f"{room.outgoing} being sent" if room.outgoing else "",
+        ]  # fmt: skip
+        if state == "reconnecting":
+            parts.append("what you write is kept")
+        elif state == "refused":
+            parts.append("the room does not take you back")
+        elif len(self.rooms) > 1 and not self.query_one(Rooms).display:
+            other = sum(one.unread for one in self.rooms if one is not room)
+            parts.append(f"{other} unread in other rooms" if other else "")
+        if len([part for part in parts if part]) == 1:
+            parts.append(f"{len(room.chat.marks)} here")
+        self.query_one(Status).show(parts, alarm=state != "connected")
+
+    def _look_at_marks(self) -> None:
+        if self.room.progress.update(self.room.chat.marks):
+            self.conversation.refresh_states()
+        self._show_members()
+
+    def _ask_who_is_suspected(self) -> None:
+        if self._asking or self.room.chat.state != "connected":
+            return
+        self._asking = True
+        room = self.room
+
+        def ask() -> None:
+            try:
+                self._suspected[room.name] = room.chat.suspected()
+            except PyroChatError:
+                pass  # it is asked again
+            finally:
+                self._asking = False
+
+        threading.Thread(target=ask, name="pyrochat-suspected", daemon=True).start()
+
+    def _keep_drafts(self) -> None:
+        self.room.draft = self.composer.text
+        try:
+            for room in self.rooms:
+                room.keep()
+        except Unavailable as error:
+            self.notify(visible(str(error)), severity="error", markup=False)
+
+    # -- whether somebody looks ----------------------------------------------------------------------------------
+
+    def set_focused(self, focused: bool) -> None:
+        """The terminal has or has not the user's attention, as far as it tells."""
+        self._focused = self.conversation.watched = focused
+        self.conversation.update()
+
+    def on_screen_resume(self) -> None:
+        """A dialog has closed."""
+        if self.is_mounted and hasattr(self, "conversation"):
+            self.refresh_all()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Small terminals show the conversation, and little else."""
+        self._fit()
+
+    def _fit(self) -> None:
+        width, height = self.app.size
+        self.query_one(Members).display = self._with_members and width >= _MEMBERS_FROM_CELLS
+        self.query_one(Rooms).display = len(self.rooms) > 1 and width >= _ROOMS_FROM_CELLS
+        self.query_one(Footer).display = height >= _FOOTER_FROM_LINES
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    def _words(self) -> Words:
+        ids = [row.id for row in reversed(self.conversation.rows) if row.id and row.is_last]
+        own = fold(self.room.chat.name)
+        names = [name for name in self.room.chat.marks if fold(name) != own]
+        commands = [usage.split()[0] for usage, _ in SCREEN_COMMANDS]
+        return Words(commands, names, [room.name for room in self.rooms], ids)
+
+    def on_composer_completing(self, event: Composer.Completing) -> None:
+        """Show what Tab goes through."""
+        self._choosing = bool(event.choices)
+        if self._choosing:
+            self.query_one(Status).show_choices(event.choices, event.chosen)
+        else:
+            self._show_status()
+
+    def on_composer_sent(self, event: Composer.Sent) -> None:
+        """Send, or do."""
+        self._choosing = False
+        self.act(event.text)
+
+    def act(self, text: str) -> None:
+        """What was typed, in the current room."""
+        try:
+            self._do(self.room, text)
+        except PyroChatError as error:
+            self.notify(visible(str(error)), severity="error", markup=False)
+            return
+        self.composer.write("")
+        self.room.draft = ""
+        self.refresh_all()
+
+    def on_composer_left_at_end(self) -> None:
+        """The end of nothing is the end of the conversation."""
+        self.action_end()
+
+    # -- actions -----------------------------------------------------------------------------------------------
+
+    def action_help(self) -> None:
+        """See the bindings."""
+        keys = [
+            (self.app.get_key_display(binding), binding.description)
+            for source in (type(self.composer), type(self))
+            for binding in source.BINDINGS
+            if isinstance(binding, Binding) and not binding.key.startswith("alt+")
+        ]
+        keys += [("alt+1 … 9", "A room"), (self.app.get_key_display(Binding("ctrl+p", "", "")), "All commands")]
+        groups = [("Keys", keys), ("Commands", SCREEN_COMMANDS), ("Your messages", Progress.legend())]
+        self.app.push_screen(Pages("Help", two_columns(groups)))
+
+    def action_readers(self) -> None:
+        """Of the marked message, or one's last."""
+        own = fold(self.room.chat.name)
+        chosen = self.conversation.selected or next(
+            (id for id in range(self.room.transcript.end, 0, -1) if self._is_own(id, own)), 0
+        )
+        if chosen:
+            self.show_readers(chosen)
+
+    def _is_own(self, id: int, own: str) -> bool:
+        message = self.room.transcript.message(id)
+        return message.kind == CHAT and fold(message.sender) == own
+
+    def show_readers(self, id: int) -> None:
+        """Who has read message *id*."""
+        room = self.room
+        self.ask_room(lambda: Pages(f"#{id}", readers_table(room.chat.confirmations(id))))
+
+    def ask_room(self, ask: Callable[[], Pages | str]) -> None:
+        """Call *ask* in another thread, and show what it returns: a dialog, or a text as a notice."""
+
+        def run() -> None:
+            try:
+                answer = ask()
+                self.app.call_later(self._show_answer, answer)
+            except PyroChatError as error:
+                self.app.call_later(self._show_answer, f"error: {error}")
+
+        threading.Thread(target=run, name="pyrochat-asking", daemon=True).start()
+
+    def _show_answer(self, answer: Pages | str) -> None:
+        if isinstance(answer, str):
+            severity = "error" if answer.startswith("error: ") else "information"
+            self.notify(visible(answer.removeprefix("error: ")), severity=severity, markup=False)  # type: ignore[arg-type]
+        else:
+            self.app.push_screen(answer)
+
+    def on_conversation_clicked(self, event: Conversation.Clicked) -> None:
+        """A click on a message shows who has read it."""
+        self.conversation.selected = event.id
+        self.show_readers(event.id)
+
+    def action_search(self, words: str = "") -> None:
+        """See the bindings."""
+        room = self.room
+
+        def jump(id: int | None) -> None:
+            if id is not None and room is self.room:
+                self.action_jump(id)
+
+        search = Search(lambda w, before: room.chat.search(w, before=before), words, room.page.look.time_format)
+        self.app.push_screen(search, jump)
+
+    def action_jump(self, id: int) -> None:
+        """To message *id*."""
+        if 1 <= id <= self.room.transcript.end:
+            self.conversation.show_message(id)
+        else:
+            self.notify(f"there is no message #{id} here: the last one is #{self.room.transcript.end}")
+
+    def action_ask_jump(self) -> None:
+        """To a message whose id is asked for."""
+
+        def jump(answer: str | None) -> None:
+            if answer and answer.removeprefix("#").isdigit():
+                self.action_jump(int(answer.removeprefix("#")[:15]))
+
+        self.app.push_screen(Ask("Jump to", "#12"), jump)
+
+    def action_open_link(self, link: str) -> None:
+        """Many terminals open links themselves; here the address is copied."""
+        self.app.copy_to_clipboard(link)
+        self.notify(visible(f"copied {link}"), markup=False)
+
+    def action_copy(self) -> None:
+        """The marked message, or what the mouse has marked."""
+        if text := self.get_selected_text():
+            self.app.copy_to_clipboard(text)
+        elif self.conversation.selected:
+            text = self.room.transcript.message(self.conversation.selected).text
+            self.app.copy_to_clipboard(text)
+        if text:
+            self.notify("copied")
+
+    def action_page(self, pages: int) -> None:
+        """Scroll."""
+        self.conversation.scroll_pages(pages)
+
+    def action_select(self, step: int) -> None:
+        """Mark a message."""
+        self.conversation.select(step)
+
+    def action_start(self) -> None:
+        """See the bindings."""
+        self.conversation.show_start()
+
+    def action_end(self) -> None:
+        """See the bindings."""
+        self.conversation.show_end()
+
+    def action_new_line(self) -> None:
+        """To the first message that is not read."""
+        first = self.room.seen.mark + 1
+        if first <= self.room.transcript.end:
+            self.room.page.new_after = self.room.seen.mark
+            self.room.page.view.show(self.room.transcript.index_of(first))
+            self.conversation.update()
+
+    def action_read_all(self) -> None:
+        """The user says so."""
+        self.room.read_all()
+        self.refresh_all()
+
+    def action_members(self) -> None:
+        """Show or hide."""
+        self._with_members = not self._with_members
+        self._fit()
+
+    def action_ids(self) -> None:
+        """Show or hide."""
+        for room in self.rooms:
+            room.page.look = replace(room.page.look, with_ids=not room.page.look.with_ids)
+        self.conversation.update()
+
+    # -- rooms ---------------------------------------------------------------------------------------------------
+
+    def on_rooms_chosen(self, event: Rooms.Chosen) -> None:
+        """A click."""
+        self.action_room(event.number)
+
+    def action_room(self, number: int) -> None:
+        """Show the room with that number, from 0."""
+        if 0 <= number < len(self.rooms):
+            self.show_room(self.rooms[number])
+
+    def show_room(self, room: OpenRoom) -> None:
+        """Show *room*, which is open; the draft stays with its room."""
+        self.room.draft = self.composer.text
+        self.room = room
+        self.conversation.room = room
+        self.composer.write(room.draft)
+        self._fit()
+        self._look_at_marks()
+        self.refresh_all()
+
+    def action_next_unread(self) -> None:
+        """The next room with something unread, mentions first; or to where reading stopped, here."""
+        at = self.rooms.index(self.room)
+        others: Sequence[OpenRoom] = [*self.rooms[at + 1 :], *self.rooms[:at]]
+        for room in [*(r for r in others if r.mentions), *(r for r in others if r.unread)]:
+            self.show_room(room)
+            return
+        self.action_new_line()
+
+    def add_room(self, room: OpenRoom) -> None:
+        """*room* has been opened: show it."""
+        self.rooms.append(room)
+        self.show_room(room)
+
+    def drop_room(self, room: OpenRoom) -> None:
+        """*room* is being left; it was not the only one."""
+        at = self.rooms.index(room)
+        self.rooms.remove(room)
+        self.show_room(self.rooms[max(0, at - 1)])
+
+    def action_quit_chat(self) -> None:
+        """Leave all rooms, and end."""
+        self._keep_drafts()
+        self.app.exit()

@@ -1,0 +1,16 @@
+"""What can be typed on the full screen: everything that the plain client knows, and what needs a screen."""
+
+from __future__ import annotations
+
+from pyrochat.terminal.commands import COMMANDS
+
+__all__ = ["SCREEN_COMMANDS"]
+
+_OWN = [
+    ("/jump ID", "to message ID"),
+    ("/rooms", "the rooms of this server"),
+    ("/join ROOM", "open another room of this server; it is created where you may do that"),
+    ("/leave", "leave this room"),
+    ("/theme [NAME]", "other colours"),
+]
+SCREEN_COMMANDS = [*COMMANDS[:-3], *_OWN, *COMMANDS[-3:]]

@@ -1,0 +1,121 @@
+"""The composer: several lines, what was sent before, completion; and it says what is to be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from textual.binding import Binding
+from textual.message import Message as Fact
+from textual.widgets import TextArea
+
+from pyrochat.terminal.writing.completion import Completion, Words, complete
+
+__all__ = ["Composer"]
+
+
+class Composer(TextArea):
+    """words: what there is to complete to, now. older, newer: what was sent before and after, given what is written."""
+
+    DEFAULT_CSS = """
+    Composer { height: auto; min-height: 1; max-height: 8; border: none; padding: 0 1; background: $surface; }
+    Composer:focus { border: none; }
+    """
+    BINDINGS = [
+        Binding("enter", "send", "Send", show=False, priority=True, id="send"),
+        Binding("ctrl+j,alt+enter,shift+enter", "newline", "New line", show=False, priority=True, id="newline"),
+        Binding("tab", "complete(1)", "Complete", show=False, priority=True, id="complete"),
+        Binding("shift+tab", "complete(-1)", "Complete backwards", show=False, priority=True, id="complete_back"),
+        Binding("up", "older", "Older", show=False, priority=True, id="older"),
+        Binding("down", "newer", "Newer", show=False, priority=True, id="newer"),
+        Binding("end", "end", "End", show=False, priority=True, id="end"),
+    ]
+
+    @dataclass
+    class Sent(Fact):
+        """Somebody wants *text* to be sent, or done, if it is a command."""
+
+        text: str
+
+    @dataclass
+    class Completing(Fact):
+        """Among *choices*, number *chosen* stands in the composer; no choices: nothing is being completed."""
+
+        choices: tuple[str, ...]
+        chosen: int
+
+    @dataclass
+    class LeftAtEnd(Fact):
+        """The key for the line's end, where there is nothing written: somebody wants the conversation's end."""
+
+    def __init__(
+        self, words: Callable[[], Words], older: Callable[[str], str | None], newer: Callable[[], str | None]
+    ) -> None:
+        super().__init__(soft_wrap=True, show_line_numbers=False, tab_behavior="focus", compact=True)
+        self._words = words
+        self._older = older
+        self._newer = newer
+        self._completion: Completion | None = None
+        self._chosen = 0
+        self._completed = ""
+
+    def write(self, text: str) -> None:
+        """Put *text* in place of what is there, the cursor at its end."""
+        self.load_text(text)
+        self.move_cursor(self.document.end)
+
+    def action_send(self) -> None:
+        """See the bindings."""
+        if self.text.strip():
+            self.post_message(self.Sent(self.text))
+
+    def action_newline(self) -> None:
+        """See the bindings."""
+        self.insert("\n")
+
+    def action_older(self) -> None:
+        """See the bindings; in the first line only."""
+        if self.cursor_location[0] > 0 or self.wrapped_document.location_to_offset(self.cursor_location).y > 0:
+            self.action_cursor_up()
+        elif (text := self._older(self.text)) is not None:
+            self.write(text)
+
+    def action_newer(self) -> None:
+        """See the bindings; in the last line only."""
+        last = self.wrapped_document.location_to_offset(self.document.end).y
+        if self.wrapped_document.location_to_offset(self.cursor_location).y < last:
+            self.action_cursor_down()
+        elif (text := self._newer()) is not None:
+            self.write(text)
+
+    def action_end(self) -> None:
+        """See the bindings."""
+        if self.text:
+            self.action_cursor_line_end()
+        else:
+            self.post_message(self.LeftAtEnd())
+
+    def action_complete(self, step: int) -> None:
+        """Complete the word at the cursor; again: the next choice."""
+        if self._completion is not None and self._completed == self.text:
+            self._chosen = (self._chosen + step) % len(self._completion.choices)
+        else:
+            row, column = self.cursor_location
+            before = self.document.get_text_range((0, 0), (row, column))
+            found = complete(before, self._words())
+            if not found.choices:
+                return
+            self._completion, self._chosen = found, 0 if step > 0 else len(found.choices) - 1
+            self._rest = self.text[len(before) :]
+            self._before = before[: found.start]
+        choice = self._completion.choices[self._chosen]
+        self.load_text(self._before + choice + self._rest)
+        self.move_cursor(self.document.get_location_from_index(len(self._before + choice)))
+        self._completed = self.text
+        self.post_message(self.Completing(self._completion.choices, self._chosen))
+
+    def on_text_area_changed(self) -> None:
+        """Whoever writes on is not completing any more."""
+        if self._completion is not None and self.text != self._completed:
+            self._completion = None
+            self.post_message(self.Completing((), 0))

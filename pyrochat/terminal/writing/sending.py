@@ -1,0 +1,70 @@
+"""The way out: texts go to the room one after the other, in a thread of their own, and wait for it where need be."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from pyrochat.client.chat import Chat
+from pyrochat.terminal.writing.drafts import Unsent
+from pyrochat.values.errors import ChatClosed, PyroChatError, SendTimeout
+
+__all__ = ["Sending"]
+
+
+class Sending:
+    """changed: called, in that thread, when something has been sent. refused: with a text that the room did not take."""
+
+    def __init__(
+        self, chat: Chat, changed: Callable[[], None], refused: Callable[[Unsent, PyroChatError], None]
+    ) -> None:
+        self._chat = chat
+        self._told_changed = changed
+        self._tell_refused = refused
+        self._changed = threading.Condition()  # guards what follows
+        self._waiting: deque[Unsent] = deque()
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="pyrochat-sending", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> tuple[Unsent, ...]:
+        """What is not in the log yet, as far as we know, in order."""
+        with self._changed:
+            return tuple(self._waiting)
+
+    def add(self, texts: Iterable[Unsent]) -> None:
+        """Send *texts*, after what waits."""
+        with self._changed:
+            self._waiting.extend(texts)
+            self._changed.notify()
+
+    def end(self, timeout: float) -> tuple[Unsent, ...]:
+        """Leave the chat, after at most *timeout* seconds for what is waiting; what is left of it."""
+        with self._changed:
+            if self._chat.state == "connected":
+                self._changed.wait_for(lambda: not self._waiting, timeout)
+            self._ended = True
+            self._changed.notify()
+        self._chat.leave()
+        self._thread.join(timeout)
+        return self.waiting
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._ended)
+                if self._ended:
+                    return
+                unsent = self._waiting[0]
+            try:
+                self._chat.send(unsent.text, key=unsent.key)
+            except (ChatClosed, SendTimeout):
+                return  # it stays: next time it goes out under the same key
+            except PyroChatError as error:
+                self._tell_refused(unsent, error)
+            with self._changed:
+                self._waiting.popleft()
+                self._changed.notify_all()
+            self._told_changed()
