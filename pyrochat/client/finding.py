@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pyrochat.client.known import KnownServer, KnownServers
@@ -15,7 +15,7 @@ from pyrochat.values.errors import PyroChatError, RoomNotFound
 from pyrochat.values.protocol import DEFAULT_PORT, SERVER_OBJECT, room_object
 from pyrochat.values.rules import fold
 
-__all__ = ["Address", "AtAddress", "ByNameServer", "Finder", "Place"]
+__all__ = ["Address", "AtAddress", "Beside", "ByNameServer", "Finder", "Place"]
 
 _TIMEOUT_SECONDS = 10.0
 
@@ -115,6 +115,23 @@ class ByNameServer(_Remembering):
         rooms = sorted(name.removeprefix(prefix) for name in entries if name != SERVER_OBJECT)
         known_rooms = f"it knows {', '.join(rooms)}" if rooms else "it knows no room: start one with pyrochat-server"
         raise RoomNotFound(f"the name server at {nameserver} knows no room {self._room!r}; {known_rooms}")
+
+
+class Beside:
+    """A room on the server on which *finder* finds another: what that server has to show, it has to show here too."""
+
+    def __init__(self, finder: Finder, room: str) -> None:
+        self._finder = finder
+        self._room = room
+
+    def find(self) -> Place:
+        """See `Finder`."""
+        place = self._finder.find()
+        return replace(place, room=_spelling_at(place.address, self._room, place.tls))
+
+    def remember(self, place: Place, server_key: bytes, certificate: bytes) -> None:
+        """See `Finder`."""
+        self._finder.remember(place, server_key, certificate)
 
 
 def _spelling_at(address: Address, room: str, tls: ClientTls | None) -> str:
