@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self, TypeVar, overload
 
 from pyrochat.client.credentials import Credentials
-from pyrochat.client.finding import Beside, Finder
+from pyrochat.client.finding import Finder
 from pyrochat.client.handlers import Handler, HandlerThreads
 from pyrochat.client.listening import follow
 from pyrochat.client.messages import Messages
@@ -212,7 +212,7 @@ class Chat:
         and what else `join` raises.
         """
         room = checked_room_name(room)
-        chat = Chat(self.name, room, Beside(self._finder, room), self._credentials, read, self._timing)
+        chat = Chat(self.name, room, self._finder.beside(room), self._credentials, read, self._timing)
         chat._open(progress)
         return chat
 

@@ -15,7 +15,7 @@ from pyrochat.values.errors import PyroChatError, RoomNotFound
 from pyrochat.values.protocol import DEFAULT_PORT, SERVER_OBJECT, room_object
 from pyrochat.values.rules import fold
 
-__all__ = ["Address", "AtAddress", "Beside", "ByNameServer", "Finder", "Place"]
+__all__ = ["Address", "AtAddress", "ByNameServer", "Finder", "Place"]
 
 _TIMEOUT_SECONDS = 10.0
 
@@ -45,6 +45,9 @@ class Finder(Protocol):
 
     def remember(self, place: Place, server_key: bytes, certificate: bytes) -> None:
         """The server at *place* has shown *server_key*, and *certificate* (DER; empty without TLS)."""
+
+    def beside(self, room: str) -> Finder:
+        """What finds *room* on the same server, with the same demands on it."""
 
 
 class _Remembering:
@@ -78,8 +81,13 @@ class AtAddress(_Remembering):
 
     def __init__(self, at: str, room: str, known: KnownServers, tls: ClientTls | None) -> None:
         super().__init__(known, tls)
+        self._at = at
         self._address = parse_address(at, DEFAULT_PORT)
         self._room = room
+
+    def beside(self, room: str) -> Finder:
+        """See `Finder`."""
+        return AtAddress(self._at, room, self._known, self._tls)
 
     def find(self) -> Place:
         """See `Finder`."""
@@ -97,6 +105,10 @@ class ByNameServer(_Remembering):
     def __init__(self, room: str, known: KnownServers, tls: ClientTls | None) -> None:
         super().__init__(known, tls)
         self._room = room
+
+    def beside(self, room: str) -> Finder:
+        """See `Finder`."""
+        return _Beside(self, room)
 
     def find(self) -> Place:
         """See `Finder`."""
@@ -117,8 +129,8 @@ class ByNameServer(_Remembering):
         raise RoomNotFound(f"the name server at {nameserver} knows no room {self._room!r}; {known_rooms}")
 
 
-class Beside:
-    """A room on the server on which *finder* finds another: what that server has to show, it has to show here too."""
+class _Beside:
+    """A room on the server on which *finder* finds another, wherever the name server says that it is now."""
 
     def __init__(self, finder: Finder, room: str) -> None:
         self._finder = finder
@@ -132,6 +144,10 @@ class Beside:
     def remember(self, place: Place, server_key: bytes, certificate: bytes) -> None:
         """See `Finder`."""
         self._finder.remember(place, server_key, certificate)
+
+    def beside(self, room: str) -> Finder:
+        """See `Finder`."""
+        return _Beside(self._finder, room)
 
 
 def _spelling_at(address: Address, room: str, tls: ClientTls | None) -> str:

@@ -27,7 +27,7 @@ __all__ = ["MAX_ROOMS", "Rooms"]
 log = logging.getLogger(__name__)
 
 MAX_ROOMS = 100  # of one server; its operator may name more with --room
-_SPARE_DESCRIPTORS = 128  # a room takes about ten, and newcomers are refused when fewer than 64 are left
+_SPARE_DESCRIPTORS = 128  # a room takes about six, and newcomers are refused when fewer than 64 are left
 _PARTING_SECONDS = 2.0
 
 Remote = Callable[[Room], object]

@@ -109,3 +109,32 @@ def test_the_second_room_comes_back_where_the_server_has_gone(host_lobby: Host, 
         eventually(lambda: coffee.state == lobby.state == "connected")
         coffee.send("after")
         assert texts(coffee.history()) == ["before", "after"]
+
+
+def test_the_second_room_comes_back_though_the_first_is_not_hosted_any_more(joined: Join, tmp_path: Path) -> None:
+    port, data = free_port(), tmp_path / "moving"
+    with (
+        pyrochat.host(["lobby", "tea"], data, port=port, nameserver=False, timing=QUICK) as before,
+        joined("Erick", at=before.at).join_room("tea") as tea,
+        tea.join_room("lobby") as lobby,
+    ):
+        before.close()
+        with pyrochat.host("tea", data, port=port, nameserver=False, timing=QUICK):
+            eventually(lambda: tea.state == "connected")
+            assert tea.rooms() == ["tea"]
+            assert lobby.state == "reconnecting"
+
+
+def test_rooms_found_by_the_name_server_move_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("Pyro5.config.NS_PORT", free_port())
+    with (
+        pyrochat.host(["lobby", "tea"], tmp_path, timing=QUICK) as before,
+        pyrochat.join("Erick", timing=QUICK) as lobby,
+        lobby.join_room("tea") as tea,
+        tea.join_room("lobby") as again,
+    ):
+        before.close()
+        with pyrochat.host(["lobby", "tea"], tmp_path, timing=QUICK) as after:
+            assert after.at != before.at
+            eventually(lambda: {lobby.state, tea.state, again.state} == {"connected"})
+            assert {lobby.at, tea.at, again.at} == {after.at}

@@ -187,6 +187,32 @@ def test_when_the_room_fails_nothing_is_left_of_it(
         assert lobby.rooms() == ["lobby", "coffee"]
 
 
+def test_when_the_last_step_fails_the_others_are_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("Pyro5.config.NS_PORT", free_port())
+    with pyrochat.host("lobby", tmp_path, new_rooms="everyone") as server, bare(server, "Ana") as lobby:
+        opened: list[str] = []
+
+        def broken(room: rooms.Room) -> object:
+            opened.append(room.name)
+            raise MemoryError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(server._rooms, "_remote", broken)
+            with pytest.raises(RuntimeError, match="internal-error: "):
+                lobby.create_room("coffee")
+        assert opened == ["coffee"]
+        assert lobby.rooms() == ["lobby"]
+        assert remembered(tmp_path) == []
+        assert "pyrochat.coffee" not in NameServer().entries("pyrochat.")
+        SqliteLog(log_path(tmp_path, "coffee"), "coffee").close()  # nobody has it open
+        lobby.create_room("coffee")
+        with bare(server, "Igor", room="coffee") as coffee:
+            assert coffee.post("it works now")[0] == 1
+    assert "stumbled" not in caplog.text
+
+
 def test_a_name_that_another_server_has_is_refused_and_nothing_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
