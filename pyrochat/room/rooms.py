@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 MAX_ROOMS = 100  # of one server; its operator may name more with --room
 _SPARE_DESCRIPTORS = 128  # a room takes about six, and newcomers are refused when fewer than 64 are left
+_PATIENCE_SECONDS = 5.0  # until a room that others create is open: a name server may be slow
 _PARTING_SECONDS = 2.0
 
 Remote = Callable[[Room], object]
@@ -118,24 +119,30 @@ class Rooms:
         Raises NewRoomsRefused, ServerFull, NameServerRefused, CannotHost, LogUnavailable, RoomClosing; nothing
         is left of the room then.
         """
-        with self._opening:
-            if self.has(name):
-                return
-            self._check_space()
-            with contextlib.ExitStack() as undo:
-                if not self._registry.has_room(name):
-                    if is_used(log_path(self._data, name)):
-                        raise NewRoomsRefused(
-                            f"room {name!r} was hosted here before: its operator opens it again, with --room {name}"
-                        )
-                    self._registry.remember_room(name, creator)
-                    undo.callback(self._forget, name)
-                try:
-                    self._open_while_running(name)
-                except (CannotHost, LogProblem) as error:  # it names our files, which are nobody's business
-                    log.error("room %r could not be opened for %s: %s", name, creator, error)
-                    raise CannotHost(f"room {name!r} can't be opened here: the server's log says why") from None
-                undo.pop_all()
+        if not self._opening.acquire(timeout=_PATIENCE_SECONDS):
+            raise NewRoomsRefused("other rooms are being opened: try again in a moment")
+        try:
+            if not self.has(name):
+                self._check_space()
+                self._create(name, creator)
+        finally:
+            self._opening.release()
+
+    def _create(self, name: str, creator: str) -> None:
+        with contextlib.ExitStack() as undo:
+            if not self._registry.has_room(name):
+                if is_used(log_path(self._data, name)):
+                    raise NewRoomsRefused(
+                        f"room {name!r} was hosted here before: its operator opens it again, with --room {name}"
+                    )
+                self._registry.remember_room(name, creator)
+                undo.callback(self._forget, name)
+            try:
+                self._open_while_running(name)
+            except (CannotHost, LogProblem) as error:  # it names our files, which are nobody's business
+                log.error("room %r could not be opened for %s: %s", name, creator, error)
+                raise CannotHost(f"room {name!r} can't be opened here: the server's log says why") from None
+            undo.pop_all()
         log.info("room %r was created by %s", name, creator)
 
     def _check_space(self) -> None:

@@ -235,6 +235,15 @@ def test_a_name_that_another_server_has_is_refused_and_nothing_is_left(
     assert not log_path(tmp_path / "one", "coffee").exists()
 
 
+def test_who_waits_too_long_for_others_rooms_is_told(open_house: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms, "_PATIENCE_SECONDS", 0.05)
+    with bare(open_house, "Ana") as lobby:
+        with open_house._rooms._opening, pytest.raises(PermissionError, match="try again in a moment"):
+            lobby.create_room("coffee")
+        lobby.create_room("coffee")
+    assert open_house.rooms == ["lobby", "coffee"]
+
+
 def test_a_server_that_is_ending_opens_no_room(open_house: Server, data: Path) -> None:
     open_house._rooms.create_no_more()
     with pytest.raises(RoomClosing):
