@@ -148,8 +148,10 @@ class Rooms:
     def _check_space(self) -> None:
         if len(self._rooms) >= MAX_ROOMS:
             raise NewRoomsRefused(f"this server has {len(self._rooms)} rooms, and takes no more: use one of them")
-        descriptor = os.open(os.devnull, os.O_RDONLY)  # the lowest that is free
-        os.close(descriptor)
+        descriptor = self._last_descriptor
+        with contextlib.suppress(OSError):
+            descriptor = os.open(os.devnull, os.O_RDONLY)  # the lowest that is free
+            os.close(descriptor)
         if descriptor >= self._last_descriptor:
             raise ServerFull("the server has no descriptors left for another room: ask its operator for more")
 

@@ -75,9 +75,14 @@ def test_a_private_servers_new_rooms_are_private_too(
             joined("Mallory", at=server.at, room="coffee", password=given)
 
 
-def test_the_pin_of_the_first_room_holds_for_the_second(host_lobby: Host, joined: Join, tmp_path: Path) -> None:
-    server = host_lobby(data=tmp_path / "encrypted", tls=True, new_rooms="members")
-    lobby = joined("Erick", at=server.at, fingerprint=server.fingerprint)
+@pytest.mark.parametrize("by", ["fingerprint", "authority"])
+def test_what_the_first_rooms_server_has_to_show_it_has_to_show_in_the_second(
+    host_lobby: Host, joined: Join, tmp_path: Path, by: str
+) -> None:
+    data = tmp_path / "encrypted"
+    server = host_lobby(data=data, tls=True, new_rooms="members")
+    demands = {"fingerprint": server.fingerprint} if by == "fingerprint" else {"tls_ca": data / "tls.pem"}
+    lobby = joined("Erick", at=server.at, **demands)
     lobby.create_room("coffee")
     with lobby.join_room("coffee") as coffee:
         assert coffee.send("encrypted").id == 2

@@ -16,7 +16,7 @@ from pyrochat.room.registry import Registry
 from pyrochat.room.sqlite_log import SqliteLog
 from pyrochat.values.errors import CannotHost, NameServerRefused, RoomClosing
 from tests.security.support import Host, Join, knocking
-from tests.support import QUICK, SERIALIZER_NAMES, bare, free_port, together
+from tests.support import QUICK, SERIALIZER_NAMES, bare, eventually, free_port, together
 
 
 @pytest.fixture
@@ -206,6 +206,7 @@ def test_when_the_last_step_fails_the_others_are_undone(
         assert lobby.rooms() == ["lobby"]
         assert remembered(tmp_path) == []
         assert "pyrochat.coffee" not in NameServer().entries("pyrochat.")
+        eventually(lambda: len(server._multicaster._halls) == 1)
         SqliteLog(log_path(tmp_path, "coffee"), "coffee").close()  # nobody has it open
         lobby.create_room("coffee")
         with bare(server, "Igor", room="coffee") as coffee:

@@ -162,6 +162,7 @@ def test_hostile_names_and_rooms_show_as_what_they_are(tmp_path: Path, hostile: 
     ("text", "address"),
     [
         ("see https://example.org/a?b=1&c=2.", "https://example.org/a?b=1&c=2"),
+        ("https://example.org/?a=1&copy=2", "https://example.org/?a=1&copy=2"),
         ("(https://example.org/a_(b))", "https://example.org/a_(b)"),
         ("HTTP://EXAMPLE.ORG!", "HTTP://EXAMPLE.ORG"),
         ("<https://example.org>", "https://example.org"),
