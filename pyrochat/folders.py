@@ -7,12 +7,17 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["config_folder", "data_folder", "key_file", "known_servers_file"]
+__all__ = ["config_file", "config_folder", "data_folder", "key_file", "known_servers_file"]
 
 
 def config_folder() -> Path:
     """The user's configuration folder; `PYROCHAT_CONFIG_DIR` names another."""
     return Path(os.environ.get("PYROCHAT_CONFIG_DIR") or platformdirs.user_config_path("pyrochat", appauthor=False))
+
+
+def config_file() -> Path:
+    """Where the user writes down what the clients need not be told each time."""
+    return config_folder() / "config.toml"
 
 
 def data_folder() -> Path:

@@ -24,6 +24,7 @@ def host(
     timing: Timing | None = None,
     password: str | None = None,
     guests: bool = True,
+    new_rooms: str = "nobody",
     rate: float = DEFAULT_RATE,
     tls: bool = False,
 ) -> Server:
@@ -33,14 +34,16 @@ def host(
     the returned server says which. nameserver: register the room, and start a name server where none
     answers; without it, members join with ``at=server.at``.
     password: who has not got it neither joins nor reads. guests: whether clients without a key may come.
+    new_rooms: who may create rooms here: "nobody", "members" (who have a key) or "everyone"; they are hosted
+    again whenever *data* is.
     rate: messages a second that one member may send, in bursts of ten times as many; 0 sets no limit.
     tls: speak TLS, with a certificate that is made and kept in *data*; members join with
     ``fingerprint=server.fingerprint``.
-    Raises CannotHost, LogInUse, LogUnreadable, NameServerRefused, InvalidRoomName.
+    Raises CannotHost, LogInUse, LogUnreadable, NameServerRefused, InvalidRoomName, InvalidArgument.
     """
     rooms = [room] if isinstance(room, str) else list(room)
     folder = data_folder() if data is None else Path(data)
     return Server(
         rooms, folder, port=port, nameserver=nameserver, timing=timing,
-        access=Access(password, guests), rate=rate_of(rate), tls=tls,
+        access=Access(password, guests, new_rooms), rate=rate_of(rate), tls=tls,
     )  # fmt: skip

@@ -44,7 +44,7 @@ API = [
     "Banned", "BatchTooLarge", "CannotHost", "Chat", "ChatClosed", "Confirmations", "GuestsRefused", "InvalidArgument",
     "InvalidInput", "InvalidName", "InvalidRoomName", "InvalidText", "KeyConflict", "LogDamaged", "LogInUse", "LogLost",
     "LogProblem", "LogUnavailable", "LogUncertain", "LogUnreadable", "Message", "Messages", "NameServerNotFound",
-    "NameServerRefused", "NameTaken", "OtherLog", "ProofWrong", "PyroChatError", "RateLimited", "Refused",
+    "NameServerRefused", "NameTaken", "NewRoomsRefused", "OtherLog", "ProofWrong", "PyroChatError", "RateLimited", "Refused",
     "RoomNotFound", "RoomUnreachable", "SendTimeout", "Server", "ServerFull", "Timing", "TooManyAttempts",
     "Unavailable", "UnknownMessage", "UntrustedServer", "Verification", "VersionMismatch", "WaitTimeout",
     "WrongPassword", "host", "join",

@@ -23,7 +23,7 @@ from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.errors import ChatClosed, InvalidArgument, PyroChatError, UnknownMessage, WaitTimeout
 from pyrochat.values.message import Message
 from pyrochat.values.protocol import Timing
-from pyrochat.values.rules import checked_integer, checked_key, checked_text, checked_texts
+from pyrochat.values.rules import checked_integer, checked_key, checked_room_name, checked_text, checked_texts
 from pyrochat.values.verification import Verification
 
 __all__ = ["AUTO", "MANUAL", "Chat"]
@@ -38,6 +38,7 @@ _ASK_SECONDS = 10.0
 _PARTING_SECONDS = 5.0
 _MOST = 1 << 62
 
+Progress = Callable[[int, int], object]
 MessageHandler = TypeVar("MessageHandler", bound=Callable[[Message], object])
 NoticeHandler = TypeVar("NoticeHandler", bound=Callable[[str], object])
 StateHandler = TypeVar("StateHandler", bound=Callable[[str, str], object])
@@ -59,6 +60,7 @@ class Chat:
             raise InvalidArgument(f'read has to be "{AUTO}" or "{MANUAL}", not {read!r}')
         self.name = name
         self.room = room
+        self._finder, self._credentials, self._timing = finder, credentials, timing  # for `join_room`
         self._auto = read == AUTO
         self._state_handlers: list[Callable[[str, str], object]] = []
         self._notice_handlers: list[Callable[[str], object]] = []
@@ -69,7 +71,7 @@ class Chat:
         )  # fmt: skip
         self._outbox = Outbox(self._session, self._replica, self._reading, self._tell_notice)
 
-    def _open(self, progress: Callable[[int, int], object] | None) -> None:
+    def _open(self, progress: Progress | None) -> None:
         """Join, and wait until the replica has reached the log's end as it is now."""
         tail = self._session.open()
         _open_chats.add(self)
@@ -193,6 +195,38 @@ class Chat:
             return self._replica.get(id)
         except IndexError:
             raise ChatClosed(f"the chat was left before message {id} came") from None
+
+    # -- the server's rooms ----------------------------------------------------------------------------------
+
+    @property
+    def at(self) -> str:
+        """``host:port`` of the room's server, to be given to ``join(at=…)``."""
+        host, port = self._session.address
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def rooms(self) -> list[str]:
+        """The names of the rooms on this server; asks it. Raises WaitTimeout, ChatClosed."""
+        answer = self._session.call("rooms", timeout=_ASK_SECONDS)
+        return [str(name) for name in answer] if isinstance(answer, list) else []
+
+    def create_room(self, name: str) -> None:
+        """Open room *name* on this server, for everybody, also after a restart; nothing happens where it is there.
+
+        Raises InvalidRoomName, NewRoomsRefused, RateLimited, ServerFull, NameServerRefused, CannotHost,
+        LogUnavailable, WaitTimeout, ChatClosed.
+        """
+        self._session.call("create_room", checked_room_name(name), timeout=_ASK_SECONDS)
+
+    def join_room(self, room: str, *, read: str = AUTO, progress: Progress | None = None) -> Chat:
+        """Join another room of this server as the same member; returns a Chat of its own. See `join`.
+
+        Password, key and certificate are this Chat's. Raises InvalidRoomName, RoomNotFound, RoomUnreachable,
+        and what else `join` raises.
+        """
+        room = checked_room_name(room)
+        chat = Chat(self.name, room, self._finder.beside(room), self._credentials, read, self._timing)
+        chat._open(progress)
+        return chat
 
     # -- reading -------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pyrochat.client.known import KnownServer, KnownServers
@@ -46,6 +46,9 @@ class Finder(Protocol):
     def remember(self, place: Place, server_key: bytes, certificate: bytes) -> None:
         """The server at *place* has shown *server_key*, and *certificate* (DER; empty without TLS)."""
 
+    def beside(self, room: str) -> Finder:
+        """What finds *room* on the same server, with the same demands on it."""
+
 
 class _Remembering:
     """What both ways of finding share: demands that come from what the user said, and from what is known."""
@@ -78,8 +81,13 @@ class AtAddress(_Remembering):
 
     def __init__(self, at: str, room: str, known: KnownServers, tls: ClientTls | None) -> None:
         super().__init__(known, tls)
+        self._at = at
         self._address = parse_address(at, DEFAULT_PORT)
         self._room = room
+
+    def beside(self, room: str) -> Finder:
+        """See `Finder`."""
+        return AtAddress(self._at, room, self._known, self._tls)
 
     def find(self) -> Place:
         """See `Finder`."""
@@ -98,6 +106,10 @@ class ByNameServer(_Remembering):
         super().__init__(known, tls)
         self._room = room
 
+    def beside(self, room: str) -> Finder:
+        """See `Finder`."""
+        return _Beside(self, room)
+
     def find(self) -> Place:
         """See `Finder`."""
         nameserver = NameServer()
@@ -115,6 +127,27 @@ class ByNameServer(_Remembering):
         rooms = sorted(name.removeprefix(prefix) for name in entries if name != SERVER_OBJECT)
         known_rooms = f"it knows {', '.join(rooms)}" if rooms else "it knows no room: start one with pyrochat-server"
         raise RoomNotFound(f"the name server at {nameserver} knows no room {self._room!r}; {known_rooms}")
+
+
+class _Beside:
+    """A room on the server on which *finder* finds another, wherever the name server says that it is now."""
+
+    def __init__(self, finder: Finder, room: str) -> None:
+        self._finder = finder
+        self._room = room
+
+    def find(self) -> Place:
+        """See `Finder`."""
+        place = self._finder.find()
+        return replace(place, room=_spelling_at(place.address, self._room, place.tls))
+
+    def remember(self, place: Place, server_key: bytes, certificate: bytes) -> None:
+        """See `Finder`."""
+        self._finder.remember(place, server_key, certificate)
+
+    def beside(self, room: str) -> Finder:
+        """See `Finder`."""
+        return _Beside(self._finder, room)
 
 
 def _spelling_at(address: Address, room: str, tls: ClientTls | None) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from pyrochat.client.callback import Callback
 from pyrochat.client.credentials import Credentials
-from pyrochat.client.finding import Finder
+from pyrochat.client.finding import Address, Finder
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.pyro.callbacks import CallbackServer, Served
@@ -71,6 +71,7 @@ class ClientSession:
         self._changed = threading.Condition()  # guards what follows
         self.state = RECONNECTING
         self.reason = ""
+        self.address: Address = ("", 0)  # where the room was found last
         self._error: PyroChatError | None = None
         self._remote: RemoteObject | None = None
         self._served: Served | None = None
@@ -130,7 +131,7 @@ class ClientSession:
                     raise ChatClosed("the chat has been left")
                 if served.ended:  # before anybody listened to `_lost`
                     raise RoomUnreachable("the connection was lost as soon as it stood")
-                self._remote, self._served = remote, served
+                self._remote, self._served, self.address = remote, served, place.address
                 self.state, self.reason = CONNECTED, ""
                 self._session_id, self._replica.log_id = session_id, log_id
                 self._parting_reason = ""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import getpass
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pyrochat.client.chat import Chat
 from pyrochat.commands.access import PasswordFileOption, PasswordOption, given_password
 from pyrochat.commands.client import (
     AtOption,
@@ -18,7 +18,16 @@ from pyrochat.commands.client import (
     PlainOption,
     RoomOption,
     chat_in_terminal,
-    join_with_progress,
+    join_rooms,
+    rooms_to_show,
+)
+from pyrochat.commands.configuration import (
+    KeyOption,
+    NotifyCommandOption,
+    ThemeOption,
+    TimeFormatOption,
+    configured,
+    settings_of,
 )
 from pyrochat.commands.keys import key_app, servers_app
 from pyrochat.commands.server import DataOption, raise_descriptor_limit, serve_until_signal
@@ -27,16 +36,21 @@ from pyrochat.folders import data_folder
 from pyrochat.room.door import Access
 from pyrochat.room.server import Server
 from pyrochat.terminal.plain import write_status
+from pyrochat.terminal.settings import DEFAULT_TIME_FORMAT
 from pyrochat.values.errors import InvalidName, NameServerNotFound, PortInUse, RoomNotFound, RoomUnreachable
-from pyrochat.values.protocol import DEFAULT_PORT, DEFAULT_ROOM
+from pyrochat.values.protocol import DEFAULT_PORT
 from pyrochat.values.rules import checked_name
 
 __all__ = ["run"]
 
 
 def chat(
-    name: Annotated[str | None, typer.Argument(help="Your name in the room; default: your login name.")] = None,
-    room: RoomOption = DEFAULT_ROOM,
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(envvar="PYROCHAT_NAME", help="Your name in the room; default: your login name."),
+    ] = None,
+    room: RoomOption = None,
     at: AtOption = None,
     data: DataOption = None,
     plain: PlainOption = False,
@@ -44,27 +58,34 @@ def chat(
     ask_password: PasswordOption = False,
     password_file: PasswordFileOption = None,
     fingerprint: FingerprintOption = None,
+    theme: ThemeOption = None,
+    notify_command: NotifyCommandOption = None,
+    time_format: TimeFormatOption = DEFAULT_TIME_FORMAT,
+    key: KeyOption = None,
 ) -> int:
     """Join the room that is there, or host it here and join it.
 
     pyrochat key --help: your key, and how to take it to another machine. pyrochat servers --help: the servers
     that you know.
     """
+    settings = settings_of(context, theme, notify_command, time_format, key)
+    rooms = rooms_to_show(room, plain=plain, json=json)
     secret = given_password(ask_password, password_file)
     name = _login_name() if name is None else checked_name(name)
     try:
-        return chat_in_terminal(
-            join_with_progress(name, room, at, password=secret, fingerprint=fingerprint), plain=plain, json=json
-        )
+        chats = join_rooms(name, rooms, at, password=secret, fingerprint=fingerprint)
     except (NameServerNotFound, RoomNotFound, RoomUnreachable):
         if at is not None:
             raise
+    else:
+        return chat_in_terminal(chats, settings, plain=plain, json=json)
     descriptors = raise_descriptor_limit()
-    with _host(room, data_folder() if data is None else data, descriptors, secret) as server:
-        write_status(f"nobody hosts room {room}: it is hosted here now, at {server.at}")
-        guest = join_with_progress(name, room, server.at, password=secret)
-        code = chat_in_terminal(guest, plain=plain, json=json)
-        others = _others(server, guest)
+    with _host(rooms, data_folder() if data is None else data, descriptors, secret) as server:
+        which = f"room {rooms[0]}: it is" if len(rooms) == 1 else f"rooms {', '.join(rooms)}: they are"
+        write_status(f"nobody hosts {which} hosted here now, at {server.at}")
+        chats = join_rooms(name, rooms, server.at, password=secret)
+        code = chat_in_terminal(chats, settings, plain=plain, json=json)
+        others = _others(server, name)
         if others and _stays(others):
             write_status("serving on; Ctrl-C ends it")
             serve_until_signal(server)
@@ -79,19 +100,17 @@ def _login_name() -> str:
         raise InvalidName("your login name can't be a name here: say pyrochat NAME") from None
 
 
-def _host(room: str, data: Path, descriptors: int, password: str | None) -> Server:
+def _host(rooms: Sequence[str], data: Path, descriptors: int, password: str | None) -> Server:
     """A server on the usual port, or on any where that is taken."""
     access = Access(password)
     try:
-        return Server([room], data, port=DEFAULT_PORT, descriptor_limit=descriptors, access=access)
+        return Server(rooms, data, port=DEFAULT_PORT, descriptor_limit=descriptors, access=access)
     except PortInUse:
-        return Server([room], data, descriptor_limit=descriptors, access=access)
+        return Server(rooms, data, descriptor_limit=descriptors, access=access)
 
 
-def _others(server: Server, guest: Chat) -> int:
-    return sum(
-        session.connected and session.name != guest.name for room in server.status() for session in room.sessions
-    )
+def _others(server: Server, name: str) -> int:
+    return sum(session.connected and session.name != name for room in server.status() for session in room.sessions)
 
 
 def _stays(others: int) -> bool:
@@ -108,4 +127,4 @@ def _stays(others: int) -> bool:
 
 def run() -> None:
     """The console script."""
-    run_app(make_app(chat), "pyrochat", {"key": key_app, "servers": servers_app})
+    run_app(make_app(chat), "pyrochat", {"key": key_app, "servers": servers_app}, configured)

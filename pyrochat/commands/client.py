@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,12 +14,22 @@ import typer
 from pyrochat.client.chat import Chat
 from pyrochat.client.joining import join
 from pyrochat.commands.access import PasswordFileOption, PasswordOption, TlsCertOption, TlsKeyOption, given_password
+from pyrochat.commands.configuration import (
+    KeyOption,
+    NotifyCommandOption,
+    ThemeOption,
+    TimeFormatOption,
+    checked_rooms,
+    configured,
+    settings_of,
+)
 from pyrochat.commands.shell import DONE, FAILED, end_on_signals, make_app, run_app
-from pyrochat.terminal.lines import JsonLines, PlainLines
+from pyrochat.terminal.lines import JsonLines, Lines, PlainLines
 from pyrochat.terminal.plain import PlainClient, input_groups, write_line, write_status
 from pyrochat.terminal.progress import ProgressBar
 from pyrochat.terminal.prompt import run_prompt
-from pyrochat.values.errors import WrongPassword
+from pyrochat.terminal.settings import DEFAULT_TIME_FORMAT, Settings
+from pyrochat.values.errors import InvalidArgument, WrongPassword
 from pyrochat.values.protocol import DEFAULT_ROOM
 
 __all__ = [
@@ -27,24 +39,28 @@ __all__ = [
     "PlainOption",
     "RoomOption",
     "chat_in_terminal",
-    "join_with_progress",
+    "join_rooms",
+    "rooms_to_show",
     "run",
 ]
 
-RoomOption = Annotated[str, typer.Option(help="The room to join.")]
+RoomOption = Annotated[
+    list[str] | None, typer.Option(help="A room to join; may be given more than once; default: lobby.")
+]
 AtOption = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="Where the room's server is; default: ask the name server.")
 ]
-PlainOption = Annotated[bool, typer.Option("--plain", help="Lines instead of an interactive screen.")]
+PlainOption = Annotated[bool, typer.Option("--plain/--no-plain", help="Lines instead of an interactive screen.")]
 FingerprintOption = Annotated[
     str | None, typer.Option(metavar="HEX", help="The certificate that the server has to show; needed once.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
+JsonOption = Annotated[bool, typer.Option("--json/--no-json", help="One JSON object per line.")]
 
 
 def client(
-    name: Annotated[str, typer.Argument(help="Your name in the room.")],
-    room: RoomOption = DEFAULT_ROOM,
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(envvar="PYROCHAT_NAME", help="Your name in the room.")],
+    room: RoomOption = None,
     at: AtOption = None,
     plain: PlainOption = False,
     json: JsonOption = False,
@@ -54,45 +70,87 @@ def client(
     tls_ca: Annotated[Path | None, typer.Option(help="Authorities (PEM) that vouch for the server instead.")] = None,
     tls_cert: TlsCertOption = None,
     tls_key: TlsKeyOption = None,
+    theme: ThemeOption = None,
+    notify_command: NotifyCommandOption = None,
+    time_format: TimeFormatOption = DEFAULT_TIME_FORMAT,
+    key: KeyOption = None,
 ) -> int:
-    """Chat in a room. Type to send; /help lists the commands."""
-    chat = join_with_progress(
-        name, room, at, password=given_password(ask_password, password_file), fingerprint=fingerprint,
+    """Chat in a room. Type to send; /help lists the commands.
+
+    What you would type each time can stand in config.toml, in your configuration folder.
+    """
+    settings = settings_of(context, theme, notify_command, time_format, key)
+    rooms = rooms_to_show(room, plain=plain, json=json)
+    chats = join_rooms(
+        name, rooms, at, password=given_password(ask_password, password_file), fingerprint=fingerprint,
         tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key,
     )  # fmt: skip
-    return chat_in_terminal(chat, plain=plain, json=json)
+    return chat_in_terminal(chats, settings, plain=plain, json=json)
 
 
-def join_with_progress(name: str, room: str, at: str | None, **options: Any) -> Chat:
-    """Join with a progress bar for a long history; *options* as `join` takes them."""
-    try:
-        with ProgressBar(f"history of {room}") as progress:
-            return join(name, room, at, progress=progress, **options)
-    except WrongPassword:
-        if options.get("password") is not None or not sys.stdin.isatty():
-            raise
-    return join_with_progress(name, room, at, **options | {"password": given_password(True, None)})
+def rooms_to_show(rooms: Sequence[str] | None, *, plain: bool, json: bool) -> list[str]:
+    """The rooms to join. Raises InvalidRoomName, and InvalidArgument for several where lines are written."""
+    names = checked_rooms(rooms or [DEFAULT_ROOM])
+    if len(names) > 1 and not _is_interactive(plain, json):
+        how = "--json" if json else "--plain" if plain else "a pipe"
+        raise InvalidArgument(f"{how} shows one room: start one client for each")
+    return names
 
 
-def chat_in_terminal(chat: Chat, *, plain: bool, json: bool) -> int:
-    """Be *chat*'s terminal until its user has enough; leaves it. Returns the exit code."""
+def join_rooms(name: str, rooms: Sequence[str], at: str | None, **options: Any) -> list[Chat]:
+    """Join *rooms*, all or none, each with a progress bar for a long history; *options* as `join` takes them."""
+    with contextlib.ExitStack() as undo:
+        chats: list[Chat] = []
+        for room in rooms:
+            try:
+                chat = _join_with_progress(name, room, at, **options)
+            except WrongPassword:
+                if options.get("password") is not None or not sys.stdin.isatty():
+                    raise
+                options["password"] = given_password(True, None)
+                chat = _join_with_progress(name, room, at, **options)
+            chats.append(undo.enter_context(chat))
+        undo.pop_all()
+    return chats
+
+
+def _join_with_progress(name: str, room: str, at: str | None, **options: Any) -> Chat:
+    with ProgressBar(f"history of {room}") as progress:
+        return join(name, room, at, progress=progress, **options)
+
+
+def chat_in_terminal(chats: Sequence[Chat], settings: Settings, *, plain: bool, json: bool) -> int:
+    """Be the terminal of *chats* until their user has enough; leaves them. Returns the exit code.
+
+    settings: of the interactive client; lines are the same for everybody.
+    """
     logging.getLogger("pyrochat").addHandler(logging.NullHandler())  # what is worth saying is said below
     end_on_signals(_interrupt)
-    with chat:
-        if not plain and not json and sys.stdin.isatty() and sys.stdout.isatty():
-            run_prompt(chat)
+    with contextlib.ExitStack() as leaving:
+        for chat in chats:
+            leaving.enter_context(chat)
+        if _is_interactive(plain, json):
+            run_prompt(chats[0])
             return DONE
-        shown = PlainClient(chat, JsonLines() if json else PlainLines(), write_line, write_status)
-        try:
-            write_status(f"joined room {chat.room} as {chat.name}")
-            shown.start()
-            for lines in input_groups(sys.stdin.fileno()):
-                if not shown.do_all(lines):
-                    break
-            shown.finish()
-        except KeyboardInterrupt:
-            return DONE  # asked to end: leaving says so to the others
-        return FAILED if shown.failed else DONE
+        return _chat_in_lines(chats[0], JsonLines() if json else PlainLines())
+
+
+def _is_interactive(plain: bool, json: bool) -> bool:
+    return not plain and not json and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _chat_in_lines(chat: Chat, lines: Lines) -> int:
+    shown = PlainClient(chat, lines, write_line, write_status)
+    try:
+        write_status(f"joined room {chat.room} as {chat.name}")
+        shown.start()
+        for typed in input_groups(sys.stdin.fileno()):
+            if not shown.do_all(typed):
+                break
+        shown.finish()
+    except KeyboardInterrupt:
+        return DONE  # asked to end: leaving says so to the others
+    return FAILED if shown.failed else DONE
 
 
 def _interrupt() -> None:
@@ -101,4 +159,4 @@ def _interrupt() -> None:
 
 def run() -> None:
     """The console script."""
-    run_app(make_app(client), "pyrochat-client")
+    run_app(make_app(client), "pyrochat-client", defaults=configured)

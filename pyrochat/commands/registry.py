@@ -17,7 +17,7 @@ from pyrochat.folders import data_folder
 from pyrochat.room.registry import Registry
 from pyrochat.trust.keys import shown
 
-__all__ = ["app"]
+__all__ = ["WIDTH", "DataOption", "app", "opened_registry"]
 
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True,
@@ -28,13 +28,14 @@ app = typer.Typer(
 DataOption = Annotated[
     Path | None, typer.Option(envvar="PYROCHAT_DATA", help="The server's data folder; default: your data folder.")
 ]
-_WIDTH = 200  # also in a pipe: a name is shown whole
+WIDTH = 200  # also in a pipe: a name is shown whole
 
 NameArgument = Annotated[str, typer.Argument(help="The name.")]
 
 
 @contextlib.contextmanager
-def _registry(data: Path | None) -> Iterator[Registry]:
+def opened_registry(data: Path | None) -> Iterator[Registry]:
+    """The registry in *data*, or in the user's data folder."""
     with contextlib.closing(Registry(data_folder() if data is None else data)) as registry:
         yield registry
 
@@ -42,7 +43,7 @@ def _registry(data: Path | None) -> Iterator[Registry]:
 @app.command("list")
 def list_names(data: DataOption = None) -> None:
     """List all names, with their keys."""
-    with _registry(data) as registry:
+    with opened_registry(data) as registry:
         entries = registry.entries()
     if not entries:
         print("no name belongs to a key yet")
@@ -54,13 +55,13 @@ def list_names(data: DataOption = None) -> None:
         since = f"{datetime.fromtimestamp(entry.since_us / 1e6):%Y-%m-%d %H:%M}"
         key = shown(entry.key) if entry.key else "-"
         table.add_row(Text(entry.name), key, since, "banned" if entry.banned else "")
-    Console(width=_WIDTH).print(table)
+    Console(width=WIDTH).print(table)
 
 
 @app.command("remove")
 def remove(name: NameArgument, data: DataOption = None) -> None:
     """Free a name, because its key was lost: it belongs to the next key that uses it."""
-    with _registry(data) as registry:
+    with opened_registry(data) as registry:
         registry.remove(name)
     print(f"{name} is free: it belongs to the next key that uses it")
 
@@ -68,7 +69,7 @@ def remove(name: NameArgument, data: DataOption = None) -> None:
 @app.command("ban")
 def ban(name: NameArgument, data: DataOption = None) -> None:
     """Ban a name, and the key that it belongs to; whoever is in the room under it is shown out."""
-    with _registry(data) as registry:
+    with opened_registry(data) as registry:
         registry.ban(name)
     print(f"{name} is banned, and its key under any name")
 
@@ -76,6 +77,6 @@ def ban(name: NameArgument, data: DataOption = None) -> None:
 @app.command("unban")
 def unban(name: NameArgument, data: DataOption = None) -> None:
     """Take a ban back."""
-    with _registry(data) as registry:
+    with opened_registry(data) as registry:
         registry.unban(name)
     print(f"{name} is no longer banned")

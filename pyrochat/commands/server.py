@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,6 +17,7 @@ from pyrochat.commands.access import PasswordFileOption, PasswordOption, TlsCert
 from pyrochat.commands.dashboard import Dashboard
 from pyrochat.commands.maintenance import back_up_room, verify_rooms
 from pyrochat.commands.registry import app as registry_app
+from pyrochat.commands.rooms import app as rooms_app
 from pyrochat.commands.shell import DONE, end_on_signals, make_app, run_app
 from pyrochat.core.rates import DEFAULT_RATE, rate_of
 from pyrochat.folders import data_folder
@@ -70,6 +71,10 @@ def server(
     ask_password: PasswordOption = False,
     password_file: PasswordFileOption = None,
     guests: Annotated[bool, typer.Option("--guests/--no-guests", help="Let clients in that have no key.")] = True,
+    new_rooms: Annotated[
+        Literal["nobody", "members", "everyone"],
+        typer.Option(help="Who may create rooms; members have a key. Created rooms are kept."),
+    ] = "nobody",
     rate: Annotated[
         float, typer.Option(help="Messages a second that one member may send; 0: no limit.")
     ] = DEFAULT_RATE,
@@ -84,6 +89,7 @@ def server(
     """Host chat rooms until it is told to end (Ctrl-C, SIGTERM).
 
     pyrochat-server names --help: which name belongs to which key, freeing names, banning.
+    pyrochat-server rooms --help: the rooms that were created while a server ran.
     """
     rooms = room or [DEFAULT_ROOM]
     folder = data_folder() if data is None else data
@@ -93,7 +99,7 @@ def server(
         if len(rooms) > 1:
             raise InvalidArgument("--backup copies one room: name it with --room")
         return back_up_room(folder, rooms[0], backup)
-    access = Access(given_password(ask_password, password_file), guests)
+    access = Access(given_password(ask_password, password_file), guests, new_rooms)
     shown_tls = _tls(tls, tls_cert, tls_key, tls_client_ca)
     descriptors = raise_descriptor_limit()
     interactive = sys.stdout.isatty() and sys.stderr.isatty()
@@ -189,4 +195,4 @@ def _address_in_the_network() -> str:
 
 def run() -> None:
     """The console script."""
-    run_app(make_app(server), "pyrochat-server", {"names": registry_app})
+    run_app(make_app(server), "pyrochat-server", {"names": registry_app, "rooms": rooms_app})

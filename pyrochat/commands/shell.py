@@ -29,20 +29,28 @@ def make_app(command: Command) -> typer.Typer:
     return app
 
 
-def run_app(app: typer.Typer, program: str, groups: Mapping[str, typer.Typer] | None = None) -> NoReturn:
+def run_app(
+    app: typer.Typer,
+    program: str,
+    groups: Mapping[str, typer.Typer] | None = None,
+    defaults: Callable[[], dict[str, object]] = dict,
+) -> NoReturn:
     """Run *app* and exit: 0 done, 1 it could not be done, 2 wrong usage; errors as one line.
 
-    groups: command lines of their own, each behind a first word.
+    groups: command lines of their own, each behind a first word. defaults: called for what *app*'s parameters
+    are where neither the command line nor the environment says.
     """
     arguments = sys.argv[1:]
     if groups and arguments[:1] and arguments[0] in groups:
         app, program = groups[arguments[0]], f"{program} {arguments.pop(0)}"
-        arguments = arguments or ["--help"]
+        arguments, defaults = arguments or ["--help"], dict
+    if not {"-h", "--help"}.isdisjoint(arguments):
+        defaults = dict
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = app(arguments, prog_name=program, standalone_mode=False)
+        code = app(arguments, prog_name=program, standalone_mode=False, default_map=defaults())
     except typer.TyperException as error:
         _complain(program, f"{error.format_message()} (see {program} --help)")
         code = WRONG_USAGE

@@ -14,6 +14,7 @@ from pyrochat.room.door import Door
 from pyrochat.room.identity import Identity, Resume
 from pyrochat.room.limiter import Limiter
 from pyrochat.room.room import Room
+from pyrochat.room.rooms import Rooms
 from pyrochat.room.writer import Request
 from pyrochat.values.errors import (
     CallbackUnreachable,
@@ -25,7 +26,14 @@ from pyrochat.values.errors import (
 )
 from pyrochat.values.message import WireMessage
 from pyrochat.values.protocol import MAX_HISTORY, PROTOCOL_VERSION, room_object
-from pyrochat.values.rules import MAX_KEY_CHARACTERS, checked_integer, checked_key, checked_text, checked_texts
+from pyrochat.values.rules import (
+    MAX_KEY_CHARACTERS,
+    checked_integer,
+    checked_key,
+    checked_room_name,
+    checked_text,
+    checked_texts,
+)
 
 __all__ = ["ChatRoom", "ServerObject"]
 
@@ -43,8 +51,9 @@ class ChatRoom:
     ``proxy._pyroHandshake = {"name": "Erick"}``.
     """
 
-    def __init__(self, room: Room, door: Door, limiter: Limiter) -> None:
+    def __init__(self, room: Room, rooms: Rooms, door: Door, limiter: Limiter) -> None:
         self._room = room
+        self._rooms = rooms
         self._object_id = room_object(room.name)
         self._door = door
         self._limiter = limiter
@@ -172,6 +181,20 @@ class ChatRoom:
         session_id, identity.session_id = identity.session_id, None
         self._room.leave(identity.member, session_id)
 
+    def rooms(self) -> list[str]:
+        """The names of the rooms that this server has."""
+        self._identity()
+        return self._rooms.names
+
+    def create_room(self, name: str) -> None:
+        """Open another room on this server, where the operator lets the caller; nothing happens where it is there."""
+        identity = self._identity()
+        name = checked_room_name(name)
+        self._limiter.check(identity.member, 1, caller())
+        if not self._rooms.has(name):
+            self._door.check_may_create_rooms(identity)
+            self._rooms.create(name, identity.name)
+
     def _identity(self) -> Identity:
         identity = caller().identity
         if not isinstance(identity, Identity):
@@ -204,12 +227,12 @@ class _Posting(Later):
 class ServerObject:
     """The server itself, as `pyrochat.server`; needs no name."""
 
-    def __init__(self, rooms: Callable[[], list[str]]) -> None:
+    def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
 
     def rooms(self) -> list[str]:
         """The names of the rooms that this server has."""
-        return self._rooms()
+        return self._rooms.names
 
     def version(self) -> int:
         """The version of PyroChat's protocol that this server speaks."""

@@ -23,6 +23,7 @@ from pyrochat.trust.proofs import NONCE_BYTES, Meeting, new_nonce, password_key
 from pyrochat.values.errors import (
     GuestsRefused,
     InvalidArgument,
+    NewRoomsRefused,
     ProofWrong,
     TooManyAttempts,
     VersionMismatch,
@@ -31,8 +32,9 @@ from pyrochat.values.errors import (
 from pyrochat.values.protocol import PROTOCOL_VERSION
 from pyrochat.values.rules import checked_name, checked_password, decoded_hex, fold
 
-__all__ = ["Access", "Door"]
+__all__ = ["NEW_ROOMS", "Access", "Door"]
 
+NEW_ROOMS = ("nobody", "members", "everyone")
 WRONG_PASSWORD_SECONDS = 1.0
 NEW_NAMES = Rate(10, 2000)  # from one address: each stays in the registry
 
@@ -41,14 +43,18 @@ NEW_NAMES = Rate(10, 2000)  # from one address: each stays in the registry
 class Access:
     """What a server asks of those who come. Raises InvalidArgument.
 
-    password: None for open rooms. guests: whether a key can be missing.
+    password: None for open rooms. guests: whether a key can be missing. new_rooms: who may create a room,
+    one of `NEW_ROOMS`: "members" have a key, "everyone" is guests too.
     """
 
     password: str | None = None
     guests: bool = True
+    new_rooms: str = "nobody"
 
     def __post_init__(self) -> None:
         checked_password(self.password)
+        if self.new_rooms not in NEW_ROOMS:
+            raise InvalidArgument(f"new rooms are for {', '.join(NEW_ROOMS)}, not for {self.new_rooms!r}")
 
 
 class Door:
@@ -156,6 +162,15 @@ class Door:
             raise WrongPassword.missing()
         if not is_right:
             raise WrongPassword("the password is wrong: ask who hosts the room")
+
+    def check_may_create_rooms(self, identity: Identity) -> None:
+        """Raise NewRoomsRefused where *identity* may not."""
+        if self._access.new_rooms == "nobody":
+            raise NewRoomsRefused(
+                "nobody can create rooms here: ask the operator (pyrochat-server --new-rooms members)"
+            )
+        if self._access.new_rooms == "members" and identity.key is None:
+            raise NewRoomsRefused("guests can't create rooms here: come with PyroChat's own client, which has a key")
 
     def bid_farewell(self, connection: Connection) -> None:
         """*connection* is gone."""

@@ -19,7 +19,7 @@ from pyrochat.values.errors import CannotHost, LogInUse, LogUnreadable
 from pyrochat.values.message import SYSTEM
 from pyrochat.values.rules import fold
 
-__all__ = ["FORMAT", "About", "Progress", "connect", "lock", "log_path", "prepare", "read_about"]
+__all__ = ["FORMAT", "About", "Progress", "connect", "is_used", "lock", "log_path", "prepare", "read_about"]
 
 FORMAT = 2
 _APPLICATION_ID = 0x50796368  # "Pych": `file` and SQLite's tools can tell our logs by it
@@ -67,6 +67,19 @@ class About:
 def log_path(data: Path, room: str) -> Path:
     """Where the log of *room* is in the data folder *data*."""
     return data / "rooms" / f"{urllib.parse.quote(fold(room), safe='')}.sqlite3"
+
+
+def is_used(path: Path) -> bool:
+    """Whether the file at *path* has messages in it, or anything else that a new room must not take over."""
+    if not path.exists():
+        return False
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
+                return False
+            return db.execute("SELECT 1 FROM messages LIMIT 1").fetchone() is not None
+    except sqlite3.Error:
+        return True
 
 
 def lock(path: Path, room: str) -> filelock.BaseFileLock:

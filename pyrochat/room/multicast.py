@@ -66,6 +66,10 @@ class Multicaster:
         """A room is there."""
         self._order(lambda: self._halls.__setitem__(id(audience), _Hall(audience)))
 
+    def forget(self, audience: Audience) -> None:
+        """A room is gone, before anybody was in it."""
+        self._order(lambda: self._halls.__delitem__(id(audience)))
+
     def admit(self, outlet: Outlet) -> None:
         """Deliver to *outlet* from now on; another outlet of the same session is closed."""
         self._order(lambda: self._admit(outlet))

@@ -59,7 +59,10 @@ class Names:
     def keep(self, member: str, holder: Hashable) -> None:
         """*holder* holds the name since before this server was started, in whichever room."""
         with self._mutex:
-            self._holders.setdefault(member, set()).add(holder)
+            if member in self._holders:  # a room that is opened late: whoever has the name now keeps it
+                self._holders[member].add(holder)
+                return
+            self._holders[member] = {holder}
             self._keys[member] = self._key_of(member)
             if self._keys[member] is None:
                 self._ownerless.add(member)

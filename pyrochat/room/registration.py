@@ -18,6 +18,7 @@ from pyrochat.values.errors import (
     RoomNotFound,
     RoomSilent,
     RoomUnreachable,
+    Unavailable,
 )
 from pyrochat.values.protocol import SERVER_OBJECT, room_object
 
@@ -65,6 +66,24 @@ class Registration:
         self._thread = threading.Thread(target=self._keep, name="pyrochat-registration", daemon=True)
         self._thread.start()
 
+    def add(self, room: str, uri: str) -> None:
+        """Take *room*'s name too. Raises NameServerRefused; a name server that doesn't answer is told later."""
+        name = room_object(room)
+        try:
+            self._take(name, uri)
+        except NameServerRefused:
+            raise
+        except Unavailable as error:
+            log.warning("%s; until it does, others join %s with --at %s:%d", error, room, *self._address)
+        self._uris[name] = uri
+
+    def withdraw(self, room: str) -> None:
+        """Give *room*'s name back."""
+        name = room_object(room)
+        self._uris.pop(name, None)
+        with contextlib.suppress(PyroChatError):
+            self._nameserver.remove(name, self._address)
+
     def _take(self, name: str, uri: str) -> None:
         if self._alive(name):
             host, port = self._nameserver.lookup(name)
@@ -95,7 +114,7 @@ class Registration:
         while not self._ended.wait(CHECK_SECONDS):
             try:
                 entries = self._nameserver.entries("pyrochat.")
-                for name, uri in self._uris.items():
+                for name, uri in list(self._uris.items()):
                     if name not in entries:
                         self._nameserver.register(name, uri)
                         log.info("registered %s with the name server at %s again", name, self._nameserver)
@@ -114,7 +133,7 @@ class Registration:
 
     def _remove_all(self) -> None:
         self._thread.join()
-        for name in self._uris:
+        for name in list(self._uris):
             with contextlib.suppress(PyroChatError):
                 self._nameserver.remove(name, self._address)
 

@@ -1,7 +1,8 @@
-"""Which name belongs to which key, and who is banned: one file for all rooms of a server.
+"""Which name belongs to which key, who is banned, which rooms were created: one file for all rooms of a server.
 
 A name belongs to the first key that used it, until the operator frees it. The operator's commands write
-the same file while the server runs; it looks whether that has happened (`has_changed`).
+the same file while the server runs; it looks whether that has happened (`has_changed`). A room that was
+created while a server ran is remembered, so that the next start opens it again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from pyrochat.values.errors import Banned, CannotHost, InvalidArgument, LogUnavailable, NameTaken
 from pyrochat.values.rules import checked_name, fold
 
-__all__ = ["Registry", "RegistryEntry"]
+__all__ = ["Registry", "RegistryEntry", "RememberedRoom"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS names (
@@ -28,6 +29,12 @@ CREATE TABLE IF NOT EXISTS names (
     banned INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS banned_keys ON names (key) WHERE banned;
+CREATE TABLE IF NOT EXISTS rooms (
+    room TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    creator TEXT NOT NULL,
+    since_us INTEGER NOT NULL
+) WITHOUT ROWID;
 """
 _BUSY_SECONDS = 5.0
 
@@ -40,6 +47,15 @@ class RegistryEntry:
     key: bytes | None
     since_us: int
     banned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedRoom:
+    """A room that *creator* made while a server ran. name: as it was written. since_us: Unix µs."""
+
+    name: str
+    creator: str
+    since_us: int
 
 
 class Registry:
@@ -138,6 +154,31 @@ class Registry:
             if not db.execute("UPDATE names SET banned = 0 WHERE member = ? AND banned", (member,)).rowcount:
                 raise InvalidArgument(f"the name {name!r} is not banned here")
             db.execute("DELETE FROM names WHERE member = ? AND key IS NULL", (member,))
+
+    # -- rooms ------------------------------------------------------------------------------------------------
+
+    def rooms(self) -> list[RememberedRoom]:
+        """The rooms that were created, in the order in which they came."""
+        with self._reading() as db:
+            rows = db.execute("SELECT name, creator, since_us FROM rooms ORDER BY since_us").fetchall()
+        return [RememberedRoom(*row) for row in rows]
+
+    def has_room(self, name: str) -> bool:
+        """Whether room *name* was created before."""
+        with self._reading() as db:
+            return db.execute("SELECT 1 FROM rooms WHERE room = ?", (fold(name),)).fetchone() is not None
+
+    def remember_room(self, name: str, creator: str) -> None:
+        """*creator* makes room *name*: the next start opens it again."""
+        with self._writing() as db:
+            row = (fold(name), name, creator, time.time_ns() // 1000)
+            db.execute("INSERT OR IGNORE INTO rooms (room, name, creator, since_us) VALUES (?, ?, ?, ?)", row)
+
+    def forget_room(self, name: str) -> None:
+        """The next start doesn't open room *name* any more. Raises InvalidArgument where it is not remembered."""
+        with self._writing() as db:
+            if not db.execute("DELETE FROM rooms WHERE room = ?", (fold(name),)).rowcount:
+                raise InvalidArgument(f"no room {name!r} was created here: rooms of --room are not remembered")
 
     def close(self) -> None:
         """Close the file. Idempotent."""

@@ -16,13 +16,12 @@ from pyrochat.pyro.tls import ServerTls
 from pyrochat.room.chatroom import ChatRoom, ServerObject
 from pyrochat.room.door import Access, Door
 from pyrochat.room.limiter import Limiter
-from pyrochat.room.log_file import Progress, log_path
+from pyrochat.room.log_file import Progress
 from pyrochat.room.multicast import Multicaster
 from pyrochat.room.names import Names
 from pyrochat.room.registration import Registration
 from pyrochat.room.registry import Registry
-from pyrochat.room.room import Room
-from pyrochat.room.sqlite_log import SqliteLog
+from pyrochat.room.rooms import Rooms
 from pyrochat.room.status import RoomStatus
 from pyrochat.room.stretches import BlockReader
 from pyrochat.trust.certificates import fingerprint, make_certificate
@@ -43,7 +42,7 @@ _REGISTRY_SECONDS = 1.0
 class Server:
     """Rooms, served until `close`. A context manager.
 
-    rooms: their names. data: the folder for their logs. host, port: where to listen; port 0 takes any
+    rooms: their names; those that were created in *data* while a server ran are hosted too. data: the folder for their logs. host, port: where to listen; port 0 takes any
     free one. advertise: the host that others reach it by, where that is not *host*.
     nameserver: whether to register with the Pyro name server (and to start one where none answers).
     accept_loss, progress: see `SqliteLog`. access: what those who come have to show. rate: how much one
@@ -78,12 +77,14 @@ class Server:
         self._doorkeeper = threading.Thread(target=self._watch_registry, name="pyrochat-doorkeeper", daemon=True)
         self._multicaster = Multicaster()
         self._reader = BlockReader()
-        self._rooms: dict[str, Room] = {}
         self._daemon: Daemon | None = None
         self._registration: Registration | None = None
         self._registry = Registry(data)
         self._names = Names(self._registry.key_of)
         self._limiter = Limiter(rate or Rate())
+        self._rooms = Rooms(
+            data, self._registry, self._names, self._multicaster, self._reader, timing or Timing(), descriptor_limit
+        )  # fmt: skip
         try:
             key = Key.kept_at(data / "server-key.pem")
             shown = _kept_certificate(data, [host, advertise]) if tls is True else (tls or None)
@@ -91,14 +92,14 @@ class Server:
             seen = fingerprint(self.certificate) if shown else b""
             self._door = Door(self._registry, self._names, key, seen, access)
             for name in names:
-                room_log = SqliteLog(log_path(data, name), name, accept_loss=accept_loss, progress=progress)
-                self._rooms[name] = Room(room_log, timing or Timing(), self._names, self._multicaster, self._reader)
+                self._rooms.open(name, accept_loss=accept_loss, progress=progress)
             context = shown.context() if shown else None
             self._daemon = self._start_daemon(host, port, advertise, descriptor_limit, context)
             self._doorkeeper.start()
             if nameserver:
-                uris = {name: self.uri(name) for name in names}
+                uris = {name: self.uri(name) for name in self.rooms}
                 self._registration = Registration(uris, self._uri_of(SERVER_OBJECT), self._daemon.address, host)
+            self._rooms.open_remembered(self._registration)
         except BaseException:
             self.close()
             raise
@@ -111,9 +112,8 @@ class Server:
             charge=self._limiter.charge,
             descriptor_limit=descriptor_limit, tls=tls,
         )  # fmt: skip
-        for name, room in self._rooms.items():
-            daemon.register(ChatRoom(room, self._door, self._limiter), room_object(name))
-        daemon.register(ServerObject(lambda: list(self._rooms)), SERVER_OBJECT)
+        self._rooms.serve(daemon, lambda room: ChatRoom(room, self._rooms, self._door, self._limiter))
+        daemon.register(ServerObject(self._rooms), SERVER_OBJECT)
         threading.Thread(target=daemon.requestLoop, name="pyrochat-accept", daemon=True).start()
         return daemon
 
@@ -122,7 +122,7 @@ class Server:
     @property
     def rooms(self) -> list[str]:
         """The names of the rooms."""
-        return list(self._rooms)
+        return self._rooms.names
 
     @property
     def at(self) -> str:
@@ -152,11 +152,11 @@ class Server:
 
     def status(self) -> list[RoomStatus]:
         """What goes on in each room."""
-        return [room.status() for room in self._rooms.values()]
+        return [room.status() for room in self._rooms.all]
 
     def __repr__(self) -> str:
         state = "closed" if self._closed.is_set() else f"at {self.at}"
-        return f"<PyroChat server {state}: {', '.join(self._rooms)}>"
+        return f"<PyroChat server {state}: {', '.join(self.rooms)}>"
 
     def _uri_of(self, object_id: str) -> str:
         assert self._daemon is not None
@@ -172,7 +172,7 @@ class Server:
                     for member, key in self._names.in_use():
                         if self._registry.is_banned(member, key):
                             log.info("%s is banned", member)
-                            for room in self._rooms.values():
+                            for room in self._rooms.all:
                                 room.expel(member)
                             self._door.show_out(member)
             except PyroChatError as error:
@@ -188,15 +188,16 @@ class Server:
         """Finish what is acknowledged, tell the members *farewell*, and stop. Idempotent."""
         if self._closed.is_set():
             return
+        self._rooms.create_no_more()
         if self._registration is not None:
             self._registration.close()
-        for room in self._rooms.values():
+        for room in self._rooms.all:
             room.close()
         if self._daemon is not None:  # before the farewell: who hears it comes back at once
             self._daemon.shutdown()
         self._multicaster.close(farewell, _FAREWELL_SECONDS)
         self._reader.close()
-        for room in self._rooms.values():
+        for room in self._rooms.all:
             room.close_log()
         self._closed.set()
         if self._doorkeeper.is_alive():

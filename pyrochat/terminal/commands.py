@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from pyrochat.client.chat import Chat
+from pyrochat.terminal.export import ENDINGS, export
 from pyrochat.terminal.lines import Lines
 from pyrochat.terminal.text import visible
 from pyrochat.values.errors import InvalidArgument
@@ -21,6 +23,7 @@ COMMANDS = [
     ("/confirmations [ID]", "who has message ID, and who has read it (default: your last one)"),
     ("/who", "who is here"),
     ("/verify", "up to which message this copy and the room's log are proven identical"),
+    ("/export FILE", "write the history to FILE, as its ending says: .txt, .jsonl or .html"),
     ("/help", "this list"),
     ("/quit", "leave the room"),
     ("//text", "send a text that begins with a slash"),
@@ -57,9 +60,17 @@ def answer(command: Command, chat: Chat, lines: Lines) -> list[str]:
         ),
         "who": lambda: lines.members(chat.members),
         "verify": lambda: lines.verification(chat.verify()),
+        "export": lambda: _export(command, chat, lines),
         "help": lambda: lines.help(COMMANDS),
     }
     return answers[command.name]()
+
+
+def _export(command: Command, chat: Chat, lines: Lines) -> list[str]:
+    if not command.argument:
+        raise InvalidArgument(f"/export takes a file, whose ending says what it becomes: {', '.join(ENDINGS)}")
+    messages = chat.history()
+    return lines.exported(export(messages, Path(command.argument)), len(messages))
 
 
 def _number(command: Command, default: int) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from pyrochat.terminal.text import visible
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.message import SYSTEM, Message
 from pyrochat.values.verification import Verification
 
-__all__ = ["JsonLines", "Lines", "PlainLines"]
+__all__ = ["JsonLines", "Lines", "PlainLines", "plain_line"]
 
 
 class Lines:
@@ -37,6 +38,10 @@ class Lines:
         """The answer to ``/who``."""
         raise NotImplementedError
 
+    def exported(self, file: Path, count: int) -> list[str]:
+        """The answer to ``/export``: *count* messages are in *file*."""
+        raise NotImplementedError
+
     def help(self, commands: Sequence[tuple[str, str]]) -> list[str]:
         """The answer to ``/help``: pairs of usage and meaning."""
         raise NotImplementedError
@@ -47,10 +52,7 @@ class PlainLines(Lines):
 
     def message(self, message: Message) -> str:
         """See `Lines`; times are local."""
-        clock = message.time.astimezone().strftime("%H:%M:%S")
-        if message.kind == SYSTEM:
-            return f"#{message.id} {clock} * {visible(message.text)}"
-        return f"#{message.id} {clock} {visible(message.sender)}: {visible(message.text)}"
+        return plain_line(message, "%H:%M:%S")
 
     def history(self, messages: Sequence[Message]) -> list[str]:
         """See `Lines`."""
@@ -77,6 +79,10 @@ class PlainLines(Lines):
         """See `Lines`."""
         noun = "member" if len(members) == 1 else "members"
         return [f"-- {len(members)} {noun}: {', '.join(map(visible, members))}"]
+
+    def exported(self, file: Path, count: int) -> list[str]:
+        """See `Lines`."""
+        return [f"-- {count} {'message' if count == 1 else 'messages'} written to {visible(str(file))}"]
 
     def help(self, commands: Sequence[tuple[str, str]]) -> list[str]:
         """See `Lines`."""
@@ -118,9 +124,21 @@ class JsonLines(Lines):
         """See `Lines`."""
         return [_json(type="members", members=list(members))]
 
+    def exported(self, file: Path, count: int) -> list[str]:
+        """See `Lines`."""
+        return [_json(type="export", file=str(file), messages=count)]
+
     def help(self, commands: Sequence[tuple[str, str]]) -> list[str]:
         """See `Lines`."""
         return [_json(type="help", commands=[{"usage": usage, "meaning": meaning} for usage, meaning in commands])]
+
+
+def plain_line(message: Message, time_format: str) -> str:
+    """*message* on one line, its time local, as *time_format* (of strftime) says."""
+    clock = message.time.astimezone().strftime(time_format)
+    if message.kind == SYSTEM:
+        return f"#{message.id} {clock} * {visible(message.text)}"
+    return f"#{message.id} {clock} {visible(message.sender)}: {visible(message.text)}"
 
 
 def _names(names: Iterable[str]) -> str:

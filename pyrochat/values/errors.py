@@ -22,6 +22,7 @@
     │   ├── ProofMissing
     │   ├── ProofWrong
     │   ├── GuestsRefused
+    │   ├── NewRoomsRefused
     │   ├── Banned
     │   ├── WrongPassword
     │   ├── TooManyAttempts
@@ -63,8 +64,8 @@ __all__ = [
     "Banned", "BatchTooLarge", "CallbackUnreachable", "CannotHost", "ChatClosed", "GuestsRefused",
     "InvalidArgument", "InvalidInput", "InvalidName", "InvalidRoomName", "InvalidText", "KeyConflict", "LogDamaged",
     "LogInUse", "LogLost", "LogProblem", "LogUnavailable", "LogUncertain", "LogUnreadable", "NameMissing",
-    "NameServerNotFound", "NameServerRefused", "NameServerSilent", "NameTaken", "NotAMember", "OtherLog",
-    "PortInUse", "ProofMissing", "ProofWrong", "PyroChatError", "RateLimited", "Refused", "RoomClosing",
+    "NameServerNotFound", "NameServerRefused", "NameServerSilent", "NameTaken", "NewRoomsRefused", "NotAMember",
+    "OtherLog", "PortInUse", "ProofMissing", "ProofWrong", "PyroChatError", "RateLimited", "Refused", "RoomClosing",
     "RoomNotFound", "RoomSilent", "RoomUnreachable", "SendTimeout", "ServerFull", "TooManyAttempts", "Unavailable",
     "UnknownMessage", "UnknownSession", "UntrustedServer", "VersionMismatch", "WaitTimeout", "WrongPassword",
     "from_wire_text", "wire_text",
@@ -189,6 +190,12 @@ class GuestsRefused(Refused):
     """Raised when a client without a key comes to a server that takes none."""
 
     code = "guests-refused"
+
+
+class NewRoomsRefused(Refused):
+    """Raised when somebody may not create a room, or not this one."""
+
+    code = "new-rooms-refused"
 
 
 class Banned(Refused):

@@ -41,6 +41,7 @@ MAX_TEXT_BYTES = 16_384
 MAX_BATCH_TEXTS = 10_000
 MAX_BATCH_BYTES = 900_000  # of UTF-8 in one call: with keys and framing it stays below 1 MiB
 MAX_KEY_CHARACTERS = 64
+_SERVERS_OWN = "server"  # pyrochat.server, beside pyrochat.<room>
 MAX_MARKS = 3  # combining marks on one letter of a name
 
 _RIGHT_TO_LEFT = {"R", "AL"}
@@ -97,7 +98,10 @@ def checked_name(value: object) -> str:
 
 def checked_room_name(value: object) -> str:
     """A room's name in NFC, 1 to 32 characters; raises InvalidRoomName."""
-    return _checked_label(value, "room name", InvalidRoomName)
+    label = _checked_label(value, "room name", InvalidRoomName)
+    if fold(label) == _SERVERS_OWN:
+        raise InvalidRoomName(f"no room can be called {label!r}: the server itself is known by that name")
+    return label
 
 
 def checked_text(value: object) -> str:

@@ -114,7 +114,7 @@ def test_a_client_that_saw_no_more_goes_on_after_a_loss_was_accepted(server: Ser
 def test_members_are_told_of_a_loss(server: Server, joined: Join, data: Path) -> None:
     ana, told = joined("Ana"), []
     ana.on_notice(told.append)
-    room = server._rooms["lobby"]
+    room = server._rooms.all[0]
     with room._state_mutex:
         room._wholeness.note("somebody saw more")
     eventually(lambda: told)

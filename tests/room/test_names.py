@@ -71,3 +71,14 @@ def test_release_is_idempotent_and_takes_a_stranger() -> None:
     names.release("ana", "one")
     names.release("ana", "one")
     names.claim("ana", b"b", "next")
+
+
+def test_a_room_that_is_opened_late_takes_no_name_from_who_has_it() -> None:
+    names = Names()
+    names.claim("igor", None, "a guest's connection")
+    names.keep("igor", "a place in a view")
+    with pytest.raises(NameTaken):
+        names.claim("igor", b"a key", "another's connection")
+    names.release("igor", "a guest's connection")
+    names.release("igor", "a place in a view")
+    names.claim("igor", b"a key", "another's connection")

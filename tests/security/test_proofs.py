@@ -40,6 +40,8 @@ ROOM_CALLS: dict[str, list[object]] = {
     "digest": [0],
     "mark_read": [1],
     "leave": [],
+    "rooms": [],
+    "create_room": ["lobby"],
 }
 CALLS = {
     "pyrochat.lobby": ROOM_CALLS,

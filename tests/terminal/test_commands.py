@@ -63,8 +63,10 @@ def test_every_command_of_the_help_is_known_and_answers(joined: Join) -> None:
     chat = joined("Ana")
     usages = [usage.split()[0] for usage, _ in COMMANDS]
     for usage in usages:
-        if usage not in ("/quit", "//text"):
+        if usage not in ("/quit", "//text", "/export"):
             assert told(usage, chat)
+    with pytest.raises(InvalidArgument, match="takes a file"):
+        told("/export", chat)
     assert {"/history", "/confirmations", "/who", "/help", "/quit"} <= set(usages)
 
 

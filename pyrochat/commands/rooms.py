@@ -1,0 +1,46 @@
+"""``pyrochat-server rooms``: the rooms that were created while a server ran, and are hosted at each start."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pyrochat.commands.registry import WIDTH, DataOption, opened_registry
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True,
+    context_settings={"auto_envvar_prefix": "PYROCHAT", "help_option_names": ["-h", "--help"]},
+    help="The rooms that were created while a server ran (--new-rooms); it hosts them again at each start.",
+)  # fmt: skip
+
+
+@app.command("list")
+def list_rooms(data: DataOption = None) -> None:
+    """List the rooms that were created, with who did."""
+    with opened_registry(data) as registry:
+        rooms = registry.rooms()
+    if not rooms:
+        print("no room was created yet")
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("room", "created by", "since"):
+        table.add_column(heading, no_wrap=True)
+    for room in rooms:
+        since = f"{datetime.fromtimestamp(room.since_us / 1e6):%Y-%m-%d %H:%M}"
+        table.add_row(Text(room.name), Text(room.creator), since)
+    Console(width=WIDTH).print(table)
+
+
+@app.command("forget")
+def forget(room: Annotated[str, typer.Argument(help="The room.")], data: DataOption = None) -> None:
+    """Host a room no more from the next start on; its log stays."""
+    with opened_registry(data) as registry:
+        registry.forget_room(room)
+    print(f"{room} is not hosted at the next start; its log stays, and --room {room} hosts it again")

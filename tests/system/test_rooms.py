@@ -1,0 +1,38 @@
+"""Rooms on demand, as an operator and members see them: options, restarts, the list, forgetting."""
+
+from __future__ import annotations
+
+import pyrochat
+from tests.system.support import Machine, free_port, stop
+
+
+def test_a_room_that_a_member_creates_outlives_the_server(machine: Machine) -> None:
+    port = free_port()
+    server = machine.server("--new-rooms", "members", port=port)
+    with pyrochat.join("Erick", at=server.at) as erick:
+        erick.create_room("coffee")
+    igor = machine.client("Igor", "--room", "coffee")
+    igor.write("found by the name server")
+    assert igor.finish() == 0
+    stop(server)
+
+    again = machine.server(port=port, rooms=2)
+    assert "room 'coffee' ready at " in "\n".join(again.lines)
+    assert machine.run("pyrochat-client", "Igor", "--room", "coffee").bodies[1] == "Igor: found by the name server"
+    stop(again)
+
+    listed = machine.run("pyrochat-server", "rooms", "list")
+    assert listed.lines[1].split()[:2] == ["coffee", "Erick"]
+    assert machine.run("pyrochat-server", "rooms", "forget", "Coffee").wait() == 0
+    assert machine.run("pyrochat-server", "rooms", "list").lines == ["no room was created yet"]
+    assert list(machine.server(port=port).uris) == ["lobby"]
+
+
+def test_the_environment_says_who_may_too(machine: Machine) -> None:
+    server = machine.server(env={"PYROCHAT_NEW_ROOMS": "members"})
+    with pyrochat.join("Erick", at=server.at) as erick:
+        erick.create_room("coffee")
+        assert erick.rooms() == ["lobby", "coffee"]
+    wrong = machine.run("pyrochat-server", "--new-rooms", "friends")
+    assert wrong.wait() == 2
+    assert "'members'" in wrong.complaints[0]
