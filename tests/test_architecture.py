@@ -45,9 +45,9 @@ API = [
     "InvalidInput", "InvalidName", "InvalidRoomName", "InvalidText", "KeyConflict", "LogDamaged", "LogInUse", "LogLost",
     "LogProblem", "LogUnavailable", "LogUncertain", "LogUnreadable", "Message", "Messages", "NameServerNotFound",
     "NameServerRefused", "NameTaken", "OtherLog", "ProofWrong", "PyroChatError", "RateLimited", "Refused",
-    "RoomNotFound", "RoomUnreachable", "SendTimeout", "Server", "ServerFull", "Timing", "TooManyAttempts",
-    "Unavailable", "UnknownMessage", "UntrustedServer", "Verification", "VersionMismatch", "WaitTimeout",
-    "WrongPassword", "host", "join",
+    "RoomNotFound", "RoomUnreachable", "SearchUnavailable", "SendTimeout", "Server", "ServerFull", "Timing",
+    "TooManyAttempts", "Unavailable", "UnknownMessage", "UntrustedServer", "Verification", "VersionMismatch",
+    "WaitTimeout", "WrongPassword", "host", "join",
 ]  # fmt: skip
 
 
