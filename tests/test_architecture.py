@@ -45,8 +45,8 @@ API = [
     "InvalidInput", "InvalidName", "InvalidRoomName", "InvalidText", "KeyConflict", "LogDamaged", "LogInUse", "LogLost",
     "LogProblem", "LogUnavailable", "LogUncertain", "LogUnreadable", "Message", "Messages", "NameServerNotFound",
     "NameServerRefused", "NameTaken", "OtherLog", "ProofWrong", "PyroChatError", "RateLimited", "Refused",
-    "RoomNotFound", "RoomUnreachable", "SearchUnavailable", "SendTimeout", "Server", "ServerFull", "Timing",
-    "TooManyAttempts", "Unavailable", "UnknownMessage", "UntrustedServer", "Verification", "VersionMismatch",
+    "RoomNotFound", "RoomUnreachable", "SearchResult", "SearchUnavailable", "SendTimeout", "Server", "ServerFull",
+    "Timing", "TooManyAttempts", "Unavailable", "UnknownMessage", "UntrustedServer", "Verification", "VersionMismatch",
     "WaitTimeout", "WrongPassword", "host", "join",
 ]  # fmt: skip
 

@@ -22,6 +22,7 @@ from pyrochat.room.names import Names
 from pyrochat.room.registration import Registration
 from pyrochat.room.registry import Registry
 from pyrochat.room.room import Room
+from pyrochat.room.search_index import index_path
 from pyrochat.room.sqlite_log import SqliteLog
 from pyrochat.room.status import RoomStatus
 from pyrochat.room.stretches import BlockReader
@@ -91,8 +92,11 @@ class Server:
             seen = fingerprint(self.certificate) if shown else b""
             self._door = Door(self._registry, self._names, key, seen, access)
             for name in names:
-                room_log = SqliteLog(log_path(data, name), name, accept_loss=accept_loss, progress=progress)
-                self._rooms[name] = Room(room_log, timing or Timing(), self._names, self._multicaster, self._reader)
+                path = log_path(data, name)
+                room_log = SqliteLog(path, name, accept_loss=accept_loss, progress=progress)
+                self._rooms[name] = Room(
+                    room_log, timing or Timing(), self._names, self._multicaster, self._reader, index_path(path)
+                )
             context = shown.context() if shown else None
             self._daemon = self._start_daemon(host, port, advertise, descriptor_limit, context)
             self._doorkeeper.start()

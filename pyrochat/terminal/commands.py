@@ -18,6 +18,7 @@ _DEFAULT_HISTORY = 20
 
 COMMANDS = [
     ("/history [N]", f"the last N messages (default {_DEFAULT_HISTORY})"),
+    ("/search WORDS", 'the newest messages with all of WORDS; also "a phrase", begin* and from:NAME'),
     ("/confirmations [ID]", "who has message ID, and who has read it (default: your last one)"),
     ("/who", "who is here"),
     ("/verify", "up to which message this copy and the room's log are proven identical"),
@@ -52,6 +53,7 @@ def answer(command: Command, chat: Chat, lines: Lines) -> list[str]:
     """The lines that answer *command*; raises PyroChatError. ``/quit`` is the caller's."""
     answers: dict[str, Callable[[], list[str]]] = {
         "history": lambda: lines.history(chat.history(last=_number(command, _DEFAULT_HISTORY))),
+        "search": lambda: lines.search(chat.search(command.argument)),
         "confirmations": lambda: lines.confirmations(
             chat.confirmations(_number(command, 0) if command.argument else _last_own(chat))
         ),

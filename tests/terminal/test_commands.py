@@ -64,8 +64,8 @@ def test_every_command_of_the_help_is_known_and_answers(joined: Join) -> None:
     usages = [usage.split()[0] for usage, _ in COMMANDS]
     for usage in usages:
         if usage not in ("/quit", "//text"):
-            assert told(usage, chat)
-    assert {"/history", "/confirmations", "/who", "/help", "/quit"} <= set(usages)
+            assert told("/search Ana" if usage == "/search" else usage, chat)
+    assert {"/history", "/search", "/confirmations", "/who", "/help", "/quit"} <= set(usages)
 
 
 def test_history_answers_with_the_last_n(joined: Join) -> None:
