@@ -25,7 +25,7 @@ __all__ = ["Found", "Search"]
 logger = logging.getLogger(__name__)
 
 BATCH_MESSAGES = 500  # about 10 ms of work
-REST_SECONDS = 0.2  # once it has reached the log's end: what comes meanwhile is one batch
+REST_SECONDS = 1.0  # at the log's end, unless somebody searches: what comes meanwhile is one batch
 RETRY_SECONDS = 5.0
 _REST_WHILE_POSTING = 4.0  # for each second of work, while people post: a fifth of a core at the most
 _REST_WHILE_QUIET = 0.5
@@ -153,10 +153,12 @@ class Search:
             upto = batch[-1].id
         is_posting, self._tail_before = tail > self._tail_before, tail
         with self._changed:
-            if was is not None or upto >= tail:  # a file that can be opened can still be one that can't be filled
+            if was is not None or upto >= tail:  # a file that can be opened may still be one that can't be filled
                 self._trouble = None
             self._upto, self._afresh = upto, False
             self._changed.notify_all()
+        if was is None:
+            return 0.0
         if upto >= tail:
             return REST_SECONDS
         return (time.monotonic() - began) * (_REST_WHILE_POSTING if is_posting else _REST_WHILE_QUIET)

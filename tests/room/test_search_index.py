@@ -16,8 +16,8 @@ from pyrochat.core.query import parse_query
 from pyrochat.room import search_index
 from pyrochat.room.log_file import log_path
 from pyrochat.room.search_index import SearchIndex, index_path
-from tests.support import chat_message, joined_message
 from tests.core.test_query import ANYTHING
+from tests.support import chat_message, joined_message
 
 EVERYTHING = 1 << 62
 
@@ -90,7 +90,10 @@ def test_an_index_is_never_in_the_place_of_a_log(tmp_path: Path) -> None:
     ],
 )
 def test_what_words_find(index: SearchIndex, words: str, ids: list[int]) -> None:
-    fill(index, log_of("Coffee!", "coffin", "tea, coffee and cake", "Olá c++ 日本語", "I don't like coffee", "nul\0after"))
+    fill(
+        index,
+        log_of("Coffee!", "coffin", "tea, coffee and cake", "Olá c++ 日本語", "I don't like coffee", "nul\0after"),
+    )
     assert found(index, words) == ids
 
 

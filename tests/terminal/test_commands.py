@@ -77,6 +77,18 @@ def test_history_answers_with_the_last_n(joined: Join) -> None:
     assert told("/history 0", chat)[0] == "-- history: 0 messages"
 
 
+def test_search_answers_with_the_newest_first(joined: Join) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    ana.send_many(["red car", "blue car", "red bus"])
+    igor.send("a red car too")
+    assert [line.split(": ")[-1] for line in told("/search red car", ana)[1:-1]] == ["a red car too", "red car"]
+    assert [line.split(": ")[-1] for line in told('/search "red car" from:Ana', ana)[1:-1]] == ["red car"]
+    assert told("/search green", ana) == ["-- search: 0 messages", "-- end of search"]
+    for nothing in ("/search", "/search  ", "/search !"):
+        with pytest.raises(InvalidArgument, match="give a word"):
+            told(nothing, ana)
+
+
 def test_confirmations_answers_for_a_message_or_for_ones_own_last(joined: Join) -> None:
     ana, igor = joined("Ana"), joined("Igor")
     mine = ana.send("mine")
