@@ -17,7 +17,7 @@ from benchmarks.machine import describe
 from benchmarks.output import write_results
 from benchmarks.plan import FULL, QUICK, Plan, Progress
 from benchmarks.report import BOUNDS, Report
-from benchmarks.work import confirmations, durable, fan_out, growth, idle, joining, latency, memory
+from benchmarks.work import confirmations, durable, fan_out, growth, idle, joining, latency, memory, searching
 from faults.processes import BenchError
 
 RESULTS = Path(__file__).parent / "results"
@@ -34,6 +34,7 @@ WORKS: dict[str, Work] = {
     "confirmations": confirmations.run,
     "growth-members": growth.run_deliveries,
     "growth-log": growth.run_posts,
+    "searching": searching.run,
 }
 ROWS = {
     "singles": "fan-out",
@@ -44,18 +45,22 @@ ROWS = {
     "posts-jetstream": "durable",
     "cpu-growth": "growth-members",
     "log-growth": "growth-log",
+    "search": "searching",
+    "search-posts": "searching",
     "idle-cpu": "idle",
     "idle-memory": "idle",
 }
 """What has to run for a row that is not named like its work."""
-_WITHOUT_A_ROW = {"memory"}
+_NOT_QUICK = {"memory", "searching"}
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Compare PyroChat with its peers.")
-    parser.add_argument("--quick", action="store_true", help="only what the rows need, with less of it")
+    parser.add_argument(
+        "--quick", action="store_true", help="only what the rows need, but for searching, with less of it"
+    )
     parser.add_argument("--repeat", type=int, metavar="N", help="rounds; default: 5, quick: 3")
     parser.add_argument(
         "--results", type=Path, metavar="FOLDER",
@@ -81,11 +86,11 @@ def command_of(options: argparse.Namespace) -> str:
 
 
 def chosen_works(only: list[str], quick: bool) -> list[str]:
-    """The names of the kinds of work for the rows *only* (none: all; quick: those that have a row)."""
+    """The names of the kinds of work for the rows *only* (none: all; quick: those that are)."""
     if only:
         wanted = {ROWS.get(name, name) for name in only}
         return [name for name in WORKS if name in wanted]
-    return [name for name in WORKS if not (quick and name in _WITHOUT_A_ROW)]
+    return [name for name in WORKS if not (quick and name in _NOT_QUICK)]
 
 
 def main(arguments: list[str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.peers.pyrochat_peer import ROOM
@@ -17,12 +18,15 @@ __all__ = ["rows_of", "write_log"]
 _MESSAGES_A_COMMIT = 5000
 
 
-def write_log(folder: Path, messages: int) -> None:
-    """Make a log of *messages* messages where the server of an arena in *folder* looks for it."""
+def write_log(folder: Path, messages: int, texts_of: Callable[[int], list[str]] = plain_texts) -> None:
+    """Make a log of *messages* messages where the server of an arena in *folder* looks for it.
+
+    texts_of: called with a number, returns so many texts; again and again.
+    """
     began = time.time_ns() // 1000
     log = SqliteLog(log_path(folder / "data", ROOM), ROOM)
-    texts = plain_texts(_MESSAGES_A_COMMIT)
     for first in range(1, messages + 1, _MESSAGES_A_COMMIT):
+        texts = texts_of(_MESSAGES_A_COMMIT)
         ids = range(first, min(first + _MESSAGES_A_COMMIT, messages + 1))
         log.append(
             [

@@ -44,6 +44,8 @@ BOUNDS = {
     ),
     "confirmations": Bound("live confirmations on against off, 1,000 members", 0.8, "0.95 ×", True),
     "idle-cpu": Bound("idle with 1,000 members: the server's share of a core", 3.0, "< 1 %", False, "%"),
+    "search": Bound("the slowest kind of search in 1,000,000 messages, p99", 200.0, "< 50 ms", False, "ms"),
+    "search-posts": Bound("durable posts/s, 100 senders, with a search index against without", 0.9, "1.0 ×", True),
     "idle-memory": Bound("idle with 1,000 members: the server's memory a member", 150.0, "< 50 KiB", False, "KiB"),
 }
 

@@ -15,7 +15,7 @@ can see who has read what.
 
 from pyrochat.client.chat import Chat
 from pyrochat.client.joining import join
-from pyrochat.client.messages import Messages
+from pyrochat.client.messages import Messages, SearchResult
 from pyrochat.hosting import host
 from pyrochat.room.server import Server
 from pyrochat.values.confirmations import Confirmations
@@ -49,6 +49,7 @@ from pyrochat.values.errors import (
     Refused,
     RoomNotFound,
     RoomUnreachable,
+    SearchUnavailable,
     SendTimeout,
     ServerFull,
     TooManyAttempts,
@@ -99,6 +100,8 @@ __all__ = [
     "Refused",
     "RoomNotFound",
     "RoomUnreachable",
+    "SearchResult",
+    "SearchUnavailable",
     "SendTimeout",
     "Server",
     "ServerFull",

@@ -22,7 +22,7 @@ ALLOWED = {
     "room": {"room", "core", "pyro", "trust", "values"},
     "client": {"client", "core", "pyro", "trust", "values", "folders"},
     "hosting": {"core", "room", "client", "folders", "values"},
-    "terminal": {"terminal", "client", "values"},
+    "terminal": {"terminal", "client", "trust", "values"},
     ROOT: {"client", "hosting", "room", "values"},
     "commands": {
         ROOT,
@@ -45,9 +45,9 @@ API = [
     "InvalidInput", "InvalidName", "InvalidRoomName", "InvalidText", "KeyConflict", "LogDamaged", "LogInUse", "LogLost",
     "LogProblem", "LogUnavailable", "LogUncertain", "LogUnreadable", "Message", "Messages", "NameServerNotFound",
     "NameServerRefused", "NameTaken", "NewRoomsRefused", "OtherLog", "ProofWrong", "PyroChatError", "RateLimited", "Refused",
-    "RoomNotFound", "RoomUnreachable", "SendTimeout", "Server", "ServerFull", "Timing", "TooManyAttempts",
-    "Unavailable", "UnknownMessage", "UntrustedServer", "Verification", "VersionMismatch", "WaitTimeout",
-    "WrongPassword", "host", "join",
+    "RoomNotFound", "RoomUnreachable", "SearchResult", "SearchUnavailable", "SendTimeout", "Server", "ServerFull",
+    "Timing", "TooManyAttempts", "Unavailable", "UnknownMessage", "UntrustedServer", "Verification", "VersionMismatch",
+    "WaitTimeout", "WrongPassword", "host", "join",
 ]  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from pyrochat.pyro.remote import RemoteObject
 from pyrochat.values.message import CHAT
 from pyrochat.values.protocol import room_object
 
-__all__ = ["EMPTY_OBJECT", "ROOM", "EmptyMethod", "PyroChat", "UnconfirmedPyroChat"]
+__all__ = ["EMPTY_OBJECT", "ROOM", "EmptyMethod", "PyroChat", "UnconfirmedPyroChat", "UnindexedPyroChat"]
 
 ROOM = "lobby"
 EMPTY_OBJECT = "benchmark.empty"
@@ -164,3 +164,14 @@ class EmptyMethod(PyroChat):
 
     def start_server(self, folder: Path) -> tuple[Process, list[int]]:
         return _start_server(folder, [sys.executable, "-m", "benchmarks.peers.empty_method"])
+
+
+class UnindexedPyroChat(PyroChat):
+    """The same without a search index."""
+
+    name = "pyrochat-unindexed"
+    title = "PyroChat without a search index"
+    remark = "its rooms can't be searched"
+
+    def start_server(self, folder: Path) -> tuple[Process, list[int]]:
+        return _start_server(folder, [sys.executable, "-m", "benchmarks.peers.unindexed"])

@@ -14,15 +14,16 @@ from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import Finder
 from pyrochat.client.handlers import Handler, HandlerThreads
 from pyrochat.client.listening import follow
-from pyrochat.client.messages import Messages
+from pyrochat.client.messages import Messages, SearchResult
 from pyrochat.client.outbox import Outbox
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.client.session import CLOSED, ClientSession
+from pyrochat.core.query import parse_query
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.errors import ChatClosed, InvalidArgument, PyroChatError, UnknownMessage, WaitTimeout
 from pyrochat.values.message import Message
-from pyrochat.values.protocol import Timing
+from pyrochat.values.protocol import MAX_FOUND, Timing
 from pyrochat.values.rules import checked_integer, checked_key, checked_room_name, checked_text, checked_texts
 from pyrochat.values.verification import Verification
 
@@ -161,6 +162,24 @@ class Chat:
             case [list(delivered_to), list(read_by), list(waiting_for)]:
                 return Confirmations.of(id, map(str, delivered_to), map(str, read_by), map(str, waiting_for))
         raise PyroChatError("the room's answer to confirmations() makes no sense")
+
+    def search(self, words: str, *, before: int | None = None, limit: int = MAX_FOUND) -> SearchResult:
+        """The newest *limit* (1 to 50) messages with all of *words*, newest first; asks the room. Marks nothing read.
+
+        words: ``"a phrase"`` in double quotes, ``begin*`` and ``from:NAME`` are understood; case and accents don't
+        matter. before: only messages with ids below, to go on where another search ended. While the server
+        is still indexing an old log, the result's `is_complete` is False.
+        Raises InvalidArgument, SearchUnavailable, WaitTimeout where the room can't be reached.
+        """
+        parse_query(words)
+        if before is not None:
+            checked_integer(before, "before", 1, _MOST)
+        checked_integer(limit, "limit", 1, MAX_FOUND)
+        answer = self._session.call("search", words, before, limit, timeout=_ASK_SECONDS)
+        match answer:
+            case [list(messages), int(indexed_up_to), int(end)] if all(isinstance(m, list) for m in messages):
+                return SearchResult(map(Message.from_wire, messages), indexed_up_to, end)
+        raise PyroChatError("the room's answer to search() makes no sense")
 
     def verify(self) -> Verification:
         """Compare the whole replica with the room's log, by their digests; says up to where they are identical.

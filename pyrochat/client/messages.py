@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Iterable
 
 from pyrochat.values.message import Message
 
-__all__ = ["Messages"]
+__all__ = ["Messages", "SearchResult"]
 
 _SHOWN = 20
 
@@ -30,3 +31,26 @@ class Messages(list[Message]):
         caption = f"<caption>the last 200 of {len(self):,} messages</caption>" if len(self) > 200 else ""
         head = "<tr><th>id</th><th>time</th><th>sender</th><th>text</th></tr>"
         return f"<table>{caption}<thead>{head}</thead><tbody>{rows}</tbody></table>"
+
+
+class SearchResult(Messages):
+    """What `Chat.search` returns: messages, newest first.
+
+    indexed_up_to: newer messages than this id have not been searched. end: the room's newest message at the search.
+    """
+
+    def __init__(self, messages: Iterable[Message], indexed_up_to: int, end: int) -> None:
+        super().__init__(messages)
+        self.indexed_up_to = indexed_up_to
+        self.end = end
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the whole history has been searched: the server was not still indexing."""
+        return self.indexed_up_to >= self.end
+
+    def __repr__(self) -> str:
+        lines = [repr(message) for message in self]
+        if not self.is_complete:
+            lines.append(f"… still indexing: searched up to #{self.indexed_up_to} of #{self.end}")
+        return "[" + ",\n ".join(lines) + "]"

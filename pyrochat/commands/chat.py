@@ -19,6 +19,7 @@ from pyrochat.commands.client import (
     RoomOption,
     chat_in_terminal,
     join_rooms,
+    reading,
     rooms_to_show,
 )
 from pyrochat.commands.configuration import (
@@ -73,7 +74,9 @@ def chat(
     secret = given_password(ask_password, password_file)
     name = _login_name() if name is None else checked_name(name)
     try:
-        chats = join_rooms(name, rooms, at, password=secret, fingerprint=fingerprint)
+        chats = join_rooms(
+            name, rooms, at, password=secret, fingerprint=fingerprint, read=reading(plain=plain, json=json)
+        )
     except (NameServerNotFound, RoomNotFound, RoomUnreachable):
         if at is not None:
             raise
@@ -83,7 +86,7 @@ def chat(
     with _host(rooms, data_folder() if data is None else data, descriptors, secret) as server:
         which = f"room {rooms[0]}: it is" if len(rooms) == 1 else f"rooms {', '.join(rooms)}: they are"
         write_status(f"nobody hosts {which} hosted here now, at {server.at}")
-        chats = join_rooms(name, rooms, server.at, password=secret)
+        chats = join_rooms(name, rooms, server.at, password=secret, read=reading(plain=plain, json=json))
         code = chat_in_terminal(chats, settings, plain=plain, json=json)
         others = _others(server, name)
         if others and _stays(others):

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pyrochat.client.chat import Chat
+from pyrochat.client.chat import AUTO, MANUAL, Chat
 from pyrochat.client.joining import join
 from pyrochat.commands.access import PasswordFileOption, PasswordOption, TlsCertOption, TlsKeyOption, given_password
 from pyrochat.commands.configuration import (
@@ -24,10 +24,10 @@ from pyrochat.commands.configuration import (
     settings_of,
 )
 from pyrochat.commands.shell import DONE, FAILED, end_on_signals, make_app, run_app
+from pyrochat.folders import data_folder
 from pyrochat.terminal.lines import JsonLines, Lines, PlainLines
 from pyrochat.terminal.plain import PlainClient, input_groups, write_line, write_status
 from pyrochat.terminal.progress import ProgressBar
-from pyrochat.terminal.prompt import run_prompt
 from pyrochat.terminal.settings import DEFAULT_TIME_FORMAT, Settings
 from pyrochat.values.errors import InvalidArgument, WrongPassword
 from pyrochat.values.protocol import DEFAULT_ROOM
@@ -40,6 +40,7 @@ __all__ = [
     "RoomOption",
     "chat_in_terminal",
     "join_rooms",
+    "reading",
     "rooms_to_show",
     "run",
 ]
@@ -83,7 +84,7 @@ def client(
     rooms = rooms_to_show(room, plain=plain, json=json)
     chats = join_rooms(
         name, rooms, at, password=given_password(ask_password, password_file), fingerprint=fingerprint,
-        tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key,
+        tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, read=reading(plain=plain, json=json),
     )  # fmt: skip
     return chat_in_terminal(chats, settings, plain=plain, json=json)
 
@@ -95,6 +96,11 @@ def rooms_to_show(rooms: Sequence[str] | None, *, plain: bool, json: bool) -> li
         how = "--json" if json else "--plain" if plain else "a pipe"
         raise InvalidArgument(f"{how} shows one room: start one client for each")
     return names
+
+
+def reading(*, plain: bool, json: bool) -> str:
+    """Who confirms what has been read: lines are read when they are written, the screen says what it has shown."""
+    return MANUAL if _is_interactive(plain, json) else AUTO
 
 
 def join_rooms(name: str, rooms: Sequence[str], at: str | None, **options: Any) -> list[Chat]:
@@ -125,14 +131,15 @@ def chat_in_terminal(chats: Sequence[Chat], settings: Settings, *, plain: bool, 
     settings: of the interactive client; lines are the same for everybody.
     """
     logging.getLogger("pyrochat").addHandler(logging.NullHandler())  # what is worth saying is said below
+    if _is_interactive(plain, json):
+        from pyrochat.terminal.screen.app import run_screen  # only who sees it waits for it to load
+
+        for line in run_screen(chats, settings, data_folder() / "drafts"):
+            write_status(line)
+        return DONE
     end_on_signals(_interrupt)
-    with contextlib.ExitStack() as leaving:
-        for chat in chats:
-            leaving.enter_context(chat)
-        if _is_interactive(plain, json):
-            run_prompt(chats[0])
-            return DONE
-        return _chat_in_lines(chats[0], JsonLines() if json else PlainLines())
+    with chats[0] as chat:
+        return _chat_in_lines(chat, JsonLines() if json else PlainLines())
 
 
 def _is_interactive(plain: bool, json: bool) -> bool:

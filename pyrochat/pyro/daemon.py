@@ -19,15 +19,8 @@ from pyrochat.pyro.dispatch import Pending, answer_frame, clean, expose
 from pyrochat.pyro.frames import Frame, ProtocolError, whole_frame
 from pyrochat.pyro.serializers import MSGPACK, SERPENT, call_prefix, decode_value, encode_failure, encode_value
 from pyrochat.pyro.transport import Transport
-from pyrochat.values.errors import (
-    CannotHost,
-    InvalidArgument,
-    PortInUse,
-    PyroChatError,
-    RoomNotFound,
-    ServerFull,
-    wire_text,
-)
+from pyrochat.values.errors import CannotHost, InvalidArgument, PortInUse, PyroChatError, RoomNotFound, ServerFull
+from pyrochat.values.wire_errors import wire_text
 
 __all__ = ["Daemon", "caller", "callers_address", "callers_serializer", "take_callers_socket"]
 

@@ -16,7 +16,8 @@ from Pyro5 import protocol, server
 
 from pyrochat.pyro.frames import Frame, whole_frame
 from pyrochat.pyro.serializers import Call, decode_call, encode_failure, encode_value
-from pyrochat.values.errors import InvalidArgument, InvalidInput, ProofMissing, PyroChatError, Refused, wire_text
+from pyrochat.values.errors import InvalidArgument, InvalidInput, ProofMissing, PyroChatError, Refused
+from pyrochat.values.wire_errors import wire_text
 
 __all__ = ["Later", "Pending", "answer_frame", "clean", "expose", "quick"]
 

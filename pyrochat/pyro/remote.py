@@ -27,8 +27,8 @@ from pyrochat.values.errors import (
     RoomSilent,
     RoomUnreachable,
     UntrustedServer,
-    from_wire_text,
 )
+from pyrochat.values.wire_errors import from_wire_text
 
 __all__ = ["RemoteObject", "parse_address", "parse_uri"]
 

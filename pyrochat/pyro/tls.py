@@ -13,7 +13,8 @@ from Pyro5.errors import ConnectionClosedError
 from pyrochat.pyro.connection import WOULD_BLOCK, Connection
 from pyrochat.pyro.frames import ProtocolError
 from pyrochat.trust.certificates import certificate_in_pem, expired_at, fingerprint
-from pyrochat.values.errors import InvalidArgument, RoomSilent, RoomUnreachable, UntrustedServer, wire_text
+from pyrochat.values.errors import InvalidArgument, RoomSilent, RoomUnreachable, UntrustedServer
+from pyrochat.values.wire_errors import wire_text
 
 __all__ = ["ClientTls", "ServerHandshake", "ServerTls"]
 

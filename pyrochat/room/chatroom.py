@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable
 
+from pyrochat.core.query import parse_query
 from pyrochat.pyro.daemon import caller, callers_address, callers_serializer, take_callers_socket
 from pyrochat.pyro.dispatch import Later, expose, quick
 from pyrochat.pyro.link import Link
@@ -25,7 +26,7 @@ from pyrochat.values.errors import (
     PyroChatError,
 )
 from pyrochat.values.message import WireMessage
-from pyrochat.values.protocol import MAX_HISTORY, PROTOCOL_VERSION, room_object
+from pyrochat.values.protocol import MAX_FOUND, MAX_HISTORY, PROTOCOL_VERSION, room_object
 from pyrochat.values.rules import (
     MAX_KEY_CHARACTERS,
     checked_integer,
@@ -99,6 +100,21 @@ class ChatRoom:
         limit = min(checked_integer(limit, "limit", 1, _MAX_ID), MAX_HISTORY)
         with _history_turns:
             return [message.to_wire() for message in self._room.history(after, limit)]
+
+    def search(self, words: str, before: int | None = None, limit: int = MAX_FOUND) -> list[object]:
+        """``[messages, indexed up to, end]``: what *words* find, newest first, at most *limit* (1 to 50).
+
+        words: see `core.query`. before: only messages with ids below. The two ids differ while the server is
+        still indexing: newer messages than the first have not been searched yet.
+        """
+        self._identity()
+        query = parse_query(words)
+        before = _MAX_ID if before is None else checked_integer(before, "before", 1, _MAX_ID)
+        limit = min(checked_integer(limit, "limit", 1, _MAX_ID), MAX_FOUND)
+        self._room.search.wait()
+        with _history_turns:
+            messages, indexed_up_to, end = self._room.search.find(query, before, limit)
+        return [[message.to_wire() for message in messages], indexed_up_to, end]
 
     def members(self) -> list[str]:
         """The names of the members, in the order in which they joined."""

@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 
 from pyrochat.core.cursors import marks_interval_seconds
 from pyrochat.core.log import Log
@@ -26,6 +27,7 @@ from pyrochat.room.audience import Outlet
 from pyrochat.room.identity import Identity, Resume
 from pyrochat.room.multicast import Multicaster
 from pyrochat.room.names import Names
+from pyrochat.room.search import Search
 from pyrochat.room.status import RoomStatus, SessionStatus
 from pyrochat.room.stretches import BlockReader, Stretches
 from pyrochat.room.wholeness import Wholeness
@@ -42,6 +44,7 @@ from pyrochat.values.errors import (
 )
 from pyrochat.values.message import CHAT, Message
 from pyrochat.values.protocol import CALLBACK_OBJECT, Timing
+from pyrochat.values.rules import fold
 
 __all__ = ["Room"]
 
@@ -51,9 +54,12 @@ _RETRY_SECONDS = 1.0  # until marks that could not be written are tried again
 
 
 class Room:
-    """One room of a server; takes over *log* and closes it."""
+    """One room of a server; takes over *log* and closes it. index: the file for `search`; None: no search."""
 
-    def __init__(self, log: Log, timing: Timing, names: Names, multicaster: Multicaster, reader: BlockReader) -> None:
+    def __init__(
+        self, log: Log, timing: Timing, names: Names, multicaster: Multicaster, reader: BlockReader,
+        index: Path | None = None,
+    ) -> None:  # fmt: skip
         self.timing = timing
         self.name = log.room
         self.log = log
@@ -70,6 +76,7 @@ class Room:
         self._leaves_failed = False  # a "left" could not be written: it is due as soon as the log can be
         for ghost in self._state.sessions.all():
             names.keep(ghost.member, ghost.id)
+        self.search = Search(log, index)
         multicaster.open(self)
         self._writer.start()
 
@@ -268,6 +275,7 @@ class Room:
                 self._fail(request, plan, error)
             return
         self._stretches.extend(appended)
+        self.search.grew()
         with self._state_mutex:
             self._state.committed(appended, records)
             if marks:
@@ -377,6 +385,7 @@ class Room:
     def close(self) -> None:
         """Commit what has been asked for, and take nothing more. Deliveries go on until the multicaster is closed."""
         self._writer.close()
+        self.search.close()
 
     def close_log(self) -> None:
         """The last step: nobody reads any more."""

@@ -16,6 +16,7 @@ from pyrochat.room.names import Names
 from pyrochat.room.registration import Registration
 from pyrochat.room.registry import Registry
 from pyrochat.room.room import Room
+from pyrochat.room.search_index import index_path
 from pyrochat.room.sqlite_log import SqliteLog
 from pyrochat.room.stretches import BlockReader
 from pyrochat.values.errors import CannotHost, LogProblem, NewRoomsRefused, PyroChatError, RoomClosing, ServerFull
@@ -81,9 +82,10 @@ class Rooms:
         self._list(self._opened(name, accept_loss, progress))
 
     def _opened(self, name: str, accept_loss: bool = False, progress: Progress | None = None) -> Room:
-        room_log = SqliteLog(log_path(self._data, name), name, accept_loss=accept_loss, progress=progress)
+        path = log_path(self._data, name)
+        room_log = SqliteLog(path, name, accept_loss=accept_loss, progress=progress)
         try:
-            return Room(room_log, self._timing, self._names, self._multicaster, self._reader)
+            return Room(room_log, self._timing, self._names, self._multicaster, self._reader, index_path(path))
         except BaseException:
             room_log.close()
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ _DEFAULT_HISTORY = 20
 
 COMMANDS = [
     ("/history [N]", f"the last N messages (default {_DEFAULT_HISTORY})"),
+    ("/search WORDS", 'the newest messages with all of WORDS; also "a phrase", begin* and from:NAME'),
     ("/confirmations [ID]", "who has message ID, and who has read it (default: your last one)"),
     ("/who", "who is here"),
     ("/verify", "up to which message this copy and the room's log are proven identical"),
@@ -38,14 +39,14 @@ class Command:
     argument: str
 
 
-def parse(line: str) -> Command | str:
-    """A Command, or the text to send; raises InvalidArgument for a command that is unknown."""
+def parse(line: str, commands: Sequence[tuple[str, str]] = COMMANDS) -> Command | str:
+    """A Command, or the text to send; raises InvalidArgument for one that is not among *commands*."""
     if not line.startswith("/"):
         return line
     if line.startswith("//"):
         return line[1:]
     name, _, argument = line[1:].strip().partition(" ")
-    known = {usage.split()[0][1:] for usage, _ in COMMANDS}
+    known = {usage.split()[0][1:] for usage, _ in commands}
     if name not in known:
         raise InvalidArgument(f"there is no command /{visible(name)}: see /help, or begin the text with // to send it")
     return Command(name, argument.strip())
@@ -55,6 +56,7 @@ def answer(command: Command, chat: Chat, lines: Lines) -> list[str]:
     """The lines that answer *command*; raises PyroChatError. ``/quit`` is the caller's."""
     answers: dict[str, Callable[[], list[str]]] = {
         "history": lambda: lines.history(chat.history(last=_number(command, _DEFAULT_HISTORY))),
+        "search": lambda: lines.search(chat.search(command.argument)),
         "confirmations": lambda: lines.confirmations(
             chat.confirmations(_number(command, 0) if command.argument else _last_own(chat))
         ),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pyrochat.client.messages import SearchResult
 from pyrochat.terminal.text import visible
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.message import SYSTEM, Message
@@ -24,6 +25,10 @@ class Lines:
 
     def history(self, messages: Sequence[Message]) -> list[str]:
         """The answer to ``/history``."""
+        raise NotImplementedError
+
+    def search(self, found: SearchResult) -> list[str]:
+        """The answer to ``/search``: newest first."""
         raise NotImplementedError
 
     def confirmations(self, confirmations: Confirmations) -> list[str]:
@@ -56,8 +61,14 @@ class PlainLines(Lines):
 
     def history(self, messages: Sequence[Message]) -> list[str]:
         """See `Lines`."""
-        noun = "message" if len(messages) == 1 else "messages"
-        return [f"-- history: {len(messages)} {noun}", *map(self.message, messages), "-- end of history"]
+        return [f"-- history: {_count(messages)}", *map(self.message, messages), "-- end of history"]
+
+    def search(self, found: SearchResult) -> list[str]:
+        """See `Lines`."""
+        answer = [f"-- search: {_count(found)}", *map(self.message, found)]
+        if not found.is_complete:
+            answer.append(f"-- still indexing: searched up to #{found.indexed_up_to} of #{found.end}")
+        return [*answer, "-- end of search"]
 
     def confirmations(self, confirmations: Confirmations) -> list[str]:
         """See `Lines`."""
@@ -101,6 +112,11 @@ class JsonLines(Lines):
         """See `Lines`."""
         return [_json(type="history", messages=[_fields(message) for message in messages])]
 
+    def search(self, found: SearchResult) -> list[str]:
+        """See `Lines`."""
+        messages = [_fields(message) for message in found]
+        return [_json(type="search", messages=messages, indexed_up_to=found.indexed_up_to, end=found.end)]
+
     def confirmations(self, confirmations: Confirmations) -> list[str]:
         """See `Lines`."""
         delivered_to, read_by, waiting_for = confirmations.to_wire()
@@ -139,6 +155,10 @@ def plain_line(message: Message, time_format: str) -> str:
     if message.kind == SYSTEM:
         return f"#{message.id} {clock} * {visible(message.text)}"
     return f"#{message.id} {clock} {visible(message.sender)}: {visible(message.text)}"
+
+
+def _count(messages: Sequence[Message]) -> str:
+    return f"{len(messages)} message{'s' * (len(messages) != 1)}"
 
 
 def _names(names: Iterable[str]) -> str:

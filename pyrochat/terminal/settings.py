@@ -12,7 +12,7 @@ from pyrochat.values.errors import InvalidArgument
 
 __all__ = ["DEFAULT_TIME_FORMAT", "Settings", "checked_key", "checked_time_format"]
 
-DEFAULT_TIME_FORMAT = "%H:%M:%S"
+DEFAULT_TIME_FORMAT = "%H:%M"
 _MOST_CHARACTERS = 40  # of a time format: it stands beside each message
 _DIRECTIVE = re.compile(r"%[-_0^#]?[aAbBcdDeFgGhHIjklmMpPrRsSTuUVwWxXyYzZf%]")  # strftime(3), as far as it is one line
 _NAME = re.compile(r"[a-z][a-z0-9_.]*")

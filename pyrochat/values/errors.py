@@ -37,6 +37,7 @@
     │   ├── RoomClosing
     │   ├── LogUnavailable
     │   │   └── LogUncertain    whether the message was stored is unknown
+    │   ├── SearchUnavailable
     │   └── CannotHost
     │       └── PortInUse
     ├── LogProblem              a log is not what it should be
@@ -50,9 +51,8 @@
     │   └── SendTimeout         whether the message was sent is unknown
     └── ChatClosed
 
-On the wire an error is a builtin exception whose text is ``code: what happened``; `code` is stable,
-the text is for people. `from_wire_text` is the way back. The text is a lower-case sentence that says
-what to do next.
+`code` is stable; it is what stands for the class on the wire (`wire_errors`). The text is for people: a
+lower-case sentence that says what to do next.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ __all__ = [
     "Banned", "BatchTooLarge", "CallbackUnreachable", "CannotHost", "ChatClosed", "GuestsRefused",
     "InvalidArgument", "InvalidInput", "InvalidName", "InvalidRoomName", "InvalidText", "KeyConflict", "LogDamaged",
     "LogInUse", "LogLost", "LogProblem", "LogUnavailable", "LogUncertain", "LogUnreadable", "NameMissing",
-    "NameServerNotFound", "NameServerRefused", "NameServerSilent", "NameTaken", "NewRoomsRefused", "NotAMember",
-    "OtherLog", "PortInUse", "ProofMissing", "ProofWrong", "PyroChatError", "RateLimited", "Refused", "RoomClosing",
-    "RoomNotFound", "RoomSilent", "RoomUnreachable", "SendTimeout", "ServerFull", "TooManyAttempts", "Unavailable",
-    "UnknownMessage", "UnknownSession", "UntrustedServer", "VersionMismatch", "WaitTimeout", "WrongPassword",
-    "from_wire_text", "wire_text",
+    "NameServerNotFound", "NameServerRefused", "NameServerSilent", "NameTaken", "NewRoomsRefused", "NotAMember", "OtherLog",
+    "PortInUse", "ProofMissing", "ProofWrong", "PyroChatError", "RateLimited", "Refused", "RoomClosing",
+    "RoomNotFound", "RoomSilent", "RoomUnreachable", "SearchUnavailable", "SendTimeout", "ServerFull",
+    "TooManyAttempts", "Unavailable", "UnknownMessage", "UnknownSession", "UntrustedServer", "VersionMismatch",
+    "WaitTimeout", "WrongPassword",
 ]  # fmt: skip
 
 
@@ -301,6 +301,12 @@ class LogUncertain(LogUnavailable):
     code = "log-uncertain"
 
 
+class SearchUnavailable(Unavailable):
+    """Raised when a room can't search right now; everything else in it goes on."""
+
+    code = "search-unavailable"
+
+
 class CannotHost(Unavailable):
     """Raised when a server can't be started: port in use, data folder unusable."""
 
@@ -378,27 +384,3 @@ class ChatClosed(PyroChatError):
     """Raised when a Chat is used after `leave()`."""
 
     code = "chat-closed"
-
-
-def _subclasses(cls: type[PyroChatError]) -> dict[str, type[PyroChatError]]:
-    found = {cls.code: cls}
-    for child in cls.__subclasses__():
-        found |= _subclasses(child)
-    return found
-
-
-_BY_CODE = _subclasses(PyroChatError)
-
-
-def wire_text(error: PyroChatError) -> str:
-    """The text that stands for *error* on the wire: ``code: sentence``."""
-    return f"{error.code}: {error}"
-
-
-def from_wire_text(text: str) -> PyroChatError | None:
-    """The error for a wire text; None where the text begins with no code of ours."""
-    code, separator, sentence = text.partition(": ")
-    kind = _BY_CODE.get(code)
-    if not separator or kind is None:
-        return None
-    return kind(sentence)

@@ -14,6 +14,7 @@ __all__ = [
     "CALLBACK_OBJECT",
     "DEFAULT_PORT",
     "DEFAULT_ROOM",
+    "MAX_FOUND",
     "MAX_HISTORY",
     "PROTOCOL_VERSION",
     "SERVER_OBJECT",
@@ -27,6 +28,7 @@ DEFAULT_ROOM = "lobby"
 SERVER_OBJECT = "pyrochat.server"
 CALLBACK_OBJECT = "pyrochat.callback"  # one id for all clients, so that one request's bytes fit all
 MAX_HISTORY = 1000  # messages in one answer to history()
+MAX_FOUND = 50  # messages in one answer to search()
 
 
 def room_object(room: str) -> str:

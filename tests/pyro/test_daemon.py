@@ -19,7 +19,8 @@ from pyrochat.pyro.daemon import MAX_REQUEST_BYTES, Daemon
 from pyrochat.pyro.dispatch import expose
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.pyro.transport import MAX_GREETING_BYTES
-from pyrochat.values.errors import PyroChatError, from_wire_text
+from pyrochat.values.errors import PyroChatError
+from pyrochat.values.wire_errors import from_wire_text
 from tests.support import SERIALIZER_NAMES, Running, address_of, bare, eventually, raw_connection
 from tests.values.test_errors import TREE
 

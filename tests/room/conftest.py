@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,14 +20,15 @@ from tests.support import QUICK
 
 @pytest.fixture
 def open_room() -> Iterator[Callable[..., Room]]:
-    """Makes rooms: ``open_room(log, kind=Room, multicaster=Multicaster, timing=…)``; all closed at the end."""
+    """Makes rooms: ``open_room(log, kind=Room, multicaster=Multicaster, timing=…, index=…)``; all closed at the end."""
     opened: list[tuple[Room, Multicaster, BlockReader]] = []
 
     def make(
-        log: Log, kind: type[Room] = Room, multicaster: type[Multicaster] = Multicaster, timing: Timing = QUICK
-    ) -> Room:
+        log: Log, kind: type[Room] = Room, multicaster: type[Multicaster] = Multicaster, timing: Timing = QUICK,
+        index: Path | None = None,
+    ) -> Room:  # fmt: skip
         cast, reader = multicaster(), BlockReader()
-        room = kind(log, timing, Names(), cast, reader)
+        room = kind(log, timing, Names(), cast, reader, index)
         opened.append((room, cast, reader))
         return room
 

@@ -31,6 +31,7 @@ ROOM_CALLS: dict[str, list[object]] = {
     "post": ["x"],
     "post_many": [["x"]],
     "history": [],
+    "search": ["x"],
     "members": [],
     "suspected": [],
     "confirmations": [1],

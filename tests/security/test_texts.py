@@ -12,7 +12,8 @@ from pyrochat import Server
 from pyrochat.pyro.naming import NameServer
 from pyrochat.terminal.text import visible
 from pyrochat.trust.keys import Key
-from pyrochat.values.errors import NameTaken, wire_text
+from pyrochat.values.errors import NameTaken
+from pyrochat.values.wire_errors import wire_text
 from tests.security.support import Impostor, honest_answer
 from tests.support import QUICK, bare
 from tests.system.support import Machine, Process

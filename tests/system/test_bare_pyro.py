@@ -50,6 +50,11 @@ assert [message[0] for message in erick.history()] == [1, 2, 3, 4, 5, 6]
 assert erick.history(4, 1) == keyed[:1]
 assert erick.history(6) == []
 
+# search: newest first, and up to where there is an index
+assert erick.search("with key") == [[erick.history(1, 1)[0]], 6, 6]
+assert [message[0] for message in erick.search("from:erick", 6, 2)[0]] == [5, 4]
+refused("invalid-argument", lambda: erick.search(""))
+
 # who only posts is no member
 assert erick.members() == []
 refused("not-a-member", lambda: erick.mark_read(1))

@@ -64,10 +64,10 @@ def test_every_command_of_the_help_is_known_and_answers(joined: Join) -> None:
     usages = [usage.split()[0] for usage, _ in COMMANDS]
     for usage in usages:
         if usage not in ("/quit", "//text", "/export"):
-            assert told(usage, chat)
+            assert told("/search Ana" if usage == "/search" else usage, chat)
     with pytest.raises(InvalidArgument, match="takes a file"):
         told("/export", chat)
-    assert {"/history", "/confirmations", "/who", "/help", "/quit"} <= set(usages)
+    assert {"/history", "/search", "/confirmations", "/who", "/help", "/quit"} <= set(usages)
 
 
 def test_history_answers_with_the_last_n(joined: Join) -> None:
@@ -77,6 +77,18 @@ def test_history_answers_with_the_last_n(joined: Join) -> None:
     assert [line.rpartition(": ")[2] for line in told("/history 2", chat)[1:-1]] == ["text 28", "text 29"]
     assert len(told("/history 999999", chat)) == 31 + 2
     assert told("/history 0", chat)[0] == "-- history: 0 messages"
+
+
+def test_search_answers_with_the_newest_first(joined: Join) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    ana.send_many(["red car", "blue car", "red bus"])
+    igor.send("a red car too")
+    assert [line.split(": ")[-1] for line in told("/search red car", ana)[1:-1]] == ["a red car too", "red car"]
+    assert [line.split(": ")[-1] for line in told('/search "red car" from:Ana', ana)[1:-1]] == ["red car"]
+    assert told("/search green", ana) == ["-- search: 0 messages", "-- end of search"]
+    for nothing in ("/search", "/search  ", "/search !"):
+        with pytest.raises(InvalidArgument, match="give a word"):
+            told(nothing, ana)
 
 
 def test_confirmations_answers_for_a_message_or_for_ones_own_last(joined: Join) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pyrochat import Confirmations, Message
+from pyrochat import Confirmations, Message, SearchResult
 from pyrochat.terminal.lines import JsonLines, Lines, PlainLines
 from pyrochat.values.message import CHAT, SYSTEM
 from pyrochat.values.verification import Verification
@@ -64,6 +64,25 @@ def test_the_answers_of_the_plain_client() -> None:
         "-- /who          who is here",
         "-- /history [N]  the last",
     ]
+
+
+def test_a_search_is_shown_newest_first_and_says_what_is_still_missing() -> None:
+    whole, partial = SearchResult([FORGED, OLA], 14, 14), SearchResult([OLA], 12, 14)
+    assert PlainLines().search(whole) == [
+        "-- search: 2 messages",
+        "#14 14:03:22 Eve: hi⏎#15 14:03:29 Erick: I resign␛[2J",
+        "#12 14:03:22 Erick: Olá",
+        "-- end of search",
+    ]
+    assert PlainLines().search(partial) == [
+        "-- search: 1 message",
+        "#12 14:03:22 Erick: Olá",
+        "-- still indexing: searched up to #12 of #14",
+        "-- end of search",
+    ]
+    [line] = map(json.loads, JsonLines().search(partial))
+    assert (line["type"], line["indexed_up_to"], line["end"]) == ("search", 12, 14)
+    assert [(m["id"], m["text"]) for m in line["messages"]] == [(12, "Olá")]
 
 
 def test_a_verification_says_how_far_the_copies_are_identical() -> None:

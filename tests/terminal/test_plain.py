@@ -66,6 +66,14 @@ def test_lines_that_are_typed_together_stay_in_order_with_the_answers_between(jo
     ]  # fmt: skip
 
 
+def test_what_was_typed_before_is_found(joined: Join) -> None:
+    shown = Terminal(joined("Ana"))
+    shown.client.do_all(["a red car", "a blue car", "/search red", "/search"])
+    shown.client.finish()
+    assert shown.bodies[-3:] == ["-- search: 1 message", "Ana: a red car", "-- end of search"]
+    assert shown.complaints == ["error: nothing to search for: give a word with a letter or a digit, or from:NAME"]
+
+
 def test_an_answer_of_several_lines_is_not_torn(joined: Join) -> None:
     ana, igor = joined("Ana"), joined("Igor")
     ana.send_many([f"old {number}" for number in range(50)])

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from pyrochat.values import errors
-from pyrochat.values.errors import PyroChatError, from_wire_text, wire_text
+from pyrochat.values.errors import PyroChatError
+from pyrochat.values.wire_errors import from_wire_text, wire_text
 
 
 def whole_tree(root: type[PyroChatError] = PyroChatError) -> list[type[PyroChatError]]:

@@ -19,7 +19,18 @@ from pyrochat.terminal.text import visible
 from pyrochat.values.message import JOINED, SYSTEM, Message
 from pyrochat.values.rules import fold
 
-__all__ = ["NAME_COLOURS", "Line", "Look", "Span", "colour_of", "day_label", "lay_out", "mentions", "separator", "with_state"]
+__all__ = [
+    "NAME_COLOURS",
+    "Line",
+    "Look",
+    "Span",
+    "colour_of",
+    "day_label",
+    "lay_out",
+    "mentions",
+    "separator",
+    "with_state",
+]
 
 NAME_COLOURS = 12
 _NAME_CELLS = 12
@@ -28,7 +39,9 @@ _STATE_CELLS = 3
 _TAB = "    "
 _MOST_NAMES = 6  # in a folded run of joins and leaves
 
-_MARKED = re.compile(r"(?P<link>https?://[^\s<>\"]+[^\s<>\".,;:!?)\]}'])|(?P<mention>@[\w.-]*\w)|(?P<reference>(?<!\w)#\d+\b)")
+_MARKED = re.compile(
+    r"(?P<link>https?://[^\s<>\"]+[^\s<>\".,;:!?)\]}'])|(?P<mention>@[\w.-]*\w)|(?P<reference>(?<!\w)#\d+\b)"
+)
 _WORDS = re.compile(r"\s+|\S+")
 
 
@@ -106,10 +119,7 @@ def _run(entry: Sequence[Message], look: Look) -> list[Line]:
         word = "joined" if change == JOINED else "left" if change else ""
         before = came.get(message.sender, "")
         came[message.sender] = f"{before.partition(' and ')[0]} and {word}" if before and before != word else word
-    if len(entry) == 1 and not entry[0].change:
-        text = visible(entry[0].text)
-    else:
-        text = _told(came)
+    text = visible(entry[0].text) if len(entry) == 1 and not entry[0].change else _told(came)
     clock = "" if look.is_narrow else _clock(entry[-1], look) + " "
     shown_id = f"#{entry[-1].id} " if look.with_ids else ""
     prefix = f"{shown_id}{clock}· "

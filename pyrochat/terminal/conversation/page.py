@@ -110,10 +110,7 @@ class Page:
         return self._transcript.count + len(self._outgoing)
 
     def _lines(self, index: int) -> list[Line]:
-        if index >= self._transcript.count:
-            key = (index, 0)
-        else:
-            key = (index, self._transcript.last_id(index))
+        key = (index, self._transcript.last_id(index) if index < self._transcript.count else 0)
         lines = self._kept.get(key)
         if lines is None:
             if len(self._kept) >= _MOST_KEPT:
@@ -139,4 +136,3 @@ class Page:
         if self._new_after is not None and above is not None and above.id <= self._new_after < first.id:
             lines.append(separator("new", self._look.width, "new"))
         return lines
-

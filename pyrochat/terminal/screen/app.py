@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import signal
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -65,9 +67,18 @@ class ChatApp(App[None]):
         self._main = ChatScreen([self._open(chat) for chat in chats], self._notifier, self._do)
         self.set_keymap(dict(settings.keys))
 
+    def on_mount(self) -> None:
+        """Who is told to end, ends as by Ctrl-Q."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            with contextlib.suppress(RuntimeError, ValueError):  # not in the main thread: a test
+                loop.add_signal_handler(number, self.exit)
+
     def _check_theme(self, theme: str) -> None:
         if theme not in self.available_themes:
-            raise InvalidArgument(f"there is no theme {theme!r}: choose one of {', '.join(sorted(self.available_themes))}")
+            raise InvalidArgument(
+                f"there is no theme {theme!r}: choose one of {', '.join(sorted(self.available_themes))}"
+            )
 
     def get_default_screen(self) -> Screen[Any]:
         """The only one; dialogs stand above it."""
@@ -180,7 +191,9 @@ class ChatApp(App[None]):
             except PyroChatError as error:
                 said.append(str(error))
             if count := room.outgoing:
-                said.append(f"{count} text{'s' * (count != 1)} for room {room.name} could not be sent: kept for next time")
+                said.append(
+                    f"{count} text{'s' * (count != 1)} for room {room.name} could not be sent: kept for next time"
+                )
         return said
 
     # -- the palette -----------------------------------------------------------------------------------------
@@ -201,11 +214,11 @@ class ChatApp(App[None]):
         yield SystemCommand("Message ids", "Show or hide", main.action_ids)
         yield SystemCommand("Copy", "The marked message", main.action_copy)
         for usage, meaning in SCREEN_COMMANDS:
-            name, _, argument = usage.partition(" ")
+            name = usage.partition(" ")[0]
             if name in ("/who", "/verify", "/rooms", "/leave", "/confirmations"):
-                yield SystemCommand(name, meaning, lambda name=name: main.act(name))  # type: ignore[misc]
+                yield SystemCommand(name, meaning, lambda name=name: main.act(name))
             elif name in ("/join", "/export", "/history"):
-                yield SystemCommand(f"{name} …", meaning, lambda name=name: self._prepare(name))  # type: ignore[misc]
+                yield SystemCommand(f"{name} …", meaning, lambda name=name: self._prepare(name))
         yield SystemCommand("Theme", "Other colours", self.search_themes)
         yield SystemCommand("Quit", "Leave, and keep what is written", main.action_quit_chat)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.message import Message as Fact
 from textual.widgets import TextArea
 
@@ -21,7 +22,7 @@ class Composer(TextArea):
     Composer { height: auto; min-height: 1; max-height: 8; border: none; padding: 0 1; background: $surface; }
     Composer:focus { border: none; }
     """
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "send", "Send", show=False, priority=True, id="send"),
         Binding("ctrl+j,alt+enter,shift+enter", "newline", "New line", show=False, priority=True, id="newline"),
         Binding("tab", "complete(1)", "Complete", show=False, priority=True, id="complete"),
@@ -109,8 +110,9 @@ class Composer(TextArea):
             self._rest = self.text[len(before) :]
             self._before = before[: found.start]
         choice = self._completion.choices[self._chosen]
-        self.load_text(self._before + choice + self._rest)
-        self.move_cursor(self.document.get_location_from_index(len(self._before + choice)))
+        ahead = self._before + choice
+        self.load_text(ahead + self._rest)
+        self.move_cursor((ahead.count("\n"), len(ahead.rpartition("\n")[2])))
         self._completed = self.text
         self.post_message(self.Completing(self._completion.choices, self._chosen))
 

@@ -112,8 +112,8 @@ class Conversation(Widget):
             text.append(span.text, self._palette.style(span))
         if row.id and row.id == self.selected:
             text.stylize(self._palette["selected"])
-        if (selection := self.text_selection) is not None and (span := selection.get_span(y)) is not None:
-            start, end = span
+        if (selection := self.text_selection) is not None and (part := selection.get_span(y)) is not None:
+            start, end = part
             text.stylize(
                 self.screen.get_component_rich_style("screen--selection"), start, len(text) if end == -1 else end
             )

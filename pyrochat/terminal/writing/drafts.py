@@ -46,9 +46,7 @@ def recall(path: Path) -> Draft:
     try:
         match json.loads(path.read_text()):
             case {"text": str(text), "unsent": list(unsent), "typed": list(typed)}:
-                return Draft(
-                    text, tuple(Unsent(str(text), str(key)) for key, text in unsent), tuple(map(str, typed))
-                )
+                return Draft(text, tuple(Unsent(str(text), str(key)) for key, text in unsent), tuple(map(str, typed)))
     except FileNotFoundError:
         return Draft()
     except (OSError, ValueError, TypeError) as error:

@@ -1,0 +1,10 @@
+"""`pyrochat-server` whose rooms have no search index: what posting costs without one."""
+
+from __future__ import annotations
+
+from pyrochat.commands import server as command
+from pyrochat.room import server
+
+if __name__ == "__main__":
+    server.index_path = lambda path: None  # type: ignore[assignment,return-value]
+    command.run()

@@ -1,0 +1,178 @@
+"""Searching a room's whole history: a thread that fills the index behind the log, and whoever asks.
+
+The index follows the log and is never waited for by anybody who posts. A room that opens with a million
+messages that are not in it is ready at once; until the thread has come to the end, searches answer with what
+there is, and say so. Whatever fails here makes searches fail, and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from pyrochat.core.log import Log
+from pyrochat.core.query import Query
+from pyrochat.room.search_index import SearchIndex, is_damage
+from pyrochat.values.errors import PyroChatError, RoomClosing, SearchUnavailable
+from pyrochat.values.message import Message
+
+__all__ = ["Found", "Search"]
+
+logger = logging.getLogger(__name__)
+
+BATCH_MESSAGES = 500  # about 10 ms of work
+REST_SECONDS = 1.0  # at the log's end, unless somebody searches: what comes meanwhile is one batch
+RETRY_SECONDS = 5.0
+_REST_WHILE_POSTING = 4.0  # for each second of work, while people post: a fifth of a core at the most
+_REST_WHILE_QUIET = 0.5
+_WAIT_SECONDS = 2.0
+_NEAR_MESSAGES = 10_000  # so many are in the index within the wait
+
+
+class Found(NamedTuple):
+    """What a search has found, newest first, in the messages up to *indexed_up_to*; the log went up to *end*."""
+
+    messages: list[Message]
+    indexed_up_to: int
+    end: int
+
+
+class Search:
+    """Search in *own*, with the index in the file *path*; None: there is none, and no search."""
+
+    def __init__(self, own: Log, path: Path | None) -> None:
+        self._log = own
+        self._index = None if path is None else SearchIndex(path)
+        self._changed = threading.Condition()  # guards what follows
+        self._upto: int | None = None  # None while the index is not open
+        self._afresh = False  # the index turned out to be damaged
+        self._trouble: str | None = None if path is not None else "this room has no index"
+        self._waiters = 0
+        self._idle = False
+        self._closing = False
+        self._tail_before = own.tail  # at the last step; the thread's own
+        self._thread = threading.Thread(target=self._run, name=f"pyrochat-search-{own.room}", daemon=True)
+        if self._index is not None:
+            self._thread.start()
+
+    # -- who asks -----------------------------------------------------------------------------------------
+
+    def wait(self) -> None:
+        """Wait, for 2 s at the most, until the index has what the log has now; not where that is far ahead."""
+        end = self._log.tail
+        with self._changed:
+            if self._upto is not None and end - self._upto > _NEAR_MESSAGES:
+                return
+            self._waiters += 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._is_at(end) or self._trouble or self._closing, _WAIT_SECONDS)
+            self._waiters -= 1
+
+    def _is_at(self, end: int) -> bool:
+        return self._upto is not None and self._upto >= end
+
+    def find(self, query: Query, before: int, limit: int) -> Found:
+        """At most *limit* messages with ids below *before*.
+
+        Raises SearchUnavailable, LogUnavailable, RoomClosing.
+        """
+        end = self._log.tail
+        with self._changed:
+            if self._closing:
+                raise RoomClosing("the room's server is being stopped")
+            if self._index is None or self._trouble is not None:
+                raise SearchUnavailable(f"the room can't search now ({self._trouble}): try again later")
+            if self._upto is None:
+                return Found([], 0, end)
+        try:
+            ids, upto = self._index.find(query, min(before, end + 1), limit)
+        except sqlite3.Error as error:
+            self._suspect(error)
+            raise SearchUnavailable(f"the room can't search now ({error}): try again later") from None
+        return Found([message for id in ids for message in self._log.read(id - 1, 1)], upto, end)
+
+    def _suspect(self, error: sqlite3.Error) -> None:
+        """A search has failed: where the file is to blame, the thread makes it anew."""
+        logger.warning("room %s: a search failed: %s", self._log.room, error)
+        if is_damage(error, in_a_search=True):
+            with self._changed:
+                self._upto, self._afresh = None, True
+                self._changed.notify_all()
+
+    # -- the writer's thread ----------------------------------------------------------------------------------
+
+    def grew(self) -> None:
+        """The log has grown. Costs the writer nothing while the thread rests or works."""
+        if self._idle:
+            with self._changed:
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """End, wherever the index is; it goes on there at the next start."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    # -- our thread -------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        assert self._index is not None
+        rest = 0.0
+        while self._has_work_after(rest):
+            try:
+                rest = self._step(self._index)
+            except Exception as error:  # none is worth a room
+                rest = self._fail(error)
+        self._index.close()
+
+    def _has_work_after(self, rest: float) -> bool:
+        """Rest for *rest* seconds, unless somebody waits; then until there is something to do. False at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing or (self._waiters and not self._trouble), rest)
+            self._idle = True
+            self._changed.wait_for(lambda: self._closing or not self._is_at(self._log.tail))
+            self._idle = False
+            return not self._closing
+
+    def _step(self, index: SearchIndex) -> float:
+        """Open the index, or add a batch to it; returns for how long to rest."""
+        began = time.monotonic()
+        tail = self._log.tail
+        was = self._upto
+        if was is None:
+            upto = index.open(self._log, self._afresh)
+        else:
+            batch = self._log.read(was, BATCH_MESSAGES)
+            index.add(batch, self._log.digest(batch[-1].id))
+            upto = batch[-1].id
+        is_posting, self._tail_before = tail > self._tail_before, tail
+        with self._changed:
+            if was is not None or upto >= tail:  # a file that can be opened may still be one that can't be filled
+                self._trouble = None
+            self._upto, self._afresh = upto, False
+            self._changed.notify_all()
+        if was is None:
+            return 0.0
+        if upto >= tail:
+            return REST_SECONDS
+        return (time.monotonic() - began) * (_REST_WHILE_POSTING if is_posting else _REST_WHILE_QUIET)
+
+    def _fail(self, error: Exception) -> float:
+        """A step has failed: searches say so until one succeeds; returns for how long to rest."""
+        known = isinstance(error, sqlite3.Error | OSError | PyroChatError)
+        trouble = (error.strerror if isinstance(error, OSError) else None) or str(error)  # no paths
+        if not known:
+            logger.error("room %s: the search index failed", self._log.room, exc_info=error)
+            trouble = "internal error: the server's log says why"
+        elif trouble != self._trouble:
+            logger.warning("room %s: can't fill the search index: %s", self._log.room, trouble)
+        with self._changed:
+            self._upto, self._afresh, self._trouble = None, is_damage(error), trouble
+            self._changed.notify_all()
+        return RETRY_SECONDS

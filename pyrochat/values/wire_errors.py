@@ -1,0 +1,31 @@
+"""Errors on the wire: a builtin exception whose text is ``code: what happened``, and the way back."""
+
+from __future__ import annotations
+
+from pyrochat.values.errors import PyroChatError
+
+__all__ = ["from_wire_text", "wire_text"]
+
+
+def _subclasses(cls: type[PyroChatError]) -> dict[str, type[PyroChatError]]:
+    found = {cls.code: cls}
+    for child in cls.__subclasses__():
+        found |= _subclasses(child)
+    return found
+
+
+_BY_CODE = _subclasses(PyroChatError)
+
+
+def wire_text(error: PyroChatError) -> str:
+    """The text that stands for *error* on the wire: ``code: sentence``."""
+    return f"{error.code}: {error}"
+
+
+def from_wire_text(text: str) -> PyroChatError | None:
+    """The error for a wire text; None where the text begins with no code of ours."""
+    code, separator, sentence = text.partition(": ")
+    kind = _BY_CODE.get(code)
+    if not separator or kind is None:
+        return None
+    return kind(sentence)
