@@ -143,7 +143,8 @@ def chat_in_terminal(chats: Sequence[Chat], settings: Settings, *, plain: bool, 
 
 
 def _is_interactive(plain: bool, json: bool) -> bool:
-    return not plain and not json and sys.stdin.isatty() and sys.stdout.isatty()
+    streams = (sys.stdin, sys.stdout, sys.stderr)  # Textual draws on the last one
+    return not plain and not json and all(stream.isatty() for stream in streams)
 
 
 def _chat_in_lines(chat: Chat, lines: Lines) -> int:

@@ -47,7 +47,7 @@ class OpenRoom:
         self.page = Page(self.transcript, self.progress, chat.name, look)
         history = chat.history()
         self._extend(history)
-        start = max(chat.read_mark, min(self.progress.own_join, len(history)))
+        start = max(chat.read_mark, self.progress.since(chat.name))
         self.seen = Seen(start, lambda id: fold(self.transcript.message(id).sender) == self._own)
         self._unread: list[int] = []
         self._mentions: list[int] = []

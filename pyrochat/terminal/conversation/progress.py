@@ -22,11 +22,10 @@ class Progress:
 
     def __init__(self, own: str) -> None:
         self._own = fold(own)
-        self._joined: dict[str, int] = {}  # the others who are present: since which id
+        self._joined: dict[str, int] = {}  # all who are present: since which id
         self._joins: list[int] = []
         self._delivered: list[int] = []  # by all who had joined by then
         self._read: list[int] = []
-        self.own_join = 0  # the id of our own last join
 
     def follow(self, messages: Iterable[Message]) -> None:
         """The log has grown by *messages*."""
@@ -35,17 +34,19 @@ class Progress:
                 continue
             member, change = fold(message.sender), message.change
             if change == JOINED:
-                if member == self._own:
-                    self.own_join = message.id
-                else:
-                    self._joined.setdefault(member, message.id)
+                self._joined.setdefault(member, message.id)
             elif change == LEFT:
                 self._joined.pop(member, None)
+
+    def since(self, name: str) -> int:
+        """The id of the message that tells of *name*'s join; 0 for who is not here."""
+        return self._joined.get(fold(name), 0)
 
     def update(self, marks: Mapping[str, tuple[int, int]]) -> bool:
         """The members' marks, by name; whether they say something new."""
         known = {fold(name): mark for name, mark in marks.items()}
-        rows = sorted((join, *known.get(member, (0, 0))) for member, join in self._joined.items())
+        others = [(member, join) for member, join in self._joined.items() if member != self._own]
+        rows = sorted((join, *known.get(member, (0, 0))) for member, join in others)
         before = self._joins, self._delivered, self._read
         self._joins = [join for join, _, _ in rows]
         self._delivered = list(accumulate((delivered for _, delivered, _ in rows), min))

@@ -64,8 +64,7 @@ class ChatApp(App[None]):
         self._notifier = Notifier(settings.notify_command) if settings.notify_command else None
         self._look = Look(_WIDTH, chats[0].name, settings.time_format)
         self._main: ChatScreen | None = None
-        self._main = ChatScreen([self._open(chat) for chat in chats], self._notifier, self._do)
-        self.set_keymap(dict(settings.keys))
+        self._main = ChatScreen([self._open(chat) for chat in chats], self._notifier, self._do, settings.keys)
 
     def on_mount(self) -> None:
         """Who is told to end, ends as by Ctrl-Q."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Footer
@@ -23,6 +21,7 @@ from pyrochat.terminal.screen.commands import SCREEN_COMMANDS
 from pyrochat.terminal.screen.composer import Composer
 from pyrochat.terminal.screen.conversation import Conversation
 from pyrochat.terminal.screen.dialogs import Ask, Pages, Search, readers_table, two_columns
+from pyrochat.terminal.screen.keys import KEYS, actions_by_key, screen_bindings
 from pyrochat.terminal.screen.panels import Members, Rooms, Status
 from pyrochat.terminal.text import visible
 from pyrochat.terminal.writing.completion import Words
@@ -42,32 +41,17 @@ _FOOTER_FROM_LINES = 14
 
 
 class ChatScreen(Screen[None]):
-    """rooms: those that are open, at least one. do: what a typed command does."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1", "help", "Help", priority=True, id="help"),
-        Binding("f2", "readers", "Who has read", priority=True, id="readers"),
-        Binding("ctrl+f", "search", "Search", priority=True, id="search"),
-        Binding("ctrl+n", "next_unread", "Next unread", priority=True, id="next_unread"),
-        Binding("escape", "end", "To the end", priority=True, id="end_of_conversation"),
-        Binding("pageup", "page(-1)", "Page up", show=False, priority=True, id="page_up"),
-        Binding("pagedown", "page(1)", "Page down", show=False, priority=True, id="page_down"),
-        Binding("ctrl+up", "select(-1)", "Mark the message above", show=False, priority=True, id="select_up"),
-        Binding("ctrl+down", "select(1)", "Mark the message below", show=False, priority=True, id="select_down"),
-        Binding("ctrl+home", "start", "To the beginning", show=False, priority=True, id="start"),
-        Binding("f3", "members", "Members panel", show=False, priority=True, id="members"),
-        Binding("f4", "ids", "Message ids", show=False, priority=True, id="ids"),
-        Binding("f5", "new_line", "Where reading stopped", show=False, priority=True, id="where_new"),
-        Binding("f6", "copy", "Copy the marked message", show=False, priority=True, id="copy"),
-        Binding("f8", "read_all", "All is read", show=False, priority=True, id="read_all"),
-        Binding("ctrl+q", "quit_chat", "Quit", priority=True, id="quit"),
-        *(Binding(f"alt+{n}", f"room({n - 1})", f"Room {n}", show=False, priority=True) for n in range(1, 10)),
-    ]
+    """rooms: those that are open, at least one. do: what a typed command does. keys: the user's own."""
 
     def __init__(
-        self, rooms: list[OpenRoom], notifier: Notifier | None, do: Callable[[OpenRoom, Command | str], None]
-    ) -> None:
+        self, rooms: list[OpenRoom], notifier: Notifier | None, do: Callable[[OpenRoom, Command | str], None],
+        keys: Mapping[str, str],
+    ) -> None:  # fmt: skip
         super().__init__()
+        self._actions = actions_by_key(keys)
+        self._keys = keys
+        for binding in screen_bindings(keys):
+            self._bindings.bind(binding.key, binding.action, binding.description, show=binding.show)
         self.rooms = rooms
         self.room = rooms[0]
         self._notifier = notifier
@@ -88,8 +72,10 @@ class ChatScreen(Screen[None]):
                 yield Conversation(self.room)
             yield Members()
         yield Status()
-        yield Composer(self._words, lambda now: self.room.typed.older(now), lambda: self.room.typed.newer())
-        yield Footer()
+        yield Composer(
+            self._words, lambda now: self.room.typed.older(now), lambda: self.room.typed.newer(), self._actions
+        )
+        yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Begin."""
@@ -102,6 +88,7 @@ class ChatScreen(Screen[None]):
         self.set_interval(DRAFT_SECONDS, self._keep_drafts)
         self._fit()
         self._draw()
+        self.call_after_refresh(self.refresh_bindings)
 
     # -- what comes from the rooms ---------------------------------------------------------------------------
 
@@ -266,14 +253,13 @@ class ChatScreen(Screen[None]):
     # -- actions -----------------------------------------------------------------------------------------------
 
     def action_help(self) -> None:
-        """See the bindings."""
+        """See `keys`."""
         keys = [
-            (self.app.get_key_display(binding), binding.description)
-            for source in (type(self.composer), type(self))
-            for binding in source.BINDINGS
-            if isinstance(binding, Binding) and not binding.key.startswith("alt+")
+            (self._keys.get(key.id, key.keys).replace(",", ", "), key.meaning)
+            for key in KEYS
+            if not key.id.startswith("room")
         ]
-        keys += [("alt+1 … 9", "A room"), (self.app.get_key_display(Binding("ctrl+p", "", "")), "All commands")]
+        keys.append(("alt+1 … 9", "A room"))
         groups = [("Keys", keys), ("Commands", SCREEN_COMMANDS), ("Your messages", Progress.legend())]
         self.app.push_screen(Pages("Help", two_columns(groups)))
 
@@ -320,7 +306,7 @@ class ChatScreen(Screen[None]):
         self.show_readers(event.id)
 
     def action_search(self, words: str = "") -> None:
-        """See the bindings."""
+        """See `keys`."""
         room = self.room
 
         def jump(id: int | None) -> None:
@@ -370,11 +356,11 @@ class ChatScreen(Screen[None]):
         self.conversation.select(step)
 
     def action_start(self) -> None:
-        """See the bindings."""
+        """See `keys`."""
         self.conversation.show_start()
 
     def action_end(self) -> None:
-        """See the bindings."""
+        """See `keys`."""
         self.conversation.show_end()
 
     def action_new_line(self) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual import events
 from textual.message import Message as Fact
 from textual.widgets import TextArea
 
@@ -16,21 +15,16 @@ __all__ = ["Composer"]
 
 
 class Composer(TextArea):
-    """words: what there is to complete to, now. older, newer: what was sent before and after, given what is written."""
+    """words: what there is to complete to, now. older, newer: what was sent before and after, given what is written.
+
+    actions: what keys do. They are acted on here, in the order in which they come: a binding with priority would
+    overtake the letters that were typed before it.
+    """
 
     DEFAULT_CSS = """
     Composer { height: auto; min-height: 1; max-height: 8; border: none; padding: 0 1; background: $surface; }
     Composer:focus { border: none; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "send", "Send", show=False, priority=True, id="send"),
-        Binding("ctrl+j,alt+enter,shift+enter", "newline", "New line", show=False, priority=True, id="newline"),
-        Binding("tab", "complete(1)", "Complete", show=False, priority=True, id="complete"),
-        Binding("shift+tab", "complete(-1)", "Complete backwards", show=False, priority=True, id="complete_back"),
-        Binding("up", "older", "Older", show=False, priority=True, id="older"),
-        Binding("down", "newer", "Newer", show=False, priority=True, id="newer"),
-        Binding("end", "end", "End", show=False, priority=True, id="end"),
-    ]
 
     @dataclass
     class Sent(Fact):
@@ -50,8 +44,9 @@ class Composer(TextArea):
         """The key for the line's end, where there is nothing written: somebody wants the conversation's end."""
 
     def __init__(
-        self, words: Callable[[], Words], older: Callable[[str], str | None], newer: Callable[[], str | None]
-    ) -> None:
+        self, words: Callable[[], Words], older: Callable[[str], str | None], newer: Callable[[], str | None],
+        actions: Mapping[str, str],
+    ) -> None:  # fmt: skip
         super().__init__(soft_wrap=True, show_line_numbers=False, tab_behavior="focus", compact=True)
         self._words = words
         self._older = older
@@ -59,6 +54,15 @@ class Composer(TextArea):
         self._completion: Completion | None = None
         self._chosen = 0
         self._completed = ""
+        self._actions = actions
+
+    async def _on_key(self, event: events.Key) -> None:
+        """A key that does something does not write."""
+        action = self._actions.get(event.key)
+        if action is not None:
+            event.stop()
+            event.prevent_default()
+            await self.run_action(action)
 
     def write(self, text: str) -> None:
         """Put *text* in place of what is there, the cursor at its end."""
@@ -66,23 +70,23 @@ class Composer(TextArea):
         self.move_cursor(self.document.end)
 
     def action_send(self) -> None:
-        """See the bindings."""
+        """See `keys`."""
         if self.text.strip():
             self.post_message(self.Sent(self.text))
 
     def action_newline(self) -> None:
-        """See the bindings."""
+        """See `keys`."""
         self.insert("\n")
 
     def action_older(self) -> None:
-        """See the bindings; in the first line only."""
+        """See `keys`; in the first line only."""
         if self.cursor_location[0] > 0 or self.wrapped_document.location_to_offset(self.cursor_location).y > 0:
             self.action_cursor_up()
         elif (text := self._older(self.text)) is not None:
             self.write(text)
 
     def action_newer(self) -> None:
-        """See the bindings; in the last line only."""
+        """See `keys`; in the last line only."""
         last = self.wrapped_document.location_to_offset(self.document.end).y
         if self.wrapped_document.location_to_offset(self.cursor_location).y < last:
             self.action_cursor_down()
@@ -90,7 +94,7 @@ class Composer(TextArea):
             self.write(text)
 
     def action_end(self) -> None:
-        """See the bindings."""
+        """See `keys`."""
         if self.text:
             self.action_cursor_line_end()
         else:

@@ -55,6 +55,10 @@ class Members(VerticalScroll):
     """
     can_focus = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._text: Text | None = None
+
     def compose(self) -> Iterable[Static]:
         """One text."""
         yield Static(id="names")
@@ -67,12 +71,15 @@ class Members(VerticalScroll):
         text = Text(f"{len(marks)} here\n", style=palette["time"], no_wrap=True, overflow="ellipsis")
         for name, (_, read) in marks.items():
             gone = fold(name) in away
-            behind = "✓" if read >= end else f"-{end - read}"
+            unread = end - max(read, room.progress.since(name))
+            behind = f"-{unread}" if unread > 0 else "✓"
             text.append("○ " if gone else "● ", palette["time"] if gone else palette["state"])
             text.append(visible(name), palette.name(colour_of(name)))
             text.append(" away" if gone else f" {behind}", palette["time"])
             text.append("\n")
-        self.query_one("#names", Static).update(text)
+        if text != self._text:  # it is asked for more often than it changes
+            self._text = text
+            self.query_one("#names", Static).update(text)
 
 
 class Status(Static):

@@ -1,0 +1,70 @@
+"""The keys, in one table: what each does by default, and under which name a user binds another key to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from textual.binding import Binding
+
+from pyrochat.values.errors import InvalidArgument
+
+__all__ = ["KEYS", "Key", "actions_by_key", "screen_bindings"]
+
+
+class Key(NamedTuple):
+    """id: its name in ``[keys]``. keys: separated by commas. action: of the composer, or ``screen.…``."""
+
+    id: str
+    keys: str
+    action: str
+    meaning: str
+    in_footer: str = ""
+
+
+KEYS = (
+    Key("send", "enter", "send", "Send"),
+    Key("newline", "ctrl+j,alt+enter,shift+enter", "newline", "Begin a new line"),
+    Key("complete", "tab", "complete(1)", "Complete a name, a command, an #id"),
+    Key("complete_back", "shift+tab", "complete(-1)", "The choice before"),
+    Key("older", "up", "older", "What you sent before (in the first line)"),
+    Key("newer", "down", "newer", "What you sent after that (in the last line)"),
+    Key("end", "end", "end", "The line's end; with nothing written, the newest messages"),
+    Key("page_up", "pageup", "screen.page(-1)", "Scroll up"),
+    Key("page_down", "pagedown", "screen.page(1)", "Scroll down"),
+    Key("newest", "escape", "screen.end", "The newest messages", "Newest"),
+    Key("oldest", "ctrl+home", "screen.start", "The oldest messages"),
+    Key("mark_up", "ctrl+up", "screen.select(-1)", "Mark the message above"),
+    Key("mark_down", "ctrl+down", "screen.select(1)", "Mark the message below"),
+    Key("help", "f1", "screen.help", "This help", "Help"),
+    Key("readers", "f2", "screen.readers", "Who has read the marked message, or your last one", "Who has read"),
+    Key("members", "f3", "screen.members", "Show or hide the members"),
+    Key("ids", "f4", "screen.ids", "Show or hide the messages' ids"),
+    Key("where_new", "f5", "screen.new_line", "Where reading stopped"),
+    Key("copy", "f6", "screen.copy", "Copy the marked message"),
+    Key("read_all", "f8", "screen.read_all", "Everything is read"),
+    Key("search", "ctrl+f", "screen.search", "Search the whole history", "Search"),
+    Key("next_unread", "ctrl+n", "screen.next_unread", "The next room with something new", "Next unread"),
+    Key("palette", "ctrl+p", "app.command_palette", "Everything there is, by name", "Commands"),
+    Key("quit", "ctrl+q", "screen.quit_chat", "Leave; what is written is kept", "Quit"),
+    *(Key(f"room{n}", f"alt+{n}", f"screen.room({n - 1})", f"Room {n}") for n in range(1, 10)),
+)
+
+
+def actions_by_key(own: Mapping[str, str]) -> dict[str, str]:
+    """What each key does, with the user's *own* keys in place of the default ones. Raises InvalidArgument."""
+    names = {key.id for key in KEYS}
+    for unknown in own.keys() - names:
+        raise InvalidArgument(
+            f"there is no action {unknown!r} to bind a key to: choose one of {', '.join(sorted(names))}"
+        )
+    return {one: key.action for key in KEYS for one in own.get(key.id, key.keys).split(",")}
+
+
+def screen_bindings(own: Mapping[str, str]) -> list[Binding]:
+    """The same for what is not the composer's own, for the footer and for when a dialog has closed."""
+    return [
+        Binding(own.get(key.id, key.keys), key.action.removeprefix("screen."), key.in_footer, show=bool(key.in_footer))
+        for key in KEYS
+        if "." in key.action
+    ]
