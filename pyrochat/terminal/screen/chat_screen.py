@@ -254,12 +254,7 @@ class ChatScreen(Screen[None]):
 
     def action_help(self) -> None:
         """See `keys`."""
-        keys = [
-            (self._keys.get(key.id, key.keys).replace(",", ", "), key.meaning)
-            for key in KEYS
-            if not key.id.startswith("room")
-        ]
-        keys.append(("alt+1 … 9", "A room"))
+        keys = [(self._keys.get(key.id, key.keys).replace(",", ", "), key.meaning) for key in KEYS]
         groups = [("Keys", keys), ("Commands", SCREEN_COMMANDS), ("Your messages", Progress.legend())]
         self.app.push_screen(Pages("Help", two_columns(groups)))
 
@@ -407,6 +402,10 @@ class ChatScreen(Screen[None]):
         self._fit()
         self._look_at_marks()
         self.refresh_all()
+
+    def action_step_room(self, step: int) -> None:
+        """The room beside this one."""
+        self.show_room(self.rooms[(self.rooms.index(self.room) + step) % len(self.rooms)])
 
     def action_next_unread(self) -> None:
         """The next room with something unread, mentions first; or to where reading stopped, here."""

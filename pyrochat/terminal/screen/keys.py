@@ -45,9 +45,10 @@ KEYS = (
     Key("read_all", "f8", "screen.read_all", "Everything is read"),
     Key("search", "ctrl+f", "screen.search", "Search the whole history", "Search"),
     Key("next_unread", "ctrl+n", "screen.next_unread", "The next room with something new", "Next unread"),
+    Key("next_room", "ctrl+pagedown,ctrl+o", "screen.step_room(1)", "The next room"),
+    Key("previous_room", "ctrl+pageup", "screen.step_room(-1)", "The room before"),
     Key("palette", "ctrl+p", "app.command_palette", "Everything there is, by name", "Commands"),
     Key("quit", "ctrl+q", "screen.quit_chat", "Leave; what is written is kept", "Quit"),
-    *(Key(f"room{n}", f"alt+{n}", f"screen.room({n - 1})", f"Room {n}") for n in range(1, 10)),
 )
 
 
