@@ -145,7 +145,7 @@ def test_one_room_needs_no_list(write: Write, said: str) -> None:
         ('at = "host:port"', "at: 'host:port' is no address: write it as host:port"),
         ('fingerprint = "abc"', "fingerprint: a fingerprint has 64 hexadecimal digits"),
         ("password_file = 5", "password_file has to be text in quotes"),
-        ('time_format = "%Q"', "time_format: a time format is one of strftime, as %H:%M:%S, not '%Q'"),
+        ('time_format = "%Q"', f"time_format: a time format is one of strftime, as {DEFAULT_TIME_FORMAT}, not '%Q'"),
         ('keys = "ctrl+q"', 'keys: write a table: [keys], then lines as quit = "ctrl+q"'),
         ("[keys]\nquit = 5", "keys: quit has to be a key in quotes, as \"ctrl+q\", not '5'"),
         ('[keys]\nquit = ""', "keys: a key is written like ctrl+q or f2, not ''"),
@@ -193,7 +193,7 @@ def test_any_other_time_format_is_refused(text: str) -> None:
 def test_the_command_line_goes_before_the_environment_and_that_before_the_file(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert settings() == Settings(None, None, "%H:%M:%S", {})
+    assert settings() == Settings(None, None, DEFAULT_TIME_FORMAT, {})
     write('theme = "file"\nnotify_command = "file"\ntime_format = "%H"')
     assert settings() == Settings("file", "file", "%H", {})
     monkeypatch.setenv("PYROCHAT_THEME", "environment")
