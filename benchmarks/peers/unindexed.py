@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pyrochat.commands import server as command
-from pyrochat.room import server
+from pyrochat.room import rooms
 
 if __name__ == "__main__":
-    server.index_path = lambda path: None  # type: ignore[assignment,return-value]
+    rooms.index_path = lambda path: None  # type: ignore[assignment,return-value]
     command.run()

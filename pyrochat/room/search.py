@@ -42,10 +42,10 @@ class Found(NamedTuple):
 
 
 class Search:
-    """Search in *own*, with the index in the file *path*; None: there is none, and no search."""
+    """Search in *log*, with the index in the file *path*; None: there is none, and no search."""
 
-    def __init__(self, own: Log, path: Path | None) -> None:
-        self._log = own
+    def __init__(self, log: Log, path: Path | None) -> None:
+        self._log = log
         self._index = None if path is None else SearchIndex(path)
         self._changed = threading.Condition()  # guards what follows
         self._upto: int | None = None  # None while the index is not open
@@ -54,8 +54,8 @@ class Search:
         self._waiters = 0
         self._idle = False
         self._closing = False
-        self._tail_before = own.tail  # at the last step; the thread's own
-        self._thread = threading.Thread(target=self._run, name=f"pyrochat-search-{own.room}", daemon=True)
+        self._tail_before = log.tail  # at the last step; the thread's own
+        self._thread = threading.Thread(target=self._run, name=f"pyrochat-search-{log.room}", daemon=True)
         if self._index is not None:
             self._thread.start()
 

@@ -26,7 +26,7 @@ from pyrochat.values.rules import fold
 
 __all__ = ["FORMAT", "SearchIndex", "index_path", "is_damage"]
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 FORMAT = 1
 MOST_SECONDS = 2.0  # for one search; what takes longer is given up
@@ -44,9 +44,9 @@ PRAGMA user_version = {FORMAT};
 _TABLE = """CREATE VIRTUAL TABLE IF NOT EXISTS {table} USING fts5(
     text, sender, content='', columnsize=0, tokenize='unicode61 remove_diacritics 2'
 )"""
-# One statement for a batch: a statement for each message would ask for the interpreter's lock as often.
+# One statement for a batch: one for each message would take the interpreter's lock from those who post as often.
 _INSERT = """INSERT INTO {table} (rowid, text, sender)
-    SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)"""
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(?)"""
 
 
 def index_path(log_path: Path) -> Path:
@@ -81,13 +81,15 @@ class SearchIndex:
         with self._file_mutex:
             reason = "it is damaged" if afresh else self._misfit(log)
             if reason is not None:
-                self._replace(log, reason)
+                if self._path.exists():
+                    logger.warning("room %s: the search index is made anew: %s", log.room, reason)
+                self._replace(log)
             assert self._writer is not None
             upto: int = self._writer.execute("SELECT upto FROM about").fetchone()[0]
             return upto
 
-    def _misfit(self, own: Log) -> str | None:
-        """Open the file; returns why it has to be made anew, None where it fits the log *own*."""
+    def _misfit(self, log: Log) -> str | None:
+        """Open the file; returns why it has to be made anew, None where it fits *log*."""
         assert self._file_mutex.locked()
         if not self._path.exists():
             return "it is not there yet"
@@ -96,7 +98,7 @@ class SearchIndex:
             if (_pragma(db, "application_id"), _pragma(db, "user_version")) != (_APPLICATION_ID, FORMAT):
                 return "it has another format"
             identity, upto, digest = db.execute("SELECT identity, upto, digest FROM about").fetchone()
-            if identity != own.identity or not 0 <= upto <= own.tail or digest != own.digest(upto):
+            if identity != log.identity or not 0 <= upto <= log.tail or digest != log.digest(upto):
                 return "it was made of another log"
         except sqlite3.Error as error:
             if not is_damage(error):
@@ -106,9 +108,8 @@ class SearchIndex:
             return "it is damaged"
         return None
 
-    def _replace(self, own: Log, reason: str) -> None:
+    def _replace(self, log: Log) -> None:
         assert self._file_mutex.locked()
-        log.info("room %s: the search index is made anew: %s", own.room, reason)
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -117,7 +118,7 @@ class SearchIndex:
         self._writer = db = _connect(self._path)
         db.execute("PRAGMA journal_mode = WAL")
         db.executescript(f"BEGIN; {_SCHEMA}")
-        db.execute("INSERT INTO about VALUES (?, 0, ?)", (own.identity, own.digest(0)))
+        db.execute("INSERT INTO about VALUES (?, 0, ?)", (log.identity, log.digest(0)))
         db.execute("COMMIT")
 
     def add(self, messages: Sequence[Message], digest: bytes) -> None:

@@ -202,16 +202,21 @@ def test_damage_that_a_search_meets_is_said_once_and_repaired(open_search: OpenS
     assert [m.id for m in found.messages] == [5, 4, 3, 2, 1]
 
 
-def test_damage_that_the_thread_meets_is_repaired(open_search: OpenSearch, path: Path) -> None:
+def test_damage_that_the_thread_meets_is_said_and_repaired(
+    open_search: OpenSearch, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
     log = WatchedLog(5)
     search = open_search(log)
     eventually(lambda: whole(search))
+    assert not caplog.records
     damage(path)
     log.grow(1, "tock")
     search.grew()
     found = eventually(lambda: whole(search))
     assert [m.id for m in found.messages] == [5, 4, 3, 2, 1]
     assert log.reads.count(0) == 2, "it was made anew"
+    assert "the search index is made anew: it is damaged" in caplog.text
 
 
 def test_a_query_that_goes_wrong_does_not_cost_the_index(
@@ -258,6 +263,18 @@ def test_a_folder_in_the_place_of_the_file_is_said_without_its_path(open_search:
         find(search)
     assert str(path.parent) not in str(said.value)
     path.rmdir()
+    assert eventually(lambda: whole(search))
+
+
+def test_a_file_that_can_not_be_removed_is_said_without_its_path(open_search: OpenSearch, path: Path) -> None:
+    path.write_bytes(b"no database at all\n" * 500)
+    in_the_way = path.with_name(f"{path.name}-shm")
+    in_the_way.mkdir()
+    search = open_search(WatchedLog(1))
+    with pytest.raises(SearchUnavailable) as said:
+        find(search)
+    assert str(path.parent) not in str(said.value)
+    in_the_way.rmdir()
     assert eventually(lambda: whole(search))
 
 
@@ -310,6 +327,15 @@ def test_a_room_takes_posts_while_its_index_can_not_be_written(open_room: OpenRo
     with pytest.raises(SearchUnavailable):
         find(room.search)
     assert room.history(12, 1)[0].text == "tock"
+
+
+def test_the_index_follows_the_posts_of_a_room(open_room: OpenRoom, path: Path) -> None:
+    """While nobody searches."""
+    room = open_room(WatchedLog(10), index=path)
+    for tail in range(11, 15):
+        eventually(lambda: room.search._idle)
+        room.post("Ana", ["tock"], [None]).wait()
+        eventually(lambda tail=tail: room.search._upto == tail)  # type: ignore[misc]
 
 
 def test_what_was_just_posted_is_found(open_room: OpenRoom, path: Path) -> None:

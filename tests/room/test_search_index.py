@@ -196,6 +196,14 @@ def test_an_index_of_another_log_is_made_anew(index: SearchIndex, path: Path) ->
     assert reopened(path, log_of("one", "two")) == 0
 
 
+def test_an_index_of_the_log_under_an_older_identity_is_made_anew(index: SearchIndex, path: Path) -> None:
+    log = log_of("one", "two")
+    fill(index, log)
+    index.close()
+    log.identity = "as after an accepted loss"
+    assert reopened(path, log) == 0
+
+
 def test_an_index_that_is_ahead_of_its_log_is_made_anew(index: SearchIndex, path: Path) -> None:
     log = MemoryLog("lobby", "an-identity")
     log.append([chat_message(1, "one"), chat_message(2, "two")])
