@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -39,6 +40,8 @@ def run_screen(chats: Sequence[Chat], settings: Settings, drafts: Path) -> list[
     drafts: the folder for what is written and not sent. Raises InvalidArgument for settings that can't be.
     """
     app = ChatApp(chats, settings, drafts)
+    gc.collect()
+    gc.freeze()  # a long history stays: the collector need not walk through it while somebody types
     try:
         app.run()
     finally:
