@@ -28,7 +28,7 @@ __all__ = ["MAX_ROOMS", "Rooms"]
 log = logging.getLogger(__name__)
 
 MAX_ROOMS = 100  # of one server; its operator may name more with --room
-_SPARE_DESCRIPTORS = 128  # a room takes about six, and newcomers are refused when fewer than 64 are left
+_SPARE_DESCRIPTORS = 128  # a room takes about twelve, and newcomers are refused when fewer than 64 are left
 _PATIENCE_SECONDS = 5.0  # until a room that others create is open: a name server may be slow
 _PARTING_SECONDS = 2.0
 
