@@ -1,4 +1,4 @@
-"""The interactive client in a pseudo-terminal."""
+"""The full-screen client in a pseudo-terminal, read as its user reads it, and what else shows itself in one."""
 
 from __future__ import annotations
 
@@ -14,21 +14,28 @@ import termios
 import threading
 from collections.abc import Iterator
 
+import pyte
+
 import pyrochat
 from tests.support import eventually
-from tests.system.support import PATIENCE_SECONDS, Machine, script
+from tests.system.support import PATIENCE_SECONDS, Machine, free_port, script
 
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_=>])")
-ENTER, END_OF_INPUT, INTERRUPT = "\r", "\x04", "\x03"
+ENTER, INTERRUPT, QUIT, NEW_LINE = "\r", "\x03", "\x11", "\n"
+FOCUS, BLUR = "\x1b[I", "\x1b[O"
+PAGE_UP, END = "\x1b[5~", "\x1b[F"
 
 
 class Screen:
-    """A terminal of 80 × 24 characters, and all that was written to it."""
+    """A terminal, by itself and as its user sees it, and all that was written to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, columns: int = 80, lines: int = 24) -> None:
         self._ours, self.theirs = pty.openpty()
-        fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self._written = bytearray()
+        self._mutex = threading.Lock()  # guards the emulator
+        self._emulator = pyte.Screen(columns, lines)
+        self._stream = pyte.ByteStream(self._emulator)
         self._reader = threading.Thread(target=self._read, name="test-screen", daemon=True)
         self._reader.start()
 
@@ -36,11 +43,19 @@ class Screen:
         with contextlib.suppress(OSError):  # EIO: nobody has the other end open any more
             while chunk := os.read(self._ours, 65_536):
                 self._written += chunk
+                with self._mutex:
+                    self._stream.feed(chunk)
 
     @property
     def text(self) -> str:
         """What was written so far, without escape sequences."""
         return ESCAPES.sub("", self._written.decode(errors="replace"))
+
+    @property
+    def lines(self) -> list[str]:
+        """What stands on the screen now."""
+        with self._mutex:
+            return [line.rstrip() for line in self._emulator.display]
 
     def type(self, keys: str) -> None:
         os.write(self._ours, keys.encode())
@@ -56,11 +71,20 @@ class Screen:
         except AssertionError:
             raise AssertionError(f"{text!r} did not appear:\n{self.text[after:][-3000:]}") from None
 
-    def wait_prompt(self, last: int) -> None:
-        """Wait until message *last* is shown and the prompt stands below it: while messages are being
-        printed the terminal is in line mode, and swallows an end of input."""
-        shown = self.wait(f"#{last} ")
-        self.wait("Ana>", shown)
+    def see(self, *texts: str, gone: str = "") -> str:
+        """Wait until one line of the screen has all of *texts* (and none has *gone*); that line."""
+
+        def found() -> list[str]:
+            lines = self.lines
+            if gone and any(gone in line for line in lines):
+                return []
+            return [line for line in lines if all(text in line for text in texts)]
+
+        try:
+            return eventually(found, PATIENCE_SECONDS)[0]
+        except AssertionError:
+            shown = "\n".join(self.lines)
+            raise AssertionError(f"{texts} is not to be seen (or {gone!r} still is):\n{shown}") from None
 
     def close(self) -> None:
         os.close(self.theirs)
@@ -69,13 +93,15 @@ class Screen:
 
 
 @contextlib.contextmanager
-def in_terminal(machine: Machine, program: str, *arguments: str) -> Iterator[tuple[Screen, subprocess.Popen[bytes]]]:
+def in_terminal(
+    machine: Machine, program: str, *arguments: str, size: tuple[int, int] = (80, 24), **environment: str
+) -> Iterator[tuple[Screen, subprocess.Popen[bytes]]]:
     """Run a console script as a terminal's foreground process."""
-    screen = Screen()
+    screen = Screen(*size)
     process = subprocess.Popen(
         [script(program), *arguments], stdin=screen.theirs, stdout=screen.theirs, stderr=screen.theirs,
-        env=machine.environment | {"TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"}, start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        env=machine.environment | {"TERM": "xterm-256color", "COLORTERM": "truecolor"} | environment,
+        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )  # fmt: skip
     try:
         yield screen, process
@@ -85,55 +111,121 @@ def in_terminal(machine: Machine, program: str, *arguments: str) -> Iterator[tup
         screen.close()
 
 
-def test_an_incoming_message_does_not_tear_the_line_that_is_being_typed(machine: Machine) -> None:
+def test_two_people_chat_and_see_who_has_read(machine: Machine) -> None:
+    machine.server()
+    with (
+        in_terminal(machine, "pyrochat-client", "Ana") as (ana, one),
+        in_terminal(machine, "pyrochat-client", "Igor") as (igor, other),
+    ):
+        ana.see("Igor joined")
+        igor.see("2 here")
+        igor.type(BLUR)
+        ana.type("hello" + ENTER)
+        igor.see("Ana", "hello")
+        ana.see("hello", "✓✓")
+        igor.type(FOCUS)
+        ana.see("hello", "●")
+        igor.type("first line" + NEW_LINE + "second line" + ENTER)
+        ana.see("Igor", "first line")
+        ana.see("second line")
+        ana.type("/quit" + ENTER)
+        assert one.wait(10) == 0
+        igor.see("Ana left")
+        igor.type(QUIT)
+        assert other.wait(10) == 0
+        assert "Traceback" not in ana.text + igor.text
+
+
+def test_a_draft_and_an_unsent_message_survive_the_servers_death(machine: Machine) -> None:
+    port = free_port()
+    server = machine.server(port=port)
+    igor = machine.client("Igor")
+    with in_terminal(machine, "pyrochat-client", "Ana") as (ana, process):
+        ana.see("2 here")
+        ana.type("half a ")
+        ana.see("half a")
+        server.kill()
+        ana.see("reconnecting")
+        ana.type("sentence" + ENTER + "and a draft")
+        ana.see("Ana", "half a sentence", "…")
+        machine.server(port=port)
+        ana.see("half a sentence", gone="reconnecting")
+        ana.see("and a draft")
+        assert [line.count("half a sentence") for line in ana.lines if "half a sentence" in line] == [1]
+        igor.wait_line("Ana: half a sentence")
+        ana.type(QUIT)
+        assert process.wait(10) == 0
+    with in_terminal(machine, "pyrochat-client", "Ana") as (ana, process):
+        ana.see("and a draft")
+        ana.type(ENTER)
+        igor.wait_line("Ana: and a draft")
+    assert [body for body in igor.bodies if body.startswith("Ana: ")] == ["Ana: half a sentence", "Ana: and a draft"]
+
+
+def test_what_could_not_be_sent_before_quitting_goes_out_the_next_time(machine: Machine) -> None:
+    port = free_port()
+    server = machine.server(port=port)
+    with in_terminal(machine, "pyrochat-client", "Ana") as (ana, process):
+        ana.see("1 here")
+        server.kill()
+        ana.see("reconnecting")
+        ana.type("later" + ENTER)
+        ana.see("later", "…")
+        ana.type(QUIT)
+        assert process.wait(10) == 0
+        ana.wait("1 text for room lobby could not be sent: kept for next time")
+    machine.server(port=port)
+    igor = machine.client("Igor")
+    with in_terminal(machine, "pyrochat-client", "Ana") as (ana, process):
+        igor.wait_line("Ana: later")
+        ana.see("later", "●")
+    assert [body for body in igor.bodies if body.startswith("Ana: ")] == ["Ana: later"]
+
+
+def test_scrolled_up_the_page_holds_still_and_a_key_goes_back(machine: Machine) -> None:
     machine.server()
     igor = machine.client("Igor")
-    with in_terminal(machine, "pyrochat-client", "Ana") as (screen, process):
-        screen.wait_prompt(2)
-        screen.type("half of a")
-        typed = screen.wait("half of a")
-        igor.write("an interruption")
-        shown = screen.wait("Igor: an interruption", typed)
-        screen.wait("Ana> half of a", shown)  # drawn again below the message
-        screen.type(" sentence" + ENTER)
-        igor.wait_line("Ana: half of a sentence")
-        screen.wait("Ana: half of a sentence", shown)
-        screen.type("/quit" + ENTER)
-        assert process.wait(10) == 0
-    igor.wait_line("* Ana left")
-    assert igor.bodies == ["* Igor joined", "* Ana joined", "Igor: an interruption",
-                           "Ana: half of a sentence", "* Ana left"]  # fmt: skip
+    igor.write(*(f"line {number}" for number in range(100)))
+    igor.wait_line("line 99")
+    with in_terminal(machine, "pyrochat-client", "Ana") as (ana, _):
+        ana.see("line 99")
+        ana.type(PAGE_UP)
+        ana.see("line 70", gone="line 99")
+        before = ana.lines[:18]
+        igor.write("one more")
+        ana.see("+", "new")
+        assert ana.lines[:18] == before
+        ana.type(END)
+        ana.see("one more", gone="+")
 
 
-def test_history_is_shown_and_end_of_input_or_an_interrupt_leaves(machine: Machine) -> None:
-    machine.server("--grace", "600")
+def test_at_forty_by_ten_it_is_still_a_chat(machine: Machine) -> None:
+    machine.server()
     igor = machine.client("Igor")
-    igor.write("before you came")
-    igor.wait_line("before you came")
-    for key, last in ((END_OF_INPUT, 3), (INTERRUPT, 5)):
-        with in_terminal(machine, "pyrochat-client", "Ana") as (screen, process):
-            screen.wait("Igor: before you came")
-            screen.wait_prompt(last)
-            screen.type(key)
-            assert process.wait(10) == 0
-            assert "Traceback" not in screen.text
-    igor.wait_lines(lambda line: line.endswith("* Ana left"), 2)
+    with in_terminal(machine, "pyrochat-client", "Ana", size=(40, 10), NO_COLOR="1") as (ana, process):
+        igor.write("x" * 16_000, "漢字" * 40, "fine")
+        ana.see("Igor: fine")
+        assert max(map(len, ana.lines)) <= 40
+        ana.type("yes" + ENTER)
+        igor.wait_line("Ana: yes")
+        ana.type(QUIT)
+        assert process.wait(10) == 0
 
 
 def test_a_text_cannot_command_the_terminal(machine: Machine) -> None:
     machine.server()
     igor = machine.client("Igor")
     with in_terminal(machine, "pyrochat-client", "Ana") as (screen, _):
-        screen.wait_prompt(2)
-        igor.write("\x1b]0;pwned\a\x1b[2Jgone")
-        screen.wait("Igor: ␛]0;pwned␇␛[2Jgone")
+        screen.see("2 here")
+        igor.write("\x1b]0;pwned\a\x1b[2J[bold]gone[/]")
+        screen.see("Igor", "␛]0;pwned␇␛[2J[bold]gone[/]")
 
 
 def test_a_closed_terminal_leaves_the_room(machine: Machine) -> None:
     machine.server("--grace", "600")
     igor = machine.client("Igor")
     with in_terminal(machine, "pyrochat-client", "Ana") as (screen, process):
-        screen.wait_prompt(2)
+        screen.see("2 here")
         process.send_signal(signal.SIGHUP)
         assert process.wait(10) == 0
     igor.wait_line("* Ana left", timeout=4)

@@ -241,9 +241,7 @@ class ChatScreen(Screen[None]):
             self._do(self.room, text)
         except PyroChatError as error:
             self.notify(visible(str(error)), severity="error", markup=False)
-            return
-        self.composer.write("")
-        self.room.draft = ""
+            self.composer.write(text + self.composer.text)
         self.refresh_all()
 
     def on_composer_left_at_end(self) -> None:

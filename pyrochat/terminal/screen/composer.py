@@ -71,8 +71,9 @@ class Composer(TextArea):
 
     def action_send(self) -> None:
         """See `keys`."""
-        if self.text.strip():
-            self.post_message(self.Sent(self.text))
+        if text := self.text.strip("\n"):
+            self.write("")  # at once: what is typed next is another text
+            self.post_message(self.Sent(text))
 
     def action_newline(self) -> None:
         """See `keys`."""
