@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test style types tests coverage clean setup faults soak attacks bench bench-quick
+.PHONY: run test style types tests coverage clean setup faults soak attacks screenshots bench bench-quick
 .SILENT: run setup $(READY)
 
 run: setup
@@ -54,6 +54,10 @@ attacks: setup
 	$(BIN)/python -m attacks hold
 	$(BIN)/python -m attacks fuzz --frames 100000
 	$(BIN)/python -m attacks flood
+
+# The pictures in the README, drawn anew from a real room.
+screenshots: setup
+	$(BIN)/python -m screenshots
 
 # PyroChat beside what people would use instead; the results are in benchmarks/results.
 BENCH_READY := $(VENV)/.bench-ready

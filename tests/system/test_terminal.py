@@ -191,10 +191,10 @@ def test_scrolled_up_the_page_holds_still_and_a_key_goes_back(machine: Machine) 
         ana.see("line 99")
         ana.type(PAGE_UP)
         ana.see("line 70", gone="line 99")
-        before = ana.lines[:18]
+        before = [line[:58] for line in ana.lines[:18]]
         igor.write("one more")
         ana.see("+", "new")
-        assert ana.lines[:18] == before
+        assert [line[:58] for line in ana.lines[:18]] == before
         ana.type(END)
         ana.see("one more", gone="+")
 

@@ -47,7 +47,10 @@ class Composer(TextArea):
         self, words: Callable[[], Words], older: Callable[[str], str | None], newer: Callable[[], str | None],
         actions: Mapping[str, str],
     ) -> None:  # fmt: skip
-        super().__init__(soft_wrap=True, show_line_numbers=False, tab_behavior="focus", compact=True)
+        super().__init__(
+            soft_wrap=True, show_line_numbers=False, tab_behavior="focus", compact=True,
+            placeholder="write a message; /help for help",
+        )  # fmt: skip
         self._words = words
         self._older = older
         self._newer = newer

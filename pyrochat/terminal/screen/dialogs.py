@@ -31,8 +31,8 @@ _FRAME = """
         background: $surface;
     }
     & VerticalScroll { height: auto; max-height: 100%; }
-    & OptionList { height: auto; max-height: 100%; border: none; padding: 0; }
-    & Input { border: none; height: 1; padding: 0; }
+    & OptionList, & OptionList:focus { height: auto; max-height: 100%; border: none; padding: 0; }
+    & Input, & Input:focus { border: none; height: 1; padding: 0; }
     & .hint { color: $text-muted; }
 """
 
