@@ -95,7 +95,7 @@ def _text(app: ChatApp) -> str:
 def _save(app: ChatApp, file: Path) -> None:
     drawn = app.export_screenshot(title="PyroChat", simplify=True)
     file.write_text(_FONT_FACES.sub("", drawn).replace("Fira Code", "ui-monospace") + "\n")  # nothing is loaded
-    print(file)
+    sys.stdout.write(f"{file}\n")
 
 
 if __name__ == "__main__":

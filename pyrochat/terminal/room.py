@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pyrochat.client.chat import Chat
-from pyrochat.terminal.conversation.layout import Look, mentions
+from pyrochat.terminal.conversation.layout import Look, mentions, name_cells
 from pyrochat.terminal.conversation.page import Page, Row
 from pyrochat.terminal.conversation.progress import Progress
 from pyrochat.terminal.conversation.seen import Seen
@@ -106,6 +106,7 @@ class OpenRoom:
     def _extend(self, messages: Sequence[Message]) -> None:
         self.transcript.extend(messages)
         self.progress.follow(messages)
+        self.page.look = name_cells(self.page.look, {message.sender for message in messages if message.kind == CHAT})
 
     def _count_unread(self, messages: Sequence[Message]) -> None:
         others = [m for m in messages if m.kind == CHAT and fold(m.sender) != self._own]

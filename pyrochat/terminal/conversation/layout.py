@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
 
@@ -28,12 +28,13 @@ __all__ = [
     "day_label",
     "lay_out",
     "mentions",
+    "name_cells",
     "separator",
     "with_state",
 ]
 
 NAME_COLOURS = 12
-_NAME_CELLS = 12
+_MOST_NAME_CELLS = 12
 _NARROW_CELLS = 50  # below that a message begins with "name: ", and there are no times
 _STATE_CELLS = 3
 _TAB = "    "
@@ -57,12 +58,16 @@ Line = list[Span]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How entries are laid out. width: cells. own: one's own name. with_ids: each message bears its id."""
+    """How entries are laid out. width: cells. own: one's own name. with_ids: each message bears its id.
+
+    name_cells: the width of the column of names.
+    """
 
     width: int
     own: str
     time_format: str = "%H:%M"
     with_ids: bool = False
+    name_cells: int = 4
 
     @property
     def is_narrow(self) -> bool:
@@ -101,9 +106,9 @@ def _head(message: Message, look: Look) -> Line:
     shown_id = [Span(f"#{message.id} ", "id")] if look.with_ids else []
     if look.is_narrow:
         return [*shown_id, Span(name, role), Span(": ", "text")]
-    if cell_len(name) > _NAME_CELLS:
-        name = chop_cells(name, _NAME_CELLS - 1)[0] + "…"
-    padding = " " * (_NAME_CELLS - cell_len(name) + 1)
+    if cell_len(name) > look.name_cells:
+        name = chop_cells(name, look.name_cells - 1)[0] + "…"
+    padding = " " * (look.name_cells - cell_len(name) + 2)
     return [*shown_id, Span(_clock(message, look) + " ", "time"), Span(name, role), Span(padding, "text")]
 
 
@@ -140,6 +145,12 @@ def _told(came: dict[str, str]) -> str:
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         parts.append(f"{shown}{more} {word}")
     return " · ".join(parts)
+
+
+def name_cells(look: Look, senders: Iterable[str]) -> Look:
+    """*look* with a column of names that has room for *senders* too."""
+    widest = max((cell_len(visible(sender)) for sender in senders), default=0)
+    return replace(look, name_cells=max(look.name_cells, min(widest, _MOST_NAME_CELLS)))
 
 
 def separator(label: str, width: int, role: str) -> Line:
