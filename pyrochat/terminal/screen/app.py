@@ -24,6 +24,7 @@ from pyrochat.terminal.room import OpenRoom
 from pyrochat.terminal.screen.chat_screen import ChatScreen
 from pyrochat.terminal.screen.commands import SCREEN_COMMANDS
 from pyrochat.terminal.screen.dialogs import Pages
+from pyrochat.terminal.screen.keys import actions_by_key
 from pyrochat.terminal.settings import Settings
 from pyrochat.values.errors import InvalidArgument, PyroChatError, RoomNotFound
 from pyrochat.values.rules import checked_room_name, checked_text, fold
@@ -53,7 +54,7 @@ class ChatApp(App[None]):
     """See `run_screen`."""
 
     TITLE = "PyroChat"
-    CSS = "Screen { layers: base; } ToastRack { dock: top; }"
+    CSS = "ToastRack { dock: top; align-horizontal: right; }"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = []
 
@@ -62,6 +63,7 @@ class ChatApp(App[None]):
         if settings.theme is not None:
             self._check_theme(settings.theme)
             self.theme = settings.theme
+        actions_by_key(settings.keys)  # what is wrong is said before anything is begun
         self._settings = settings
         self._drafts = drafts
         self._notifier = Notifier(settings.notify_command) if settings.notify_command else None

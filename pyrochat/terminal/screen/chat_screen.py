@@ -109,7 +109,7 @@ class ChatScreen(Screen[None]):
     def _draw(self) -> None:
         self._awake = False
         for room in self.rooms:
-            looking = room is self.room and self._focused and room.page.view.pinned and self.is_current
+            looking = room is self.room and self._focused and room.page.view.pinned and self.app.screen is self
             for message in room.take_in(looking):
                 if room.concerns(message):
                     self._call_attention(message)

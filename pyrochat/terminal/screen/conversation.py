@@ -94,7 +94,7 @@ class Conversation(Widget):
     @property
     def is_on_screen(self) -> bool:
         """Whether nothing hides it: it has a place, and no dialog is above it."""
-        return self.size.height > 0 and self.screen.is_current
+        return self.size.height > 0 and self.app.screen is self.screen
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
         """All there is."""

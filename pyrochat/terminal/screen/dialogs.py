@@ -166,6 +166,7 @@ class Search(ModalScreen[int | None]):
         self._say((f"{count} found, newest first" if count else "nothing found") + late)
         if count:
             results.focus()
+            results.highlighted = results.highlighted if more else 0
 
     def _line(self, message: Message) -> Text:
         when = message.time.astimezone().strftime(f"%Y-%m-%d {self._time_format}")

@@ -1,0 +1,258 @@
+"""The screen, driven as a user drives it: keys in, lines out, with a real room behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from pyrochat import Chat, Server
+from pyrochat.terminal.screen.app import ChatApp
+from pyrochat.terminal.settings import Settings
+from pyrochat.values.errors import InvalidArgument
+from tests.support import eventually
+
+Join = Callable[..., Chat]
+Story = Callable[["Seat"], Awaitable[None]]
+PATIENCE_SECONDS = 10.0
+
+
+class Seat:
+    """Somebody in front of the screen."""
+
+    def __init__(self, app: ChatApp, pilot: Pilot[None]) -> None:
+        self.app = app
+        self.pilot = pilot
+
+    @property
+    def lines(self) -> list[str]:
+        """What stands on the screen, as text."""
+        compositor = self.app.screen._compositor
+        return ["".join(segment.text for segment in strip).rstrip() for strip in compositor.render_strips()]
+
+    async def see(self, *texts: str, gone: str = "") -> str:
+        """Wait until one line has all of *texts*, and none has *gone*; that line."""
+        for _ in range(int(PATIENCE_SECONDS / 0.02)):
+            lines = self.lines
+            found = [line for line in lines if all(text in line for text in texts)]
+            if found and not (gone and any(gone in line for line in lines)):
+                return found[0]
+            await self.pilot.pause(0.02)
+        raise AssertionError(f"{texts} is not to be seen, or {gone!r} still is:\n" + "\n".join(self.lines))
+
+    async def type(self, text: str, *keys: str) -> None:
+        await self.pilot.press(*("space" if character == " " else character for character in text), *keys)
+
+
+def sit(app: ChatApp, story: Story, size: tuple[int, int] = (100, 24)) -> None:
+    """Let *story* happen in front of *app*."""
+
+    async def run() -> None:
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await story(Seat(app, pilot))
+
+    try:
+        asyncio.run(run())
+    finally:
+        app.leave_all()
+
+
+@pytest.fixture
+def ana(joined: Join) -> Chat:
+    """The one who sits here."""
+    return joined("Ana", read="manual")
+
+
+@pytest.fixture
+def app(ana: Chat, tmp_path: Path) -> ChatApp:
+    """Her screen."""
+    return ChatApp([ana], Settings(), tmp_path / "drafts")
+
+
+def test_what_is_typed_is_sent_and_its_mark_goes_from_sent_to_read_by_all(
+    app: ChatApp, ana: Chat, joined: Join
+) -> None:
+    igor = joined("Igor", read="manual")
+
+    async def story(seat: Seat) -> None:
+        await seat.type("hello there", "enter")
+        await seat.see("Ana", "hello there", "✓✓")
+        igor.wait_for(ana.history()[-1].id, timeout=5)
+        igor.mark_read(ana.history()[-1].id)
+        await seat.see("hello there", "●")
+        await seat.pilot.press("f2")
+        await seat.see("read by", "Igor")
+
+    sit(app, story)
+    assert igor.history()[-2].text == "hello there"
+
+
+def test_only_what_is_on_the_screen_of_a_focused_terminal_is_read(app: ChatApp, joined: Join) -> None:
+    igor = joined("Igor")
+
+    async def story(seat: Seat) -> None:
+        app.on_app_blur()
+        message = igor.send("are you there?")
+        await seat.see("are you there?")
+        assert igor.confirmations(message.id).waiting_for == {"Ana"}
+        app.on_app_focus()
+        await asyncio.to_thread(eventually, lambda: igor.confirmations(message.id).read_by == {"Ana"}, 5)
+
+    sit(app, story)
+
+
+def test_under_a_dialog_nothing_is_read(app: ChatApp, joined: Join) -> None:
+    igor = joined("Igor")
+
+    async def story(seat: Seat) -> None:
+        await seat.pilot.press("f1")
+        await seat.see("Keys")
+        message = igor.send("behind it")
+        await asyncio.to_thread(eventually, lambda: igor.confirmations(message.id).delivered_to == {"Ana"}, 5)
+        await seat.pilot.pause(0.2)
+        assert igor.confirmations(message.id).read_by == frozenset()
+        await seat.pilot.press("escape")
+        await asyncio.to_thread(eventually, lambda: igor.confirmations(message.id).read_by == {"Ana"}, 5)
+
+    sit(app, story)
+
+
+def test_several_lines_history_and_completion(app: ChatApp, joined: Join) -> None:
+    joined("Igor")
+
+    async def story(seat: Seat) -> None:
+        await seat.see("2 here")
+        await seat.type("one", "ctrl+j", "t", "w", "o", "enter")
+        await seat.see("Ana", "one")
+        await seat.see("two")
+        await seat.pilot.press("up")
+        assert seat.app.screen.query_one("Composer").text == "one\ntwo"  # type: ignore[attr-defined]
+        await seat.pilot.press("down")
+        await seat.type("ask @ig", "tab")
+        assert seat.app.screen.query_one("Composer").text == "ask @Igor "  # type: ignore[attr-defined]
+
+    sit(app, story)
+
+
+def test_scrolled_up_the_page_holds_still(app: ChatApp, joined: Join) -> None:
+    igor = joined("Igor")
+    igor.send_many([f"line {number}" for number in range(200)])
+
+    async def story(seat: Seat) -> None:
+        await seat.see("line 199")
+        await seat.pilot.press("pageup")
+        await seat.see("line 170", gone="line 199")
+        before = [line[:60] for line in seat.lines[:20]]
+        igor.send_many(["one", "two"])
+        await seat.see("+22 new")
+        assert [line[:60] for line in seat.lines[:20]] == before
+        await seat.pilot.press("end")
+        await seat.see("two", gone="+22 new")
+        await seat.pilot.press("ctrl+home")
+        await seat.see("Today")
+
+    sit(app, story)
+
+
+def test_a_jump_goes_to_the_message_and_beyond_the_end_it_is_said(app: ChatApp, joined: Join) -> None:
+    joined("Igor").send_many([f"line {number}" for number in range(200)])
+
+    async def story(seat: Seat) -> None:
+        await seat.see("line 199")
+        await seat.type("/jump #20", "enter")
+        await seat.see("line 17", gone="line 199")
+        await seat.type("/jump 9000", "enter")
+        await seat.see("there is no message #9000 here")
+
+    sit(app, story)
+
+
+def test_a_found_message_is_shown_in_its_place(app: ChatApp, joined: Join) -> None:
+    igor = joined("Igor")
+    igor.send("a needle")
+    igor.send_many([f"line {number}" for number in range(100)])
+
+    async def story(seat: Seat) -> None:
+        await seat.see("line 99")
+        await seat.type("/search needle", "enter")
+        await seat.see("1 found, newest first")
+        await seat.pilot.press("enter")
+        await seat.see("Igor", "a needle", gone="line 99")
+
+    sit(app, story)
+
+
+def test_what_is_wrong_is_said_and_stays_in_the_composer(app: ChatApp) -> None:
+    async def story(seat: Seat) -> None:
+        await seat.type("/nonsense", "enter")
+        await seat.see("there is no command /nonsense")
+        assert seat.app.screen.query_one("Composer").text == "/nonsense"  # type: ignore[attr-defined]
+
+    sit(app, story)
+
+
+def test_where_nobody_may_create_rooms_that_is_said(app: ChatApp) -> None:
+    async def story(seat: Seat) -> None:
+        await seat.type("/join coffee", "enter")
+        await seat.see("new-rooms")
+
+    sit(app, story)
+
+
+def test_rooms_have_drafts_and_counts_of_their_own(
+    host_lobby: Callable[..., Server], tmp_path: Path, joined: Join
+) -> None:
+    server = host_lobby(new_rooms="members", data=tmp_path / "other")
+    ana, igor = joined("Ana", at=server.at, read="manual"), joined("Igor", at=server.at)
+    igor.create_room("coffee")
+    igor_there = igor.join_room("coffee")
+    app = ChatApp([ana], Settings(), tmp_path / "drafts")
+
+    async def story(seat: Seat) -> None:
+        await seat.type("/join coffee", "enter")
+        await seat.see("coffee", "2 here")
+        await seat.type("half", "ctrl+o")
+        await seat.see("lobby")
+        igor_there.send("@Ana look")
+        await seat.see("2 coffee", "1", "@1")
+        await seat.pilot.press("ctrl+n")
+        await seat.see("Igor", "@Ana look")
+        assert seat.app.screen.query_one("Composer").text == "half"  # type: ignore[attr-defined]
+
+    with igor_there:
+        sit(app, story, (140, 24))
+
+
+def test_a_theme_or_an_action_that_is_none_is_refused(ana: Chat, tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match="there is no theme 'purple': choose one of"):
+        ChatApp([ana], Settings(theme="purple"), tmp_path)
+    with pytest.raises(InvalidArgument, match="there is no action 'fly'"):
+        ChatApp([ana], Settings(keys={"fly": "f9"}), tmp_path)
+
+
+def test_keys_can_be_bound_anew(ana: Chat, tmp_path: Path, joined: Join) -> None:
+    app = ChatApp([ana], Settings(keys={"send": "ctrl+s", "help": "f12"}), tmp_path)
+
+    async def story(seat: Seat) -> None:
+        await seat.type("hello", "ctrl+s")
+        await seat.see("Ana", "hello", "✓")
+        await seat.pilot.press("f12")
+        await seat.see("f12", "This help")
+
+    sit(app, story)
+
+
+@pytest.mark.parametrize("size", [(20, 5), (40, 10), (80, 24), (200, 60)])
+def test_it_fits_into_any_terminal(app: ChatApp, joined: Join, size: tuple[int, int]) -> None:
+    joined("Igor").send_many(["x" * 16_000, "漢字" * 50, "\x1b[2J[bold]boo[/]\u202eevil\u200b", "fine"])
+
+    async def story(seat: Seat) -> None:
+        await seat.see("fine")
+        assert len(seat.lines) <= size[1]
+        await seat.type("yes", "enter")
+        await seat.see("yes")
+
+    sit(app, story, size)
