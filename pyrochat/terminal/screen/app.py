@@ -21,6 +21,7 @@ from pyrochat.terminal.conversation.layout import Look
 from pyrochat.terminal.lines import PlainLines
 from pyrochat.terminal.mentions import Notifier
 from pyrochat.terminal.room import OpenRoom
+from pyrochat.terminal.screen.asking import ask_room
 from pyrochat.terminal.screen.chat_screen import ChatScreen
 from pyrochat.terminal.screen.commands import SCREEN_COMMANDS
 from pyrochat.terminal.screen.dialogs import Pages
@@ -130,13 +131,13 @@ class ChatApp(App[None]):
             ),
             "join": self._join,
             "leave": lambda argument: self._leave(room),
-            "rooms": lambda argument: main.ask_room(lambda: "rooms here: " + ", ".join(room.chat.rooms())),
+            "rooms": lambda argument: ask_room(self, lambda: "rooms here: " + ", ".join(room.chat.rooms())),
             "theme": self._choose_theme,
         }
         if parsed.name in ways:
             ways[parsed.name](parsed.argument)
         else:
-            main.ask_room(lambda: _answered(parsed, room.chat))
+            ask_room(self, lambda: _answered(parsed, room.chat))
 
     def _show_back(self, room: OpenRoom, argument: str) -> None:
         main = self._main
@@ -161,7 +162,7 @@ class ChatApp(App[None]):
                 main.action_room(number)
                 return
         beside = main.room.chat
-        main.ask_room(lambda: self._joined(beside, name))
+        ask_room(self, lambda: self._joined(beside, name))
 
     def _joined(self, beside: Chat, name: str) -> str:
         """In a thread of its own: the history may be long."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from pyrochat.terminal.commands import Command
 from pyrochat.terminal.conversation.progress import Progress
 from pyrochat.terminal.mentions import Notifier
 from pyrochat.terminal.room import OpenRoom
+from pyrochat.terminal.screen.asking import Suspects, ask_room, complain
 from pyrochat.terminal.screen.commands import SCREEN_COMMANDS
 from pyrochat.terminal.screen.composer import Composer
 from pyrochat.terminal.screen.conversation import Conversation
@@ -56,9 +56,8 @@ class ChatScreen(Screen[None]):
         self.room = rooms[0]
         self._notifier = notifier
         self._do = do
-        self._suspected: dict[str, list[str]] = {}
+        self._suspects = Suspects()
         self._with_members = True
-        self._asking = False
         self._drawn_at = 0.0
         self._awake = True  # until the first drawing: nobody has to wake us
         self._choosing = False
@@ -84,7 +83,7 @@ class ChatScreen(Screen[None]):
         self.composer.write(self.room.draft)
         self.composer.focus()
         self.set_interval(MARKS_SECONDS, self._look_at_marks)
-        self.set_interval(SUSPECTED_SECONDS, self._ask_who_is_suspected)
+        self.set_interval(SUSPECTED_SECONDS, lambda: self._suspects.ask(self.room))
         self.set_interval(DRAFT_SECONDS, self._keep_drafts)
         self._fit()
         self._draw()
@@ -114,7 +113,7 @@ class ChatScreen(Screen[None]):
                 if room.concerns(message):
                     self._call_attention(message)
             for unsent, error in room.refused():
-                self.notify(visible(f"not sent: {error}"), severity="error", markup=False)
+                complain(self.app, f"not sent: {error}")
                 if room is self.room and not self.composer.text:
                     self.composer.write(unsent.text)
             while room.notices:
@@ -140,7 +139,7 @@ class ChatScreen(Screen[None]):
     def _show_members(self) -> None:
         panel = self.query_one(Members)
         if panel.display:
-            panel.show(self.room, self._suspected.get(self.room.name, []), self.conversation.palette)
+            panel.show(self.room, self._suspects.of(self.room), self.conversation.palette)
 
     def _show_status(self) -> None:
         if self._choosing:
@@ -167,29 +166,13 @@ class ChatScreen(Screen[None]):
             self.conversation.refresh_states()
         self._show_members()
 
-    def _ask_who_is_suspected(self) -> None:
-        if self._asking or self.room.chat.state != "connected":
-            return
-        self._asking = True
-        room = self.room
-
-        def ask() -> None:
-            try:
-                self._suspected[room.name] = room.chat.suspected()
-            except PyroChatError:
-                pass  # it is asked again
-            finally:
-                self._asking = False
-
-        threading.Thread(target=ask, name="pyrochat-suspected", daemon=True).start()
-
     def _keep_drafts(self) -> None:
         self.room.draft = self.composer.text
         try:
             for room in self.rooms:
                 room.keep()
         except Unavailable as error:
-            self.notify(visible(str(error)), severity="error", markup=False)
+            complain(self.app, error)
 
     # -- whether somebody looks ----------------------------------------------------------------------------------
 
@@ -240,7 +223,7 @@ class ChatScreen(Screen[None]):
         try:
             self._do(self.room, text)
         except PyroChatError as error:
-            self.notify(visible(str(error)), severity="error", markup=False)
+            complain(self.app, error)
             self.composer.write(text + self.composer.text)
         self.refresh_all()
 
@@ -272,26 +255,7 @@ class ChatScreen(Screen[None]):
     def show_readers(self, id: int) -> None:
         """Who has read message *id*."""
         room = self.room
-        self.ask_room(lambda: Pages(f"#{id}", readers_table(room.chat.confirmations(id))))
-
-    def ask_room(self, ask: Callable[[], Pages | str]) -> None:
-        """Call *ask* in another thread, and show what it returns: a dialog, or a text as a notice."""
-
-        def run() -> None:
-            try:
-                answer = ask()
-                self.app.call_later(self._show_answer, answer)
-            except PyroChatError as error:
-                self.app.call_later(self._show_answer, f"error: {error}")
-
-        threading.Thread(target=run, name="pyrochat-asking", daemon=True).start()
-
-    def _show_answer(self, answer: Pages | str) -> None:
-        if isinstance(answer, str):
-            severity = "error" if answer.startswith("error: ") else "information"
-            self.notify(visible(answer.removeprefix("error: ")), severity=severity, markup=False)  # type: ignore[arg-type]
-        else:
-            self.app.push_screen(answer)
+        ask_room(self.app, lambda: Pages(f"#{id}", readers_table(room.chat.confirmations(id))))
 
     def on_conversation_clicked(self, event: Conversation.Clicked) -> None:
         """A click on a message shows who has read it."""
