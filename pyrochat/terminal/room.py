@@ -17,7 +17,8 @@ from pyrochat.terminal.conversation.page import Page, Row
 from pyrochat.terminal.conversation.progress import Progress
 from pyrochat.terminal.conversation.seen import Seen
 from pyrochat.terminal.conversation.transcript import Transcript
-from pyrochat.terminal.writing.drafts import Draft, Unsent, draft_file, keep, recall
+from pyrochat.terminal.writing.draft_file import DraftFile
+from pyrochat.terminal.writing.drafts import Draft, Unsent, draft_file
 from pyrochat.terminal.writing.sending import Sending
 from pyrochat.terminal.writing.typed import Typed
 from pyrochat.values.errors import PyroChatError
@@ -54,9 +55,8 @@ class OpenRoom:
         self._count_unread(history[start:])
         self.page.new_after = start if self._unread else None
         self.told = start
-        self._file = draft_file(drafts, chat.log_id, chat.name)
-        draft = recall(self._file)
-        self._kept = draft
+        self._file = DraftFile(draft_file(drafts, chat.log_id, chat.name))
+        draft = self._file.draft
         self.draft = draft.text
         self.typed = Typed(draft.typed)
         known = {message.key for message in history if message.key is not None and fold(message.sender) == self._own}
@@ -189,10 +189,7 @@ class OpenRoom:
 
     def keep(self) -> None:
         """Keep what is written, and what is not sent, for the next time. Raises Unavailable."""
-        draft = Draft(self.draft, self._unsent(), tuple(self.typed.texts))
-        if draft != self._kept:
-            keep(self._file, draft)
-            self._kept = draft
+        self._file.keep(Draft(self.draft, self._unsent(), tuple(self.typed.texts)))
 
     def _unsent(self) -> tuple[Unsent, ...]:
         waiting = {unsent.key: unsent for unsent in self._sending.waiting}
@@ -202,4 +199,7 @@ class OpenRoom:
         """Send what can be sent within *timeout* seconds, keep the rest, and leave the room."""
         left = self._sending.end(timeout)
         self._outgoing = {unsent.key: unsent for unsent in left}
-        self.keep()
+        try:
+            self.keep()
+        finally:
+            self._file.close()

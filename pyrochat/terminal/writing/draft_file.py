@@ -1,0 +1,66 @@
+"""The file that this client keeps its draft in, while another client of the same user may be in the same room."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import filelock
+
+from pyrochat.terminal.writing.drafts import Draft, keep, recall
+
+__all__ = ["DraftFile"]
+
+_MOST_CLIENTS = 16  # of one user in one room at the same time, each with a file of its own
+
+
+class DraftFile:
+    """The first file that no running client holds: *path* itself, or one beside it. draft: what was in it.
+
+    What is left of clients that have ended is taken over: their unsent texts go out after ours, and a draft of theirs
+    is ours where there is none. Where no file can be had, nothing is kept.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path: Path | None = None
+        self._held: filelock.BaseFileLock | None = None
+        self.draft = Draft()
+        for number in range(_MOST_CLIENTS):
+            candidate = path if not number else path.with_name(f"{path.stem}~{number}.json")
+            held = _lock(candidate)
+            if held is None:
+                continue
+            if self._path is None:
+                self._path, self._held, self.draft = candidate, held, recall(candidate)
+                continue
+            if candidate.exists():
+                self._take_over(candidate)
+            held.release()
+
+    def _take_over(self, other: Path) -> None:
+        theirs, ours = recall(other), self.draft
+        self.keep(Draft(ours.text or theirs.text, ours.unsent + theirs.unsent, (*theirs.typed, *ours.typed)))
+        if ours.text and theirs.text:
+            keep(other, Draft(theirs.text))  # it waits for its turn
+        else:
+            other.unlink()
+
+    def keep(self, draft: Draft) -> None:
+        """Write it down, if it is another one than before. Raises Unavailable."""
+        if self._path is not None and draft != self.draft:
+            keep(self._path, draft)
+            self.draft = draft
+
+    def close(self) -> None:
+        """Let others have the file."""
+        if self._held is not None:
+            self._held.release()
+
+
+def _lock(path: Path) -> filelock.BaseFileLock | None:
+    held = filelock.FileLock(path.with_suffix(".lock"), blocking=False, mode=0o600)
+    with contextlib.suppress(OSError, filelock.Timeout):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        held.acquire()
+        return held
+    return None
