@@ -117,7 +117,7 @@ def test_two_people_chat_and_see_who_has_read(machine: Machine) -> None:
         in_terminal(machine, "pyrochat-client", "Ana") as (ana, one),
         in_terminal(machine, "pyrochat-client", "Igor") as (igor, other),
     ):
-        ana.see("Igor joined")
+        ana.see("2 here")
         igor.see("2 here")
         igor.type(BLUR)
         ana.type("hello" + ENTER)
