@@ -236,7 +236,10 @@ class ChatScreen(Screen[None]):
     def action_help(self) -> None:
         """See `keys`."""
         keys = [(self._keys.get(key.id, key.keys).replace(",", ", "), key.meaning) for key in KEYS]
-        groups = [("Keys", keys), ("Commands", SCREEN_COMMANDS), ("Your messages", Progress.legend())]
+        groups = [
+            ("Keys", keys), ("Commands", SCREEN_COMMANDS), ("Your messages", Progress.legend()),
+            ("Members", Members.LEGEND),
+        ]  # fmt: skip
         self.app.push_screen(Pages("Help", two_columns(groups)))
 
     def action_readers(self) -> None:

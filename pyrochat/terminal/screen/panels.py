@@ -53,6 +53,10 @@ class Members(VerticalScroll):
     Members { width: 20; height: 1fr; padding: 0 1; border-left: solid $panel; scrollbar-size-vertical: 1; }
     Members Static { width: 1fr; height: auto; }
     """
+    LEGEND = (
+        ("●", "here"), ("○", "connection lost, may come back"), ("✓", "has read everything"),
+        ("-7", "has not read the last seven"),
+    )  # fmt: skip
     can_focus = False
 
     def __init__(self) -> None:
