@@ -193,7 +193,7 @@ def test_scrolled_up_the_page_holds_still_and_a_key_goes_back(machine: Machine) 
         ana.see("line 70", gone="line 99")
         before = [line[:58] for line in ana.lines[:18]]
         igor.write("one more")
-        ana.see("+", "new")
+        ana.see("+1 new")
         assert [line[:58] for line in ana.lines[:18]] == before
         ana.type(END)
         ana.see("one more", gone="+")

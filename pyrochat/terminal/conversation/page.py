@@ -40,6 +40,8 @@ class Page:
         self._look = look
         self._outgoing: Sequence[str] = ()
         self._new_after: int | None = None
+        self._counted = transcript.end  # up to this message it is known how many
+        self._come = 0  # have come since the end was shown last
         self._kept: dict[tuple[int, int], list[Line]] = {}
         self.today = date.today()
         self.view = Viewport(lambda index: len(self._lines(index)), self._count)
@@ -79,6 +81,8 @@ class Page:
 
     def rows(self) -> list[Row]:
         """What is on the screen, from the top."""
+        if self.view.pinned:
+            self._counted, self._come = self._transcript.end, 0
         found = []
         for index, at in self.view.places():
             lines = self._lines(index)
@@ -91,12 +95,12 @@ class Page:
             found.append(Row(line, index, id, is_last))
         return found
 
-    def below(self, rows: Sequence[Row]) -> int:
-        """How many messages of somebody's stand below the *rows* on the screen."""
-        if self.view.pinned or not rows:
-            return 0
-        first = rows[-1].entry + rows[-1].is_last
-        return sum(self._transcript.entry(index)[0].kind == CHAT for index in range(first, self._transcript.count))
+    def come_below(self) -> int:
+        """How many messages of somebody's have come since the page was scrolled up."""
+        ids = range(self._counted + 1, self._transcript.end + 1)
+        self._come += sum(self._transcript.message(id).kind == CHAT for id in ids)
+        self._counted = self._transcript.end
+        return self._come
 
     def _state(self, index: int, id: int) -> str:
         if not id:

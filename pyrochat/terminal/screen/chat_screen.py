@@ -127,9 +127,8 @@ class ChatScreen(Screen[None]):
             self._notifier.tell(message)
 
     def refresh_all(self) -> None:
-        """Draw everything anew."""
+        """Draw what changes with each message; the members are looked at by the clock."""
         self.conversation.update()
-        self._show_members()
 
     def on_conversation_shown(self) -> None:
         """The rest of the screen says how much there is of what is not shown."""
@@ -145,9 +144,10 @@ class ChatScreen(Screen[None]):
         if self._choosing:
             return
         room, state = self.room, self.room.chat.state
-        below = room.page.below(self.conversation.rows)
+        below = room.page.come_below()
+        where = f"+{below} new" if below else "" if room.page.view.pinned else "scrolled up"
         parts = [
-            visible(room.name), state if state != "connected" else "", f"+{below} new" if below else "",
+            visible(room.name), state if state != "connected" else "", where,
             f"{room.unread} unread" if room.unread else "", f"{room.outgoing} being sent" if room.outgoing else "",
         ]  # fmt: skip
         if state == "reconnecting":
