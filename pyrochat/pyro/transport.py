@@ -66,13 +66,14 @@ class Transport:
         self._selector.register(sock, selectors.EVENT_READ)
         self._waker = Waker()
         self._selector.register(self._waker, selectors.EVENT_READ)
+        self._watching: set[Connection] = set()
         self._handshakes: dict[Connection, ServerHandshake] = {}
         self._strangers: dict[Connection, None] = {}  # the oldest first
         self._handed_back: deque[tuple[Connection, bool]] = deque()  # to be taken up; whether they are watched
         self._late_answers = LateAnswers(self._hand_back)
         self._workers = Workers(self._serve)
         self._strangers_workers = Workers(self._serve, STRANGERS_WORKERS)
-        self._resting: list[Connection] = []
+        self._resting: dict[Connection, None] = {}  # nobody watches them, and no worker has them
         self._connections: set[Connection] = set()
         self._connections_mutex = threading.Lock()
         self._stopping = False
@@ -109,13 +110,10 @@ class Transport:
             if time.monotonic() >= next_sweep:
                 next_sweep = time.monotonic() + 1.0
                 self._sweep(time.monotonic())
-        for connection in [*self._watched(), *self._resting, *(connection for connection, _ in self._handed_back)]:
+        for connection in [*self._watching, *self._resting, *(connection for connection, _ in self._handed_back)]:
             self._forget(connection)
         self._selector.close()
         self._waker.close()
-
-    def _watched(self) -> list[Connection]:
-        return [key.data for key in self._selector.get_map().values() if isinstance(key.data, Connection)]
 
     def _accept_all(self) -> None:
         while (listening := self.sock) is not None:
@@ -153,8 +151,8 @@ class Transport:
         for oldest in list(self._strangers):
             if oldest.trusted:
                 del self._strangers[oldest]
-            elif self._unwatch(oldest):  # else a worker has it, and it is the next one's turn
-                self._forget(oldest)
+            elif self._resting.pop(oldest, oldest) is None or self._unwatch(oldest):
+                self._forget(oldest)  # else a worker has it, and it is the next one's turn
             if len(self._strangers) <= MAX_STRANGERS:
                 break
 
@@ -164,11 +162,12 @@ class Transport:
         try:
             event = selectors.EVENT_WRITE if connection.unsent else selectors.EVENT_READ
             self._selector.register(connection.sock, event, connection)
+            self._watching.add(connection)
         except (KeyError, ValueError, OSError):  # closed meanwhile
             self._forget(connection)
 
     def _end_rests(self) -> None:
-        resting, self._resting = self._resting, []
+        resting, self._resting = self._resting, {}
         for connection in resting:
             self._take_up(connection)  # or it rests on
 
@@ -178,10 +177,7 @@ class Transport:
     def _take_up(self, connection: Connection) -> None:
         """Watch *connection* again, unless its next request is here already, or has to wait."""
         if connection.is_resting:
-            if connection.has_hung_up():  # whoever comes again under this name need not wait for the end of the rest
-                self._forget(connection)
-            else:
-                self._resting.append(connection)
+            self._resting[connection] = None
             return
         try:
             frame = None if connection.unsent else connection.reader.next()
@@ -195,10 +191,11 @@ class Transport:
 
     def _unwatch(self, connection: Connection) -> bool:
         """False where it was not watched: a worker has it."""
-        try:
-            self._selector.unregister(connection.sock)
-        except (KeyError, ValueError):
+        if connection not in self._watching:  # the selector would say so too, but describes the socket when it does
             return False
+        self._watching.remove(connection)
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(connection.sock)
         return True
 
     def _look_at(self, connection: Connection) -> None:
@@ -256,7 +253,7 @@ class Transport:
             return False
         if connection.is_resting:
             self._unwatch(connection)
-            self._resting.append(connection)
+            self._resting[connection] = None
             return False
         return True
 
@@ -282,7 +279,7 @@ class Transport:
             socket.socket.shutdown(connection.sock, socket.SHUT_WR)
 
     def _sweep(self, now: float) -> None:
-        for connection in self._watched():
+        for connection in list(self._watching):
             if (
                 (connection.reader.has_begun and connection.frame_begun < now - FRAME_SECONDS)
                 or (not (connection.trusted or connection.settled) and connection.born < now - FRAME_SECONDS)

@@ -181,7 +181,7 @@ def test_a_defect_costs_one_connection(server: Server, monkeypatch: pytest.Monke
             raise KeyError("a defect")
 
         patch.setattr(transport.daemon, "is_quick", fail)
-        eventually(lambda: transport._watched(), 5, "a worker has it still")
+        eventually(lambda: bool(transport._watching), 5, "a worker has it still")
         member.send(call_frame("post", "x"))
         assert member.wait_end() < 10
     with bare(server, "Erick") as proxy:

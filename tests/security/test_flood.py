@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from Pyro5.api import BatchProxy
 
-from attacks.wire import Attacked, Stranger, call_frame
+from attacks.wire import Stranger, call_frame
 from pyrochat import Chat, Server
 from pyrochat.core.rates import Rate
 from pyrochat.room import limiter as limiter_module
@@ -48,25 +48,6 @@ def test_a_flood_of_posts_is_limited(server: Server) -> None:
     answers = flood(server, "flood", "post", "x")
     assert 50 <= answers["served"] < 85
     assert limited(answers) == 90 - answers["served"]
-
-
-def test_the_name_of_a_flooder_who_has_gone_is_free(host_lobby: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not read from for a while, and yet the server sees that it has gone."""
-    monkeypatch.setattr(limiter_module, "LEAST_REST_SECONDS", 60.0)
-    monkeypatch.setattr(limiter_module, "MOST_REST_SECONDS", 60.0)
-    server = host_lobby(rate=RATE)
-    with Stranger(address_of(server)) as member:
-        assert member.greet("flood").ask(call_frame("post_many", ["x"] * 50)).is_refusal is False
-        assert "rate-limited: " in member.ask(call_frame("post_many", ["x"] * 50)).text
-        member.send(call_frame("members"))
-
-    def is_free() -> bool:
-        with contextlib.suppress(Attacked), Stranger(address_of(server)) as member:
-            member.greet("flood")
-            return True
-        return False
-
-    eventually(is_free, GENEROUS_SECONDS)
 
 
 def test_a_flood_of_large_batches_is_limited(server: Server) -> None:
