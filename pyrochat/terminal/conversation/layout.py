@@ -141,8 +141,8 @@ def _run(entry: Sequence[Message], look: Look) -> list[Line]:
     for message in entry:
         change = message.change
         word = "joined" if change == JOINED else "left" if change else ""
-        before = came.get(message.sender, "")
-        came[message.sender] = f"{before.partition(' and ')[0]} and {word}" if before and before != word else word
+        first = came.get(message.sender, word).partition(" and ")[0]
+        came[message.sender] = word if first == word else f"{first} and {word}"
     text = visible(entry[0].text) if len(entry) == 1 and not entry[0].change else _told(came)
     prefix = "".join(span.text for span in _margin(entry[-1], look, look.width // 2)) + "· "
     room = max(2, look.width - cell_len(prefix))
