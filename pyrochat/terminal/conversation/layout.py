@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -195,13 +196,15 @@ def mentions(text: str, name: str) -> bool:
 
 def _wrapped(text: str, first_room: int, room: int, own: str) -> Iterator[Line]:
     """*text*, one line without control characters, as the spans of as many lines as it takes."""
-    marks = [(found.start(), found.end(), _role(found, own)) for found in _MARKED.finditer(text)]
+    marks = deque((found.start(), found.end(), _role(found, own)) for found in _MARKED.finditer(text))
     for start, end in _breaks(text, first_room, room):
         spans: Line = []
         at = start
+        while marks and marks[0][1] <= start:
+            marks.popleft()
         for begun, ended, role in marks:
-            if ended <= at or begun >= end:
-                continue
+            if begun >= end:
+                break
             if begun > at:
                 spans.append(Span(text[at:begun], "text"))
             spans.append(Span(text[max(at, begun) : min(ended, end)], role))
