@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -42,8 +43,11 @@ _LEAST_TEXT_CELLS = 16  # beside id, time and name; those make room for it
 _TAB = "    "
 _MOST_NAMES = 6  # in a folded run of joins and leaves
 
+_MARKS = "".join(mark for mark in map(chr, range(0x300, 0xAC00)) if unicodedata.category(mark)[0] == "M")
 _MARKED = re.compile(
-    r"(?P<link>https?://[^\s<>\"]+[^\s<>\".,;:!?)\]}'])|(?P<mention>@[\w.-]*\w)|(?P<reference>(?<!\w)#\d+\b)"
+    r"(?P<link>https?://[^\s<>\"]+[^\s<>\".,;:!?)\]}'])|"
+    rf"(?P<mention>@[\w.{_MARKS}-]*[\w{_MARKS}])|"
+    r"(?P<reference>(?<!\w)#\d+\b)"
 )
 _WORDS = re.compile(r"\s+|\S+")
 
