@@ -114,7 +114,8 @@ class Page:
         return self._transcript.count + len(self._outgoing)
 
     def _lines(self, index: int) -> list[Line]:
-        key = (index, self._transcript.last_id(index) if index < self._transcript.count else 0)
+        outgoing = index - self._transcript.count
+        key = (outgoing, 0) if outgoing >= 0 else (index, self._transcript.last_id(index))
         lines = self._kept.get(key)
         if lines is None:
             if len(self._kept) >= _MOST_KEPT:
