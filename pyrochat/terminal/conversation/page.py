@@ -138,6 +138,6 @@ class Page:
         above = self._transcript.message(self._transcript.last_id(index - 1)) if index else None
         if above is None or above.time.astimezone().date() != day:
             lines.append(separator(day_label(day, self.today), self._look.width, "day"))
-        if self._new_after is not None and above is not None and above.id <= self._new_after < first.id:
+        if self._new_after is not None and index and self._transcript.first_id(index - 1) <= self._new_after < first.id:
             lines.append(separator("new", self._look.width, "new"))
         return lines
