@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
+from rich.cells import cell_len
+
 from pyrochat.terminal.conversation.layout import Line, Look, Span, day_label, lay_out, separator, with_state
 from pyrochat.terminal.conversation.progress import SENDING, Progress
 from pyrochat.terminal.conversation.transcript import Transcript
@@ -127,7 +129,7 @@ class Page:
         if index >= self._transcript.count:
             text = self._outgoing[index - self._transcript.count]
             lines = lay_out([Message(0, "", self._look.own, text, 0, CHAT, None)], self._look)
-            return [[Span(span.text, "outgoing") for span in line] for line in lines]
+            return [[_not_yet(span) for span in line] for line in lines]
         entry = self._transcript.entry(index)
         return [*self._before(index, entry[0]), *lay_out(entry, self._look)]
 
@@ -141,3 +143,8 @@ class Page:
         if self._new_after is not None and index and self._transcript.first_id(index - 1) <= self._new_after < first.id:
             lines.append(separator("new", self._look.width, "new"))
         return lines
+
+
+def _not_yet(span: Span) -> Span:
+    """*span* of a text that has no id and no time yet."""
+    return Span(" " * cell_len(span.text) if span.role in ("id", "time") else span.text, "outgoing")
