@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -35,7 +35,9 @@ class Page:
     new_after: behind this message stands a line that marks what is new; None: there is none.
     """
 
-    def __init__(self, transcript: Transcript, progress: Progress, own: str, look: Look) -> None:
+    def __init__(
+        self, transcript: Transcript, progress: Progress, own: str, look: Look, today: Callable[[], date] = date.today
+    ) -> None:
         self._transcript = transcript
         self._progress = progress
         self._own = fold(own)
@@ -45,7 +47,8 @@ class Page:
         self._counted = transcript.end  # up to this message it is known how many
         self._come = 0  # have come since the end was shown last
         self._kept: dict[tuple[int, int], list[Line]] = {}
-        self.today = date.today()
+        self._day = today
+        self.today = today()
         self.view = Viewport(lambda index: len(self._lines(index)), self._count)
 
     @property
@@ -83,6 +86,9 @@ class Page:
 
     def rows(self) -> list[Row]:
         """What is on the screen, from the top."""
+        if (today := self._day()) != self.today:
+            self.today = today
+            self._kept.clear()
         if self.view.pinned:
             self._counted, self._come = self._transcript.end, 0
         found = []
