@@ -47,6 +47,8 @@ def recall(path: Path) -> Draft:
         match json.loads(path.read_text()):
             case {"text": str(text), "unsent": list(unsent), "typed": list(typed)}:
                 return Draft(text, tuple(Unsent(str(text), str(key)) for key, text in unsent), tuple(map(str, typed)))
+            case _:
+                raise ValueError("it is no draft")
     except FileNotFoundError:
         return Draft()
     except (OSError, ValueError, TypeError) as error:
