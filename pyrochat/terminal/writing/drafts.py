@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import secrets
@@ -17,6 +18,8 @@ from pyrochat.values.rules import fold
 __all__ = ["Draft", "Unsent", "draft_file", "keep", "recall"]
 
 log = logging.getLogger("pyrochat")
+
+_MOST_CHARACTERS = 96  # of a name in a file's name; a name of 32 characters may take 384, and file systems take 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,10 @@ class Draft:
 
 def draft_file(folder: Path, log_id: str, name: str) -> Path:
     """Where the draft of *name* for the room with the log *log_id* is: a room that begins anew is another one."""
-    return folder / f"{urllib.parse.quote(log_id, safe='')}-{urllib.parse.quote(fold(name), safe='')}.json"
+    member = urllib.parse.quote(fold(name), safe="")
+    if len(member) > _MOST_CHARACTERS:
+        member = hashlib.sha256(fold(name).encode()).hexdigest()
+    return folder / f"{urllib.parse.quote(log_id, safe='')}-{member}.json"
 
 
 def recall(path: Path) -> Draft:
