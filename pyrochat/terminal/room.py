@@ -21,7 +21,7 @@ from pyrochat.terminal.writing.draft_file import DraftFile
 from pyrochat.terminal.writing.drafts import Draft, Unsent, draft_file
 from pyrochat.terminal.writing.sending import Sending
 from pyrochat.terminal.writing.typed import Typed
-from pyrochat.values.errors import PyroChatError
+from pyrochat.values.errors import PyroChatError, Unavailable
 from pyrochat.values.message import CHAT, Message
 from pyrochat.values.rules import fold
 
@@ -160,12 +160,20 @@ class OpenRoom:
     # -- writing ---------------------------------------------------------------------------------------------
 
     def send(self, text: str) -> None:
-        """Send *text*, now or as soon as the room can be reached; it is kept in a file until it is in the log."""
+        """Send *text*, now or as soon as the room can be reached; it is kept in a file until it is in the log.
+
+        Raises Unavailable where it can't be kept: then it is not sent.
+        """
         unsent = Unsent(text)
         self._outgoing[unsent.key] = unsent
         self.typed.add(text)
         self.draft = ""
-        self.keep()
+        try:
+            self.keep()
+        except Unavailable:
+            del self._outgoing[unsent.key]
+            self.draft = text
+            raise
         self._sending.add([unsent])
         self._show_outgoing()
         self.show_end()
