@@ -43,11 +43,12 @@ _LEAST_TEXT_CELLS = 16  # beside id, time and name; those make room for it
 _TAB = "    "
 _MOST_NAMES = 6  # in a folded run of joins and leaves
 
+_SELECTOR = "\ufe0f"  # makes a digit a part of an emoji: 1️⃣
 _MARKS = "".join(mark for mark in map(chr, range(0x300, 0xAC00)) if unicodedata.category(mark)[0] == "M")
 _MARKED = re.compile(
     r"(?P<link>https?://[^\s<>\"]+[^\s<>\".,;:!?)\]}'])|"
-    rf"(?P<mention>@[\w.{_MARKS}-]*[\w{_MARKS}])|"
-    r"(?P<reference>(?<!\w)#\d+\b)"
+    rf"(?P<mention>@[\w.{_MARKS}-]*[\w{_MARKS}](?!{_SELECTOR}))|"
+    rf"(?P<reference>(?<!\w)#\d+\b(?!{_SELECTOR}))"
 )
 _WORDS = re.compile(r"\s+|\S+")
 
