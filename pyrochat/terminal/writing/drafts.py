@@ -60,7 +60,7 @@ def recall(path: Path) -> Draft:
     except (OSError, ValueError, TypeError) as error:
         log.warning("the draft in %s can't be read (%s)", path, error)
         with contextlib.suppress(OSError):
-            path.rename(path.with_suffix(".unreadable"))
+            path.rename(path.with_suffix(f".{secrets.token_hex(4)}.unreadable"))
     return Draft()
 
 
