@@ -81,6 +81,7 @@ def check(text: str, look: Look, sender: str = "Ana", id: int = 7) -> None:
 @given(hostile_texts(), LOOKS, NAMES, IDS)
 @example("x", Look(10, "Ana", with_ids=True), "Erick", 999)
 @example("日", Look(10, "Ana", with_ids=True), "日本", 1)
+@example("#1\ufe0f\u20e3 @a1\ufe0f\u20e3", Look(10, "Ana"), "Ana", 1)
 def test_no_line_is_too_wide_and_nothing_is_lost_or_obeyed(text: str, look: Look, sender: str, id: int) -> None:
     check(text, look, sender, id)
 
