@@ -89,10 +89,11 @@ class Page:
         if (today := self._day()) != self.today:
             self.today = today
             self._kept.clear()
+        places = self.view.places()
         if self.view.pinned:
             self._counted, self._come = self._transcript.end, 0
         found = []
-        for index, at in self.view.places():
+        for index, at in places:
             lines = self._lines(index)
             is_last = at == len(lines) - 1
             in_log = index < self._transcript.count
