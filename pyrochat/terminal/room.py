@@ -106,7 +106,8 @@ class OpenRoom:
     def _extend(self, messages: Sequence[Message]) -> None:
         self.transcript.extend(messages)
         self.progress.follow(messages)
-        self.page.look = name_cells(self.page.look, {message.sender for message in messages if message.kind == CHAT})
+        senders = {message.sender for message in messages if message.kind == CHAT}
+        self.page.look = name_cells(self.page.look, {self.chat.name, *senders})
 
     def _count_unread(self, messages: Sequence[Message]) -> None:
         others = [m for m in messages if m.kind == CHAT and fold(m.sender) != self._own]
