@@ -11,6 +11,7 @@ import pytest
 from pyrochat import Chat, InvalidText, Message, Server
 from pyrochat.terminal.conversation.layout import Look
 from pyrochat.terminal.room import OpenRoom
+from pyrochat.terminal.writing.drafts import draft_file
 from pyrochat.values.errors import Unavailable
 from tests.support import eventually, texts
 from tests.terminal.conversation.support import shown
@@ -29,10 +30,8 @@ def opened(joined: Join, drafts: Path) -> Iterator[Open]:
     """Joins as a member and opens the room: ``opened("Igor", height=5)``; all are left at the end."""
     rooms: list[OpenRoom] = []
 
-    def open_room(
-        name: str, height: int = 50, changed: Callable[[OpenRoom], None] = lambda room: None, folder: Path = drafts
-    ) -> OpenRoom:
-        rooms.append(OpenRoom(joined(name, read="manual"), Look(60, name), folder, changed))
+    def open_room(name: str, height: int = 50, changed: Callable[[OpenRoom], None] = lambda room: None) -> OpenRoom:
+        rooms.append(OpenRoom(joined(name, read="manual"), Look(60, name), drafts, changed))
         rooms[-1].page.view.height = height
         return rooms[-1]
 
@@ -251,7 +250,7 @@ def test_what_went_out_though_the_file_says_otherwise_is_there_once(opened: Open
     """The process ended between the answer and the next look at the file."""
     igor = opened("Igor")
     igor.send("one")
-    [file] = drafts.iterdir()
+    [file] = drafts.glob("*.json")
     kept = file.read_bytes()
     assert [text for _, text in json.loads(kept)["unsent"]] == ["one"]
     eventually(lambda: igor.take_in(True) is not None and not igor.outgoing)
@@ -271,22 +270,29 @@ def test_a_text_is_in_the_file_before_it_is_on_its_way(opened: Open, server: Ser
     igor.draft = "one"
     igor.keep()
     igor.send("one")
-    [file] = drafts.iterdir()
+    [file] = drafts.glob("*.json")
     content = json.loads(file.read_bytes())
     assert (content["text"], [text for _, text in content["unsent"]]) == ("", ["one"])
 
 
-def test_a_text_that_can_not_be_kept_is_not_sent_and_not_lost(opened: Open, joined: Join, tmp_path: Path) -> None:
-    in_the_way = tmp_path / "full"
-    in_the_way.write_text("no folder")
-    igor = opened("Igor", folder=in_the_way)
+def test_a_text_that_can_not_be_kept_is_not_sent_and_not_lost(opened: Open, joined: Join, drafts: Path) -> None:
+    igor = opened("Igor")
+    in_the_way = draft_file(drafts, igor.chat.log_id, "Igor")
+    in_the_way.mkdir()
     with pytest.raises(Unavailable):
         igor.send("one")
     assert (igor.outgoing, igor.draft) == (0, "one")
-    in_the_way.unlink()
+    in_the_way.rmdir()
     igor.send("one")
     eventually(lambda: igor.take_in(True) is not None and not igor.outgoing)
     assert texts(joined("Ana").history()) == ["one"]
+
+
+def test_ones_own_name_is_whole_from_the_beginning(opened: Open, server: Server) -> None:
+    bartholomew = opened("Bartholomew")
+    server.close()
+    bartholomew.send("hi")
+    assert shown(bartholomew.page)[-1].split()[:2] == ["Bartholomew", "hi"]
 
 
 def test_each_member_has_a_draft_of_its_own(opened: Open) -> None:

@@ -19,6 +19,7 @@ from pyrochat.terminal.conversation.layout import (
     day_label,
     lay_out,
     mentions,
+    name_cells,
     separator,
     with_state,
 )
@@ -34,6 +35,7 @@ LOOKS = st.builds(
     st.sampled_from(["Ana", "Own"]),
     st.sampled_from(["%H:%M", "%A, %d %B %Y %H:%M:%S", "%c %c %c"]),
     st.booleans(),
+    st.integers(4, 12),
 )
 NAMES = st.sampled_from(["Ana", "Own", "W" * 32, "日" * 32, "हिन्दी", "e\u0301", "\x1b[2J\n\u202e"]) | hostile_texts(
     2
@@ -113,8 +115,8 @@ def test_a_message_has_its_time_and_name_and_goes_on_below_itself() -> None:
     message = chat_message(12, "one two three four five six seven eight nine ten", "Ana")
     clock = f"{message.time.astimezone():%H:%M}"
     assert [text_of(line) for line in lay_out([message], Look(50, "Own"))] == [
-        f"{clock} Ana          one two three four five six ",
-        f"{' ' * 19}seven eight nine ten",
+        f"{clock} Ana   one two three four five six seven ",
+        f"{' ' * 12}eight nine ten",
     ]
     assert [text_of(line) for line in lay_out([message], Look(30, "Own", with_ids=True))] == [
         "#12 Ana: one two three four",
@@ -129,7 +131,7 @@ def test_newlines_of_a_text_are_kept_and_tabs_have_width() -> None:
 
 
 def test_a_long_name_is_cut_and_its_text_is_not() -> None:
-    [line] = lay_out([chat_message(1, "hi", "Bartholomew-the-Third")], Look(80, "Own"))
+    [line] = lay_out([chat_message(1, "hi", "Bartholomew-the-Third")], Look(80, "Own", name_cells=12))
     assert text_of(line).split()[1:] == ["Bartholomew…", "hi"]
     [name, text] = lay_out([chat_message(1, "a text", "Bartholomew-the-Third")], Look(20, "Own"))
     assert [text_of(name), text_of(text)] == ["Bartholomew-th…: ", "  a text"]
@@ -137,7 +139,7 @@ def test_a_long_name_is_cut_and_its_text_is_not() -> None:
 
 def test_a_time_that_takes_all_the_room_is_left_out() -> None:
     look = Look(50, "Own", "%A, %d %B %Y %H:%M:%S %Z")
-    assert text_of(lay_out([chat_message(1, "hi", "Ana")], look)[0]) == "Ana          hi"
+    assert text_of(lay_out([chat_message(1, "hi", "Ana")], look)[0]) == "Ana   hi"
     assert "2023" in text_of(lay_out([chat_message(1, "hi", "Ana")], Look(120, "Own", look.time_format))[0])
 
 
@@ -166,11 +168,20 @@ def test_a_link_that_hides_something_leads_where_it_seems_to() -> None:
     assert Span("https://a.org/\\u202egro.b", "link https://a.org/\\u202egro.b") in line
 
 
+def test_the_column_of_names_grows_with_the_names_up_to_a_bound() -> None:
+    look = name_cells(Look(80, "Own"), ["Ana", "Zo\u200bë"])
+    assert look.name_cells == 9  # what has no width is shown
+    assert name_cells(look, ["Ana"]) == name_cells(look, []) == look
+    assert name_cells(look, ["日" * 32]).name_cells == 12
+    lines = [text_of(lay_out([chat_message(1, "hi", name)], look)[0]) for name in ("Ana", "Zo\u200bë", "Bartholomew")]
+    assert {cell_len(line.partition("hi")[0]) for line in lines} == {6 + 9 + 2}
+
+
 def test_ones_own_name_says_so_and_the_state_is_at_the_right_end() -> None:
     [line] = lay_out([chat_message(1, "hi", "OWN")], Look(60, "Own"))
     assert line[1] == Span("OWN", f"name{colour_of('own')} own")
     shown = with_state(line, "✓", 60)
-    assert text_of(shown).endswith("hi" + " " * 38 + "✓")
+    assert text_of(shown).endswith("hi" + " " * 45 + "✓")
     assert cells(shown) == 60
 
 

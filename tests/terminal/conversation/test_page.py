@@ -136,31 +136,41 @@ def test_days_are_separated_and_called_anew_at_midnight() -> None:
     assert [line[3:].split(",")[0] for line in (lines[0], lines[2])] == [f"{day:%A}", "Yesterday"]
 
 
-def test_it_is_known_how_many_messages_are_below() -> None:
+def test_it_is_known_how_many_messages_have_come_below() -> None:
     talk = Talk("a" * 10 + "j" + "a" * 10, height=3)
-    assert talk.page.below(talk.page.rows()) == 0
+    talk.page.rows()
+    assert talk.page.come_below() == 0
     talk.page.view.scroll(-7)
-    rows = talk.page.rows()
-    assert talk.page.below(rows) == 21 - rows[-1].id == 7
+    talk.page.rows()
+    assert talk.page.come_below() == 0
     talk.extend("aja")
-    assert talk.page.below(talk.page.rows()) == 9
+    talk.page.rows()
+    assert talk.page.come_below() == 2
+    talk.extend("o")
     talk.page.view.scroll(-7)
-    assert talk.page.below(talk.page.rows()) == 15
+    talk.page.rows()
+    assert talk.page.come_below() == 3
+    talk.page.view.show_end()
+    talk.page.rows()
+    assert talk.page.come_below() == 0
 
 
-def test_a_message_of_which_the_last_line_is_hidden_is_below() -> None:
-    talk = Talk("a", height=3)
-    talk.take([chat_message(2, "word " * 30, "Ana")])
-    talk.page.view.show_start()
-    rows = talk.page.rows()
-    assert not rows[-1].is_last
-    assert talk.page.below(rows) == 1
+def test_a_page_that_grows_to_the_end_has_nothing_below_it() -> None:
+    talk = Talk("a" * 20, height=3)
+    talk.page.rows()
+    talk.page.view.scroll(-7)
+    talk.extend("a")
+    talk.page.rows()
+    assert talk.page.come_below() == 1
+    talk.page.view.height = 30
+    assert talk.page.rows()[-1].id == 21
+    assert talk.page.come_below() == 0
 
 
 def test_a_page_without_messages_is_empty() -> None:
     talk = Talk()
     assert talk.page.rows() == []
-    assert talk.page.below([]) == 0
+    assert talk.page.come_below() == 0
     talk.page.outgoing = ["hi"]
     assert [line.split()[:2] for line in shown(talk.page)] == [["Own:", "hi"]]
 
