@@ -46,5 +46,5 @@ class Notifier:
                 self._command, env=environment, timeout=_SECONDS, stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
             )  # fmt: skip
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             log.warning("the notify command failed: %s", error)

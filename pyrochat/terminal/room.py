@@ -21,7 +21,7 @@ from pyrochat.terminal.writing.draft_file import DraftFile
 from pyrochat.terminal.writing.drafts import Draft, Unsent, draft_file
 from pyrochat.terminal.writing.sending import Sending
 from pyrochat.terminal.writing.typed import Typed
-from pyrochat.values.errors import PyroChatError
+from pyrochat.values.errors import PyroChatError, Unavailable
 from pyrochat.values.message import CHAT, Message
 from pyrochat.values.rules import fold
 
@@ -106,7 +106,8 @@ class OpenRoom:
     def _extend(self, messages: Sequence[Message]) -> None:
         self.transcript.extend(messages)
         self.progress.follow(messages)
-        self.page.look = name_cells(self.page.look, {message.sender for message in messages if message.kind == CHAT})
+        senders = {message.sender for message in messages if message.kind == CHAT}
+        self.page.look = name_cells(self.page.look, {self.chat.name, *senders})
 
     def _count_unread(self, messages: Sequence[Message]) -> None:
         others = [m for m in messages if m.kind == CHAT and fold(m.sender) != self._own]
@@ -160,12 +161,20 @@ class OpenRoom:
     # -- writing ---------------------------------------------------------------------------------------------
 
     def send(self, text: str) -> None:
-        """Send *text*, now or as soon as the room can be reached; it is kept in a file until it is in the log."""
+        """Send *text*, now or as soon as the room can be reached; it is kept in a file until it is in the log.
+
+        Raises Unavailable where it can't be kept: then it is not sent.
+        """
         unsent = Unsent(text)
         self._outgoing[unsent.key] = unsent
         self.typed.add(text)
         self.draft = ""
-        self.keep()
+        try:
+            self.keep()
+        except Unavailable:
+            del self._outgoing[unsent.key]
+            self.draft = text
+            raise
         self._sending.add([unsent])
         self._show_outgoing()
         self.show_end()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -37,11 +39,16 @@ NAME_COLOURS = 12
 _MOST_NAME_CELLS = 12
 _NARROW_CELLS = 50  # below that a message begins with "name: ", and there are no times
 _STATE_CELLS = 3
+_LEAST_TEXT_CELLS = 16  # beside id, time and name; those make room for it
 _TAB = "    "
 _MOST_NAMES = 6  # in a folded run of joins and leaves
 
+_SELECTOR = "\ufe0f"  # makes a digit a part of an emoji: 1️⃣
+_MARKS = "".join(mark for mark in map(chr, range(0x300, 0xAC00)) if unicodedata.category(mark)[0] == "M")
 _MARKED = re.compile(
-    r"(?P<link>https?://[^\s<>\"]+[^\s<>\".,;:!?)\]}'])|(?P<mention>@[\w.-]*\w)|(?P<reference>(?<!\w)#\d+\b)"
+    r"(?P<link>https?://[^\s<>\"]+[^\s<>\".,;:!?)\]}'])|"
+    rf"(?P<mention>@[\w.{_MARKS}-]*[\w{_MARKS}](?!{_SELECTOR}))|"
+    rf"(?P<reference>(?<!\w)#\d+\b(?!{_SELECTOR}))"
 )
 _WORDS = re.compile(r"\s+|\S+")
 
@@ -58,7 +65,7 @@ Line = list[Span]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How entries are laid out. width: cells. own: one's own name. with_ids: each message bears its id.
+    """How entries are laid out. width: cells, at least 10. own: one's own name. with_ids: each message bears its id.
 
     name_cells: the width of the column of names.
     """
@@ -81,10 +88,11 @@ def lay_out(entry: Sequence[Message], look: Look) -> list[Line]:
         return _run(entry, look)
     message = entry[0]
     head = _head(message, look)
-    indent = " " * (2 if look.is_narrow else sum(cell_len(span.text) for span in head))
-    room = max(8, look.width - len(indent) - _STATE_CELLS)
+    head_cells = sum(cell_len(span.text) for span in head)
+    indent = " " * (2 if look.is_narrow else head_cells)
+    room = max(2, look.width - len(indent) - _STATE_CELLS)
+    first_room = max(0, look.width - head_cells - _STATE_CELLS)
     lines: list[Line] = []
-    first_room = max(8, look.width - sum(cell_len(span.text) for span in head) - _STATE_CELLS)
     for part in message.text.replace("\r\n", "\n").split("\n"):
         shown = visible(part.replace("\t", _TAB))
         for spans in _wrapped(shown, room if lines else first_room, room, look.own):
@@ -103,13 +111,30 @@ def _head(message: Message, look: Look) -> Line:
     if fold(message.sender) == fold(look.own):
         role += " own"
     name = visible(message.sender)
-    shown_id = [Span(f"#{message.id} ", "id")] if look.with_ids else []
     if look.is_narrow:
-        return [*shown_id, Span(name, role), Span(": ", "text")]
-    if cell_len(name) > look.name_cells:
-        name = chop_cells(name, look.name_cells - 1)[0] + "…"
+        margin = _margin(message, look, look.width // 2 - 2)
+        room = look.width - sum(cell_len(span.text) for span in margin) - len(": ") - _STATE_CELLS
+        return [*margin, Span(_cropped(name, room), role), Span(": ", "text")]
+    name = _cropped(name, look.name_cells)
     padding = " " * (look.name_cells - cell_len(name) + 2)
-    return [*shown_id, Span(_clock(message, look) + " ", "time"), Span(name, role), Span(padding, "text")]
+    margin = _margin(message, look, look.width - look.name_cells - 2 - _LEAST_TEXT_CELLS - _STATE_CELLS)
+    return [*margin, Span(name, role), Span(padding, "text")]
+
+
+def _margin(message: Message, look: Look, room: int) -> Line:
+    """The id and the time of *message*, where they are wanted and fit into *room* cells."""
+    wanted = [Span(f"#{message.id} ", "id")] if look.with_ids else []
+    wanted += [] if look.is_narrow else [Span(_clock(message, look) + " ", "time")]
+    margin: Line = []
+    for span in wanted:
+        room -= cell_len(span.text)
+        if room >= 0:
+            margin.append(span)
+    return margin
+
+
+def _cropped(text: str, room: int) -> str:
+    return text if cell_len(text) <= room else chop_cells(text, room - 1)[0] + "…"
 
 
 def _clock(message: Message, look: Look) -> str:
@@ -122,13 +147,11 @@ def _run(entry: Sequence[Message], look: Look) -> list[Line]:
     for message in entry:
         change = message.change
         word = "joined" if change == JOINED else "left" if change else ""
-        before = came.get(message.sender, "")
-        came[message.sender] = f"{before.partition(' and ')[0]} and {word}" if before and before != word else word
+        first = came.get(message.sender, word).partition(" and ")[0]
+        came[message.sender] = word if first == word else f"{first} and {word}"
     text = visible(entry[0].text) if len(entry) == 1 and not entry[0].change else _told(came)
-    clock = "" if look.is_narrow else _clock(entry[-1], look) + " "
-    shown_id = f"#{entry[-1].id} " if look.with_ids else ""
-    prefix = f"{shown_id}{clock}· "
-    room = max(8, look.width - cell_len(prefix))
+    prefix = "".join(span.text for span in _margin(entry[-1], look, look.width // 2)) + "· "
+    room = max(2, look.width - cell_len(prefix))
     lines: list[Line] = []
     for start, end in _breaks(text, room, room):
         lines.append([Span(" " * cell_len(prefix) if lines else prefix, "time"), Span(text[start:end], "system")])
@@ -155,7 +178,7 @@ def name_cells(look: Look, senders: Iterable[str]) -> Look:
 
 def separator(label: str, width: int, role: str) -> Line:
     """A line across the page with *label* in it."""
-    text = f"── {label} "
+    text = _cropped(f"── {label} ", width)
     return [Span(text + "─" * max(0, width - cell_len(text)), role)]
 
 
@@ -178,13 +201,15 @@ def mentions(text: str, name: str) -> bool:
 
 def _wrapped(text: str, first_room: int, room: int, own: str) -> Iterator[Line]:
     """*text*, one line without control characters, as the spans of as many lines as it takes."""
-    marks = [(found.start(), found.end(), _role(found, own)) for found in _MARKED.finditer(text)]
+    marks = deque((found.start(), found.end(), _role(found, own)) for found in _MARKED.finditer(text))
     for start, end in _breaks(text, first_room, room):
         spans: Line = []
         at = start
+        while marks and marks[0][1] <= start:
+            marks.popleft()
         for begun, ended, role in marks:
-            if ended <= at or begun >= end:
-                continue
+            if begun >= end:
+                break
             if begun > at:
                 spans.append(Span(text[at:begun], "text"))
             spans.append(Span(text[max(at, begun) : min(ended, end)], role))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import NamedTuple
+
+from rich.cells import cell_len
 
 from pyrochat.terminal.conversation.layout import Line, Look, Span, day_label, lay_out, separator, with_state
 from pyrochat.terminal.conversation.progress import SENDING, Progress
@@ -33,7 +35,9 @@ class Page:
     new_after: behind this message stands a line that marks what is new; None: there is none.
     """
 
-    def __init__(self, transcript: Transcript, progress: Progress, own: str, look: Look) -> None:
+    def __init__(
+        self, transcript: Transcript, progress: Progress, own: str, look: Look, today: Callable[[], date] = date.today
+    ) -> None:
         self._transcript = transcript
         self._progress = progress
         self._own = fold(own)
@@ -43,7 +47,8 @@ class Page:
         self._counted = transcript.end  # up to this message it is known how many
         self._come = 0  # have come since the end was shown last
         self._kept: dict[tuple[int, int], list[Line]] = {}
-        self.today = date.today()
+        self._day = today
+        self.today = today()
         self.view = Viewport(lambda index: len(self._lines(index)), self._count)
 
     @property
@@ -81,10 +86,14 @@ class Page:
 
     def rows(self) -> list[Row]:
         """What is on the screen, from the top."""
+        if (today := self._day()) != self.today:
+            self.today = today
+            self._kept.clear()
+        places = self.view.places()
         if self.view.pinned:
             self._counted, self._come = self._transcript.end, 0
         found = []
-        for index, at in self.view.places():
+        for index, at in places:
             lines = self._lines(index)
             is_last = at == len(lines) - 1
             in_log = index < self._transcript.count
@@ -114,7 +123,8 @@ class Page:
         return self._transcript.count + len(self._outgoing)
 
     def _lines(self, index: int) -> list[Line]:
-        key = (index, self._transcript.last_id(index) if index < self._transcript.count else 0)
+        outgoing = index - self._transcript.count
+        key = (outgoing, 0) if outgoing >= 0 else (index, self._transcript.last_id(index))
         lines = self._kept.get(key)
         if lines is None:
             if len(self._kept) >= _MOST_KEPT:
@@ -126,7 +136,7 @@ class Page:
         if index >= self._transcript.count:
             text = self._outgoing[index - self._transcript.count]
             lines = lay_out([Message(0, "", self._look.own, text, 0, CHAT, None)], self._look)
-            return [[Span(span.text, "outgoing") for span in line] for line in lines]
+            return [[_not_yet(span) for span in line] for line in lines]
         entry = self._transcript.entry(index)
         return [*self._before(index, entry[0]), *lay_out(entry, self._look)]
 
@@ -137,6 +147,11 @@ class Page:
         above = self._transcript.message(self._transcript.last_id(index - 1)) if index else None
         if above is None or above.time.astimezone().date() != day:
             lines.append(separator(day_label(day, self.today), self._look.width, "day"))
-        if self._new_after is not None and above is not None and above.id <= self._new_after < first.id:
+        if self._new_after is not None and index and self._transcript.first_id(index - 1) <= self._new_after < first.id:
             lines.append(separator("new", self._look.width, "new"))
         return lines
+
+
+def _not_yet(span: Span) -> Span:
+    """*span* of a text that has no id and no time yet."""
+    return Span(" " * cell_len(span.text) if span.role in ("id", "time") else span.text, "outgoing")

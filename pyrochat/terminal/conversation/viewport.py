@@ -34,6 +34,7 @@ class Viewport:
 
     def places(self) -> list[Place]:
         """The lines to be shown, from the top; fewer than `height` where there are no more."""
+        self.pinned = self.pinned or self._reaches_end()
         if self.pinned:
             self._top = self._moved(Place(self._count(), 0), -self.height)
         found: list[Place] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from textual.binding import Binding
@@ -59,13 +59,22 @@ def actions_by_key(own: Mapping[str, str]) -> dict[str, str]:
         raise InvalidArgument(
             f"there is no action {unknown!r} to bind a key to: choose one of {', '.join(sorted(names))}"
         )
-    return {one: key.action for key in KEYS for one in own.get(key.id, key.keys).split(",")}
+    return {one: key.action for key, keys in _with_own(own) for one in keys.split(",")}
 
 
 def screen_bindings(own: Mapping[str, str]) -> list[Binding]:
     """The same for what is not the composer's own, for the footer and for when a dialog has closed."""
     return [
-        Binding(own.get(key.id, key.keys), key.action.removeprefix("screen."), key.in_footer, show=bool(key.in_footer))
-        for key in KEYS
+        Binding(keys, key.action.removeprefix("screen."), key.in_footer, show=bool(key.in_footer))
+        for key, keys in _with_own(own)
         if "." in key.action
     ]
+
+
+def _with_own(own: Mapping[str, str]) -> Iterator[tuple[Key, str]]:
+    """Each action that has keys left, and those: a key that the user has bound does nothing else any more."""
+    taken = {one for keys in own.values() for one in keys.split(",")}
+    for key in KEYS:
+        keys = own.get(key.id) or ",".join(one for one in key.keys.split(",") if one not in taken)
+        if keys:
+            yield key, keys

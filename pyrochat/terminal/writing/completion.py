@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pyrochat.values.rules import fold
 
 __all__ = ["Completion", "Words", "complete"]
-
-_WORD = re.compile(r"\S*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +30,8 @@ class Completion:
 
 def complete(text: str, words: Words) -> Completion:
     """What the end of *text*, up to the cursor, can become; no choices where there is nothing to complete."""
-    found = _WORD.search(text)
-    assert found is not None
-    word, start = found[0], found.start()
+    word = "" if not text or text[-1].isspace() else text.rsplit(maxsplit=1)[-1]
+    start = len(text) - len(word)
     before = text[:start]
     if word.startswith("#"):
         return Completion(start, tuple(f"#{id} " for id in words.ids if str(id).startswith(word[1:])))
@@ -47,7 +43,7 @@ def complete(text: str, words: Words) -> Completion:
         return Completion(start, _matching(word, [f"@{name} " for name in words.names]))
     if not word:
         return Completion(start, ())
-    mark = "@" if before.strip() or not word else ""  # at the beginning somebody is addressed: "Ana: …"
+    mark = "@" if before.strip() else ""  # at the beginning somebody is addressed: "Ana: …"
     ending = " " if mark else ": "
     return Completion(start, _matching(mark + word, [f"{mark}{name}{ending}" for name in words.names]))
 

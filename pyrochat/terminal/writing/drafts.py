@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import secrets
@@ -17,6 +18,8 @@ from pyrochat.values.rules import fold
 __all__ = ["Draft", "Unsent", "draft_file", "keep", "recall"]
 
 log = logging.getLogger("pyrochat")
+
+_MOST_CHARACTERS = 96  # of a name in a file's name; a name of 32 characters may take 384, and file systems take 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,10 @@ class Draft:
 
 def draft_file(folder: Path, log_id: str, name: str) -> Path:
     """Where the draft of *name* for the room with the log *log_id* is: a room that begins anew is another one."""
-    return folder / f"{urllib.parse.quote(log_id, safe='')}-{urllib.parse.quote(fold(name), safe='')}.json"
+    member = urllib.parse.quote(fold(name), safe="")
+    if len(member) > _MOST_CHARACTERS:
+        member = hashlib.sha256(fold(name).encode()).hexdigest()
+    return folder / f"{urllib.parse.quote(log_id, safe='')}-{member}.json"
 
 
 def recall(path: Path) -> Draft:
@@ -47,12 +53,14 @@ def recall(path: Path) -> Draft:
         match json.loads(path.read_text()):
             case {"text": str(text), "unsent": list(unsent), "typed": list(typed)}:
                 return Draft(text, tuple(Unsent(str(text), str(key)) for key, text in unsent), tuple(map(str, typed)))
+            case _:
+                raise ValueError("it is no draft")
     except FileNotFoundError:
         return Draft()
     except (OSError, ValueError, TypeError) as error:
         log.warning("the draft in %s can't be read (%s)", path, error)
         with contextlib.suppress(OSError):
-            path.rename(path.with_suffix(".unreadable"))
+            path.rename(path.with_suffix(f".{secrets.token_hex(4)}.unreadable"))
     return Draft()
 
 

@@ -1,0 +1,57 @@
+"""The entries of a conversation: a message each, and a run of joins and leaves is one, however they came."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyrochat.terminal.conversation.transcript import Transcript
+from pyrochat.values.message import SYSTEM, Message
+from tests.terminal.conversation.support import conversation
+
+
+def grouped(messages: list[Message]) -> list[list[Message]]:
+    """The same, with nothing but a list of lists."""
+    entries: list[list[Message]] = []
+    for message in messages:
+        if entries and message.kind == SYSTEM == entries[-1][-1].kind:
+            entries[-1].append(message)
+        else:
+            entries.append([message])
+    return entries
+
+
+@given(st.lists(st.text("jloa", max_size=9), max_size=9))
+def test_entries_do_not_depend_on_how_the_messages_came(parts: list[str]) -> None:
+    transcript, messages = Transcript(), conversation("".join(parts))
+    for part in parts:
+        transcript.extend(messages[transcript.end : transcript.end + len(part)])
+        expected = grouped(messages[: transcript.end])
+        assert [transcript.entry(index) for index in range(transcript.count)] == expected
+        for index, entry in enumerate(expected):
+            assert (transcript.first_id(index), transcript.last_id(index)) == (entry[0].id, entry[-1].id)
+            assert {transcript.index_of(message.id) for message in entry} == {index}
+    assert transcript.end == len(messages)
+
+
+def test_ids_beyond_the_ends_are_in_the_first_and_the_last_entry() -> None:
+    transcript = Transcript()
+    assert transcript.index_of(7) == 0
+    transcript.extend(conversation("joa"))
+    assert [transcript.index_of(id) for id in (-1, 0, 4, 1 << 70)] == [0, 0, 2, 2]
+
+
+@pytest.mark.parametrize("id", [-1, 0, 3])
+def test_what_is_not_here_is_no_message(id: int) -> None:
+    transcript = Transcript()
+    transcript.extend(conversation("jo"))
+    with pytest.raises(IndexError):
+        transcript.message(id)
+
+
+def test_messages_that_do_not_follow_are_not_taken_in() -> None:
+    transcript = Transcript()
+    with pytest.raises(AssertionError):
+        transcript.extend(conversation("o", after=1))
+    assert (transcript.end, transcript.count) == (0, 0)
