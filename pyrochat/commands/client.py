@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -144,7 +145,8 @@ def chat_in_terminal(chats: Sequence[Chat], settings: Settings, *, plain: bool, 
 
 def _is_interactive(plain: bool, json: bool) -> bool:
     streams = (sys.stdin, sys.stdout, sys.stderr)  # Textual draws on the last one
-    return not plain and not json and all(stream.isatty() for stream in streams)
+    can_draw = os.environ.get("TERM") not in ("dumb", "unknown")
+    return not plain and not json and can_draw and all(stream.isatty() for stream in streams)
 
 
 def _chat_in_lines(chat: Chat, lines: Lines) -> int:

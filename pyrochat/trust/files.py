@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Callable
@@ -41,6 +42,8 @@ def write_private(path: Path, data: bytes) -> None:
         _write(fresh, data)
         os.replace(fresh, path)
     except OSError as error:
+        with contextlib.suppress(OSError):  # a full disk must not be filled by trying again
+            fresh.unlink()
         raise _unusable(path, error) from None
 
 

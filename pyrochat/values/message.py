@@ -103,6 +103,7 @@ class Message(NamedTuple):
         return f"<Message #{self.id} {self.room}/{self.sender}: {self.text!r}>"
 
 
+_MOST_TIME_US = 221_845_392_000_000_000  # what a datetime can hold, in any time zone
 _KINDS: dict[object, str] = {kind: kind for kind in KINDS}
 
 message_of: Callable[[Iterable[Any]], Message] = partial(tuple.__new__, Message)
@@ -131,6 +132,8 @@ def messages_from_wire(rows: Sequence[Sequence[object]]) -> list[Message]:
         and set(map(type, keys)) <= {str, NoneType}
     ):
         raise InvalidArgument("not messages: ids and times have to be numbers, texts and keys text")
+    if min(times) < 0 or max(times) > _MOST_TIME_US:
+        raise InvalidArgument("not messages: a time is before 1970, or after the year 9000")
     if ids != tuple(range(ids[0], ids[0] + len(ids))):
         raise InvalidArgument(f"messages {ids[0]} … {ids[-1]} have a gap")
     return messages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import NamedTuple
 
@@ -135,7 +136,9 @@ class Page:
     def _laid_out(self, index: int) -> list[Line]:
         if index >= self._transcript.count:
             text = self._outgoing[index - self._transcript.count]
-            lines = lay_out([Message(0, "", self._look.own, text, 0, CHAT, None)], self._look)
+            unsent = Message(0, "", self._look.own, text, 0, CHAT, None)
+            no_time = " " * cell_len(unsent.time.astimezone().strftime(self._look.time_format))
+            lines = lay_out([unsent], replace(self._look, time_format=no_time))
             return [[_not_yet(span) for span in line] for line in lines]
         entry = self._transcript.entry(index)
         return [*self._before(index, entry[0]), *lay_out(entry, self._look)]

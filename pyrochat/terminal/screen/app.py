@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rich.text import Text
 from textual.app import App, SystemCommand
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from pyrochat.client.chat import Chat
@@ -21,18 +22,20 @@ from pyrochat.terminal.conversation.layout import Look
 from pyrochat.terminal.lines import PlainLines
 from pyrochat.terminal.mentions import Notifier
 from pyrochat.terminal.room import OpenRoom
-from pyrochat.terminal.screen.asking import ask_room
+from pyrochat.terminal.screen.asking import ask_room, say
 from pyrochat.terminal.screen.chat_screen import ChatScreen
 from pyrochat.terminal.screen.commands import SCREEN_COMMANDS
 from pyrochat.terminal.screen.dialogs import Pages
 from pyrochat.terminal.screen.keys import actions_by_key
 from pyrochat.terminal.settings import Settings
+from pyrochat.terminal.text import visible
 from pyrochat.values.errors import InvalidArgument, PyroChatError, RoomNotFound
 from pyrochat.values.rules import checked_room_name, checked_text, fold
 
 __all__ = ["ChatApp", "run_screen"]
 
 _PARTING_SECONDS = 5.0
+_LONGEST_NOTICE = 150
 _WIDTH = 80  # until the terminal has said how wide it is
 
 
@@ -51,13 +54,13 @@ def run_screen(chats: Sequence[Chat], settings: Settings, drafts: Path) -> list[
     return said
 
 
-class ChatApp(App[None]):
+class ChatApp(App[None], inherit_bindings=False):
     """See `run_screen`."""
 
     TITLE = "PyroChat"
     CSS = "ToastRack { dock: top; align-horizontal: right; }"
     ENABLE_COMMAND_PALETTE = True
-    BINDINGS: ClassVar[list[BindingType]] = []
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "help_quit", show=False)]
 
     def __init__(self, chats: Sequence[Chat], settings: Settings, drafts: Path) -> None:
         super().__init__()
@@ -74,10 +77,11 @@ class ChatApp(App[None]):
 
     def on_mount(self) -> None:
         """Who is told to end, ends as by Ctrl-Q."""
+        assert self._main is not None
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             with contextlib.suppress(RuntimeError, ValueError):  # not in the main thread: a test
-                loop.add_signal_handler(number, self.exit)
+                loop.add_signal_handler(number, self._main.action_quit_chat)
 
     def _check_theme(self, theme: str) -> None:
         if theme not in self.available_themes:
@@ -236,16 +240,18 @@ class ChatApp(App[None]):
     def action_help_quit(self) -> None:
         """Textual's answer to Ctrl-C, which copies in a text: say what ends the chat."""
         with contextlib.suppress(Exception):
-            self.notify("Ctrl-Q ends the chat", timeout=3)
+            say(self, "Ctrl-Q ends the chat")
 
 
 def _number(argument: str) -> int:
     text = argument.removeprefix("#")
     if not text.isascii() or not text.isdigit() or len(text) > 15:
-        raise InvalidArgument("say which message by its number: /jump 12")
+        raise InvalidArgument(f"a message is named by its number, as #12, not {visible(argument)!r}")
     return int(text)
 
 
 def _answered(command: Command, chat: Chat) -> Pages | str:
     lines = [line.removeprefix("-- ") for line in answer(command, chat, PlainLines())]
-    return lines[0] if len(lines) == 1 else Pages(f"/{command.name}", "\n".join(lines))
+    if len(lines) == 1 and len(lines[0]) <= _LONGEST_NOTICE:
+        return lines[0]
+    return Pages(f"/{command.name}", Text("\n".join(lines)))

@@ -6,13 +6,17 @@ import threading
 from collections.abc import Callable
 
 from textual.app import App
+from textual.notifications import SeverityLevel
+from textual.widgets import TextArea
 
 from pyrochat.terminal.room import OpenRoom
 from pyrochat.terminal.screen.dialogs import Pages
 from pyrochat.terminal.text import visible
 from pyrochat.values.errors import PyroChatError
 
-__all__ = ["Suspects", "ask_room", "complain"]
+__all__ = ["Suspects", "ask_room", "complain", "say"]
+
+_ROOMY_LINES = 30
 
 
 def ask_room(app: App[None], ask: Callable[[], Pages | str]) -> None:
@@ -26,18 +30,34 @@ def ask_room(app: App[None], ask: Callable[[], Pages | str]) -> None:
         else:
             app.call_later(show, answer)
 
+    writing = _written(app)
+
     def show(answer: Pages | str) -> None:
         if isinstance(answer, str):
-            app.notify(visible(answer), markup=False)
+            say(app, answer)
+        elif _written(app) != writing:  # a dialog would take the keys of somebody who writes on
+            say(app, "the room has answered while you were writing: ask again to see it")
         else:
             app.push_screen(answer)
 
     threading.Thread(target=run, name="pyrochat-asking", daemon=True).start()
 
 
+def say(app: App[None], text: str, severity: SeverityLevel = "information") -> None:
+    """Say *text* beside the conversation; on a small screen in place of what was said before."""
+    if app.size.height < _ROOMY_LINES:
+        app.clear_notifications()
+    app.notify(visible(text), severity=severity, markup=False)
+
+
 def complain(app: App[None], error: object) -> None:
     """Say what went wrong."""
-    app.notify(visible(str(error)), severity="error", markup=False)
+    say(app, str(error), "error")
+
+
+def _written(app: App[None]) -> str:
+    """What stands in the composer."""
+    return "".join(area.text for area in app.screen.query(TextArea))
 
 
 class Suspects:

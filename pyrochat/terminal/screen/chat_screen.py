@@ -16,14 +16,13 @@ from pyrochat.terminal.commands import Command
 from pyrochat.terminal.conversation.progress import Progress
 from pyrochat.terminal.mentions import Notifier
 from pyrochat.terminal.room import OpenRoom
-from pyrochat.terminal.screen.asking import Suspects, ask_room, complain
+from pyrochat.terminal.screen.asking import Suspects, ask_room, complain, say
 from pyrochat.terminal.screen.commands import SCREEN_COMMANDS
 from pyrochat.terminal.screen.composer import Composer
 from pyrochat.terminal.screen.conversation import Conversation
 from pyrochat.terminal.screen.dialogs import Ask, Pages, Search, readers_table, two_columns
-from pyrochat.terminal.screen.keys import KEYS, actions_by_key, screen_bindings
+from pyrochat.terminal.screen.keys import actions_by_key, screen_bindings, shown_keys
 from pyrochat.terminal.screen.panels import Members, Rooms, Status
-from pyrochat.terminal.text import visible
 from pyrochat.terminal.writing.completion import Words
 from pyrochat.values.errors import PyroChatError, Unavailable
 from pyrochat.values.message import CHAT, Message
@@ -82,12 +81,17 @@ class ChatScreen(Screen[None]):
         self.composer = self.query_one(Composer)
         self.composer.write(self.room.draft)
         self.composer.focus()
+        self._focused = self.conversation.watched = self.app.app_focus
         self.set_interval(MARKS_SECONDS, self._look_at_marks)
         self.set_interval(SUSPECTED_SECONDS, lambda: self._suspects.ask(self.room))
         self.set_interval(DRAFT_SECONDS, self._keep_drafts)
         self._fit()
         self._draw()
-        self.call_after_refresh(self.refresh_bindings)
+        self.call_after_refresh(self._show_keys)
+
+    def _show_keys(self) -> None:
+        """The footer would wait for the terminal to have the focus."""
+        self.query_one(Footer).refresh(recompose=True)
 
     # -- what comes from the rooms ---------------------------------------------------------------------------
 
@@ -117,7 +121,7 @@ class ChatScreen(Screen[None]):
                 if room is self.room and not self.composer.text:
                     self.composer.write(unsent.text)
             while room.notices:
-                self.notify(visible(room.notices.popleft()), severity="warning", markup=False)
+                say(self.app, room.notices.popleft(), "warning")
         self._drawn_at = time.monotonic()
         self.refresh_all()
 
@@ -143,23 +147,9 @@ class ChatScreen(Screen[None]):
     def _show_status(self) -> None:
         if self._choosing:
             return
-        room, state = self.room, self.room.chat.state
-        below = room.page.come_below()
-        where = f"+{below} new" if below else "" if room.page.view.pinned else "scrolled up"
-        parts = [
-            visible(room.name), state if state != "connected" else "", where,
-            f"{room.unread} unread" if room.unread else "", f"{room.outgoing} being sent" if room.outgoing else "",
-        ]  # fmt: skip
-        if state == "reconnecting":
-            parts.append("what you write is kept")
-        elif state == "refused":
-            parts.append("the room does not take you back")
-        elif len(self.rooms) > 1 and not self.query_one(Rooms).display:
-            other = sum(one.unread for one in self.rooms if one is not room)
-            parts.append(f"{other} unread in other rooms" if other else "")
-        if len([part for part in parts if part]) == 1:
-            parts.append(f"{len(room.chat.marks)} here")
-        self.query_one(Status).show(parts, alarm=state != "connected")
+        others = sum(room.unread for room in self.rooms if room is not self.room)
+        hint = "" if self.query_one(Rooms).display or not others else f"{others} unread in other rooms"
+        self.query_one(Status).show(self.room, hint, self._keys)
 
     def _look_at_marks(self) -> None:
         if self.room.progress.update(self.room.chat.marks):
@@ -235,9 +225,8 @@ class ChatScreen(Screen[None]):
 
     def action_help(self) -> None:
         """See `keys`."""
-        keys = [(self._keys.get(key.id, key.keys).replace(",", ", "), key.meaning) for key in KEYS]
         groups = [
-            ("Keys", keys), ("Commands", SCREEN_COMMANDS), ("Your messages", Progress.legend()),
+            ("Keys", shown_keys(self._keys)), ("Commands", SCREEN_COMMANDS), ("Your messages", Progress.legend()),
             ("Members", Members.LEGEND),
         ]  # fmt: skip
         self.app.push_screen(Pages("Help", two_columns(groups)))
@@ -281,7 +270,7 @@ class ChatScreen(Screen[None]):
         if 1 <= id <= self.room.transcript.end:
             self.conversation.show_message(id)
         else:
-            self.notify(f"there is no message #{id} here: the last one is #{self.room.transcript.end}")
+            say(self.app, f"there is no message #{id} here: the last one is #{self.room.transcript.end}")
 
     def action_ask_jump(self) -> None:
         """To a message whose id is asked for."""
@@ -295,7 +284,7 @@ class ChatScreen(Screen[None]):
     def action_open_link(self, link: str) -> None:
         """Many terminals open links themselves; here the address is copied."""
         self.app.copy_to_clipboard(link)
-        self.notify(visible(f"copied {link}"), markup=False)
+        say(self.app, f"copied {link}")
 
     def action_copy(self) -> None:
         """The marked message, or what the mouse has marked."""
@@ -304,8 +293,7 @@ class ChatScreen(Screen[None]):
         elif self.conversation.selected:
             text = self.room.transcript.message(self.conversation.selected).text
             self.app.copy_to_clipboard(text)
-        if text:
-            self.notify("copied")
+        say(self.app, "copied" if text else "mark a message first: Ctrl-Up")
 
     def action_page(self, pages: int) -> None:
         """Scroll."""
@@ -321,12 +309,15 @@ class ChatScreen(Screen[None]):
 
     def action_end(self) -> None:
         """See `keys`."""
+        self.app.clear_notifications()
         self.conversation.show_end()
 
     def action_new_line(self) -> None:
         """To the first message that is not read."""
         first = self.room.seen.mark + 1
-        if first <= self.room.transcript.end:
+        if first > self.room.transcript.end:
+            say(self.app, "everything is read")
+        else:
             self.room.page.new_after = self.room.seen.mark
             self.room.page.view.show(self.room.transcript.index_of(first))
             self.conversation.update()

@@ -62,6 +62,8 @@ class Composer(TextArea):
     async def _on_key(self, event: events.Key) -> None:
         """A key that does something does not write."""
         action = self._actions.get(event.key)
+        if action is None and (own := self._bindings.key_to_bindings.get(event.key)):
+            action = own[0].action
         if action is not None:
             event.stop()
             event.prevent_default()
@@ -74,9 +76,13 @@ class Composer(TextArea):
 
     def action_send(self) -> None:
         """See `keys`."""
-        if text := self.text.strip("\n"):
+        if (text := self.text.strip("\n")).strip():
             self.write("")  # at once: what is typed next is another text
             self.post_message(self.Sent(text))
+
+    def action_clear(self) -> None:
+        """See `keys`; undoing brings it back."""
+        self.replace("", (0, 0), self.document.end)
 
     def action_newline(self) -> None:
         """See `keys`."""

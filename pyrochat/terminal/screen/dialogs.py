@@ -41,7 +41,7 @@ class Pages(ModalScreen[None]):
     """Something to be read; the arrow keys scroll."""
 
     DEFAULT_CSS = f"Pages {{ {_FRAME} }}"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q,ctrl+q", "dismiss(None)", "Close", priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,ctrl+q", "dismiss(None)", "Close", priority=True)]
 
     def __init__(self, title: str, content: RenderableType) -> None:
         super().__init__()

@@ -6,10 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from textual.binding import Binding
+from textual.keys import Keys
 
+from pyrochat.terminal.text import visible
 from pyrochat.values.errors import InvalidArgument
 
-__all__ = ["KEYS", "Key", "actions_by_key", "screen_bindings"]
+__all__ = ["KEYS", "Key", "actions_by_key", "screen_bindings", "shown_keys"]
+
+_NAMED_KEYS = {key.value for key in Keys}
 
 
 class Key(NamedTuple):
@@ -25,6 +29,7 @@ class Key(NamedTuple):
 KEYS = (
     Key("send", "enter", "send", "Send"),
     Key("newline", "ctrl+j,alt+enter,shift+enter", "newline", "Begin a new line"),
+    Key("clear", "ctrl+l", "clear", "Clear what is written (Ctrl-Z brings it back)"),
     Key("complete", "tab", "complete(1)", "Complete a name, a command, an #id"),
     Key("complete_back", "shift+tab", "complete(-1)", "The choice before"),
     Key("older", "up", "older", "What you sent before (in the first line)"),
@@ -32,11 +37,12 @@ KEYS = (
     Key("end", "end", "end", "The line's end; with nothing written, the newest messages"),
     Key("page_up", "pageup", "screen.page(-1)", "Scroll up"),
     Key("page_down", "pagedown", "screen.page(1)", "Scroll down"),
-    Key("newest", "escape", "screen.end", "The newest messages", "Newest"),
+    Key("newest", "escape", "screen.end", "The newest messages"),
     Key("oldest", "ctrl+home", "screen.start", "The oldest messages"),
     Key("mark_up", "ctrl+up", "screen.select(-1)", "Mark the message above"),
     Key("mark_down", "ctrl+down", "screen.select(1)", "Mark the message below"),
     Key("help", "f1", "screen.help", "This help", "Help"),
+    Key("palette", "ctrl+p", "app.command_palette", "Everything there is, by name", "Commands"),
     Key("readers", "f2", "screen.readers", "Who has read the marked message, or your last one", "Who has read"),
     Key("members", "f3", "screen.members", "Show or hide the members"),
     Key("ids", "f4", "screen.ids", "Show or hide the messages' ids"),
@@ -47,7 +53,6 @@ KEYS = (
     Key("next_unread", "ctrl+n", "screen.next_unread", "The next room with something new", "Next unread"),
     Key("next_room", "ctrl+pagedown,ctrl+o", "screen.step_room(1)", "The next room"),
     Key("previous_room", "ctrl+pageup", "screen.step_room(-1)", "The room before"),
-    Key("palette", "ctrl+p", "app.command_palette", "Everything there is, by name", "Commands"),
     Key("quit", "ctrl+q", "screen.quit_chat", "Leave; what is written is kept", "Quit"),
 )
 
@@ -59,7 +64,25 @@ def actions_by_key(own: Mapping[str, str]) -> dict[str, str]:
         raise InvalidArgument(
             f"there is no action {unknown!r} to bind a key to: choose one of {', '.join(sorted(names))}"
         )
+    bound = [one for keys in own.values() for one in keys.split(",")]
+    for one in bound:
+        if bound.count(one) > 1:
+            raise InvalidArgument(f"the key {one!r} is bound to two actions: choose another for one of them")
+        if not _is_key(one):
+            raise InvalidArgument(
+                f"{visible(one)!r} is no key that can be bound: write ctrl+s, alt+enter, f9 or pageup"
+            )
     return {one: key.action for key, keys in _with_own(own) for one in keys.split(",")}
+
+
+def _is_key(name: str) -> bool:
+    """Whether there is such a key, and it writes nothing by itself."""
+    *modifiers, key = name.split("+")
+    if any(modifier not in ("ctrl", "alt", "shift", "super") for modifier in modifiers):
+        return False
+    if len(key) == 1:
+        return "ctrl" in modifiers or "alt" in modifiers
+    return key in _NAMED_KEYS
 
 
 def screen_bindings(own: Mapping[str, str]) -> list[Binding]:
@@ -69,6 +92,11 @@ def screen_bindings(own: Mapping[str, str]) -> list[Binding]:
         for key, keys in _with_own(own)
         if "." in key.action
     ]
+
+
+def shown_keys(own: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Which keys do what, for the help."""
+    return [(keys.replace(",", ", "), key.meaning) for key, keys in _with_own(own)]
 
 
 def _with_own(own: Mapping[str, str]) -> Iterator[tuple[Key, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.style import Style
@@ -14,10 +14,15 @@ from textual.widgets import Static
 from pyrochat.terminal.conversation.layout import colour_of
 from pyrochat.terminal.room import OpenRoom
 from pyrochat.terminal.screen.colours import Palette
+from pyrochat.terminal.screen.keys import KEYS
 from pyrochat.terminal.text import visible
 from pyrochat.values.rules import fold
 
 __all__ = ["Members", "Rooms", "Status"]
+
+_STATES = {
+    "reconnecting": "reconnecting · what you write is kept", "refused": "the room does not take you back", "closed": "left",
+}  # fmt: skip
 
 
 class Rooms(Static):
@@ -91,10 +96,22 @@ class Status(Static):
 
     DEFAULT_CSS = "Status { height: 1; padding: 0 1; background: $panel; }"
 
-    def show(self, parts: Sequence[str], alarm: bool) -> None:
-        """Draw *parts*; alarm: something is wrong."""
-        text = Text(" · ".join(part for part in parts if part), no_wrap=True, overflow="ellipsis")
-        if alarm:
+    def show(self, room: OpenRoom, elsewhere: str, keys: Mapping[str, str]) -> None:
+        """Of *room*; elsewhere: what there is to say of other rooms. keys: the user's own."""
+        state, below = room.chat.state, room.page.come_below()
+        parts = [
+            room.name,
+            _STATES.get(state, ""),
+            f"+{below} new" if below else "" if room.page.view.pinned else "scrolled up",
+            _unread(room, keys),
+            f"{room.outgoing} being sent" if room.outgoing else "",
+            elsewhere,
+        ]
+        said = [visible(part) for part in parts if part]
+        if len(said) == 1:
+            said.append(f"{len(room.chat.marks)} here")
+        text = Text(" · ".join(said), no_wrap=True, overflow="ellipsis")
+        if state != "connected":
             text.stylize("bold reverse")
         self.update(text)
 
@@ -105,3 +122,14 @@ class Status(Static):
             text.append(visible(choice.strip()), Style(reverse=number == 0))
             text.append("  ")
         self.update(text)
+
+
+def _unread(room: OpenRoom, keys: Mapping[str, str]) -> str:
+    """How much is unread; at the end, where one would think that all is read, what can be done about that."""
+    if not room.unread:
+        return ""
+    shown = f"{room.unread} unread"
+    if room.page.view.pinned:
+        shows, reads = (keys.get(key.id, key.keys).upper() for key in KEYS if key.id in ("where_new", "read_all"))
+        shown += f": {shows} shows, {reads} marks read"
+    return shown

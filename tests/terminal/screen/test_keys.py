@@ -59,7 +59,7 @@ def test_two_keys_can_be_exchanged() -> None:
 
 
 def test_an_action_that_there_is_not_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(InvalidArgument, match=r"no action 'fly'.* choose one of complete, .*where_new"):
+    with pytest.raises(InvalidArgument, match=r"no action 'fly'.* choose one of clear, complete, .*where_new"):
         actions_by_key({"fly": "f9"})
 
 
@@ -67,3 +67,14 @@ def test_the_footer_names_what_the_table_says() -> None:
     named = {binding.description for binding in screen_bindings({}) if binding.show}
     assert named == {key.in_footer for key in KEYS if key.in_footer}
     assert all(binding.key for binding in screen_bindings({"help": "f2", "search": "f1"}))
+
+
+@pytest.mark.parametrize("key", ["notakey", "x", "é", "", "hyper+x", "ctrl+", "shift+a"])
+def test_what_is_no_key_or_writes_a_letter_can_not_be_bound(key: str) -> None:
+    with pytest.raises(InvalidArgument, match="is no key that can be bound"):
+        actions_by_key({"send": key})
+
+
+def test_two_actions_can_not_have_the_same_key() -> None:
+    with pytest.raises(InvalidArgument, match=r"the key 'ctrl\+s' is bound to two actions"):
+        actions_by_key({"send": "ctrl+s", "quit": "ctrl+s"})
