@@ -100,6 +100,18 @@ def test_only_the_pyro_side_knows_pyro5(module: str) -> None:
     assert not outside or part_of(module) == "pyro"
 
 
+@pytest.mark.parametrize("module", FILES)
+def test_only_the_screen_knows_textual(module: str) -> None:
+    outside = {imported for imported in IMPORTS[module] if imported.split(".")[0] == "textual"}
+    assert not outside or module.startswith("pyrochat.terminal.screen.")
+
+
+@pytest.mark.parametrize("module", [name for name in FILES if name.startswith("pyrochat.terminal.conversation")])
+def test_a_conversation_knows_no_chat_no_threads_and_no_screen(module: str) -> None:
+    parts = ("pyrochat.client", "pyrochat.terminal.screen", "pyrochat.terminal.writing", "threading", "asyncio")
+    assert not {imported for imported in IMPORTS[module] if imported.startswith(parts)}
+
+
 def cycle_in(graph: dict[str, set[str]]) -> list[str]:
     """The modules of one cycle; empty where there is none."""
     done: set[str] = set()
