@@ -45,6 +45,7 @@ REFUSED = "refused"
 CLOSED = "closed"
 
 CALL_SECONDS = 10.0
+PARTING_SECONDS = 3.0
 FIRST_BACKOFF_SECONDS = 0.05
 MOST_BACKOFF_SECONDS = 2.0
 _PATIENT_ATTEMPTS = 4
@@ -255,7 +256,7 @@ class ClientSession:
     # -- leaving -----------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Leave the room, if it can be reached, and end. Idempotent."""
+        """Leave the room, if it answers within `PARTING_SECONDS`, and end. Idempotent."""
         with self._changed:
             if self.state == CLOSED:
                 return
@@ -263,8 +264,12 @@ class ClientSession:
             self.state = CLOSED
             self._changed.notify_all()
         if remote is not None:
+            patience = threading.Timer(PARTING_SECONDS, remote.close)  # also for a call that waits for a hung server
+            patience.daemon = True
+            patience.start()
             with contextlib.suppress(PyroChatError):
                 remote.call("leave")
+            patience.cancel()
         with self._changed:
             self._drop()
         self._tell_state(CLOSED, "")

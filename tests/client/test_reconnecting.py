@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 import pyrochat
 from pyrochat import Chat, ChatClosed, OtherLog, RoomUnreachable, SendTimeout, Server, VersionMismatch, WaitTimeout
+from pyrochat.client import chat as chat_module
+from pyrochat.client import session as session_module
 from pyrochat.pyro.connection import Connection, shut_down
 from pyrochat.pyro.daemon import Daemon, caller, take_callers_socket
 from pyrochat.pyro.dispatch import expose
@@ -254,3 +257,21 @@ def test_a_server_of_another_version_is_refused_in_one_line(
     monkeypatch.setattr(ServerObject, "rooms", expose(lambda self: ["lobby"]))
     with pytest.raises(VersionMismatch, match="the server speaks version 99"):
         joined("Ana")
+
+
+def test_leaving_a_server_that_hangs_takes_a_moment_and_no_more(
+    server: Server, joined: Join, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "PARTING_SECONDS", 0.2)
+    monkeypatch.setattr(chat_module, "_PARTING_SECONDS", 0.2)
+    ana = joined("Ana")
+    hanging = threading.Event()
+    monkeypatch.setattr(server._daemon, "serve", lambda connection, frame: hanging.wait(20) and None)
+    sending = Running(lambda: ana.send("never answered"))
+    eventually(lambda: ana.pending == 1)
+    leaving = threading.Thread(target=ana.leave, daemon=True)
+    leaving.start()
+    eventually(lambda: not leaving.is_alive(), 5, "it waits for the call's own deadline")
+    hanging.set()
+    with pytest.raises(SendTimeout):
+        sending.result()
