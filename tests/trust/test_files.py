@@ -64,3 +64,10 @@ def test_a_folder_that_can_not_be_used_is_said(tmp_path: Path) -> None:
     for attempt in (lambda: keep(path, lambda: b"x"), lambda: write_private(path, b"x")):
         with pytest.raises(Unavailable, match="choose a folder that you can write"):
             attempt()
+
+
+def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(Unavailable):
+        write_private(tmp_path / "taken", b"data")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]

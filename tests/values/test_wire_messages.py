@@ -45,3 +45,9 @@ def test_what_is_no_list_of_seven_is_refused(rows: list[list[object]]) -> None:
 
 def test_a_message_of_its_fields() -> None:
     assert message_of(STRETCH[0].to_wire()) == STRETCH[0]
+
+
+@pytest.mark.parametrize("time_us", [-1, 10**18, 10**30])
+def test_a_time_that_no_clock_shows_is_refused(time_us: int) -> None:
+    with pytest.raises(InvalidArgument, match="a time is before 1970"):
+        messages_from_wire([[1, "lobby", "Ana", "hi", time_us, "chat", None]])
