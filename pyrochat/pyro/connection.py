@@ -25,6 +25,8 @@ _READ_BYTES = 65_536
 _NOTHING = memoryview(b"")
 _MOST_DRAINED_BYTES = 4 * 1024 * 1024
 
+_HUNG_UP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR  # the first is Linux's own
+
 WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 """What a non-blocking socket raises, plain or with TLS, when there is nothing to do now."""
 
@@ -116,6 +118,15 @@ class Connection:
             self._drained += size
             if not size or self._drained > _MOST_DRAINED_BYTES:
                 raise ConnectionClosedError("the peer was refused")
+
+    def has_hung_up(self) -> bool:
+        """Whether the peer has closed its end, whatever it has sent before that."""
+        try:
+            poll = select.poll()
+            poll.register(self.sock, _HUNG_UP)
+            return bool(poll.poll(0))
+        except (OSError, ValueError):  # closed on our side already
+            return True
 
     # -- writing ---------------------------------------------------------------------------------------------
 

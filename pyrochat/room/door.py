@@ -23,6 +23,7 @@ from pyrochat.trust.proofs import NONCE_BYTES, Meeting, new_nonce, password_key
 from pyrochat.values.errors import (
     GuestsRefused,
     InvalidArgument,
+    NameTaken,
     NewRoomsRefused,
     ProofWrong,
     TooManyAttempts,
@@ -131,7 +132,11 @@ class Door:
         self._let_in(connection, identity)
 
     def _let_in(self, connection: Connection, identity: Identity) -> None:
-        self._names.claim(identity.member, identity.key, identity)
+        try:
+            self._names.claim(identity.member, identity.key, identity)
+        except NameTaken:
+            self._release_gone(identity.member)
+            self._names.claim(identity.member, identity.key, identity)
         try:
             if identity.key is not None and self._registry.key_of(identity.member) is None:
                 self._check_newcomers(connection)
@@ -141,6 +146,12 @@ class Door:
             raise
         self._inside[identity] = connection
         connection.identity, connection.trusted = identity, True
+
+    def _release_gone(self, member: str) -> None:
+        """Who comes again at once may meet a connection of its own that has ended, and nobody has looked at it yet."""
+        for identity, connection in list(self._inside.items()):
+            if identity.member == member and connection.has_hung_up():
+                self._names.release(member, identity)
 
     def _check_newcomers(self, connection: Connection) -> None:
         with self._mutex:

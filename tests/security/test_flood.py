@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from Pyro5.api import BatchProxy
 
-from attacks.wire import Stranger, call_frame
+from attacks.wire import Attacked, Stranger, call_frame
 from pyrochat import Chat, Server
 from pyrochat.core.rates import Rate
 from pyrochat.room import limiter as limiter_module
@@ -48,6 +48,20 @@ def test_a_flood_of_posts_is_limited(server: Server) -> None:
     answers = flood(server, "flood", "post", "x")
     assert 50 <= answers["served"] < 85
     assert limited(answers) == 90 - answers["served"]
+
+
+def test_who_has_gone_holds_no_name(host_lobby: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a connection that is not read from, so that nobody notices its end, then its name is free all the same."""
+    monkeypatch.setattr(limiter_module, "LEAST_REST_SECONDS", 60.0)
+    monkeypatch.setattr(limiter_module, "MOST_REST_SECONDS", 60.0)
+    server = host_lobby(rate=RATE)
+    with Stranger(address_of(server)) as member:
+        assert not member.greet("flood").ask(call_frame("post_many", ["x"] * 50)).is_refusal
+        assert "rate-limited: " in member.ask(call_frame("post_many", ["x"] * 50)).text
+        with pytest.raises(Attacked, match="name-taken"), Stranger(address_of(server)) as other:
+            other.greet("flood")
+    with Stranger(address_of(server)) as again:
+        again.greet("flood")
 
 
 def test_a_flood_of_large_batches_is_limited(server: Server) -> None:
