@@ -37,13 +37,14 @@ class PlainClient:
         self._write = write
         self._complain = complain
         self._shown = 0
-        self._acknowledged = 0
+        self._due = 0  # this message has to be shown before the end
         self._progress = threading.Condition()  # guards _shown
         self._output_mutex = threading.Lock()  # an answer of several lines stays in one piece
         self.failed = False  # something that was typed to be sent has not been sent
 
     def start(self) -> None:
-        """Show the history, then what comes."""
+        """Show the history, then what comes; who ends at once has been shown the history all the same."""
+        self._due = next((message.id for message in self._chat.history(last=1)), 0)
         self._chat.on_state(self._show_state)
         self._chat.on_notice(lambda text: self._complain(f"warning: {text}"))
         self._chat.on_message(self._show, after=0)
@@ -78,7 +79,7 @@ class PlainClient:
 
     def finish(self) -> None:
         """Wait until what was sent has been delivered back and shown."""
-        if not self._wait_until_shown(self._acknowledged):
+        if not self._wait_until_shown(self._due):
             self._fail(RoomUnreachable("the connection was lost before all that was sent came back"))
 
     def _send(self, texts: list[str]) -> None:
@@ -86,14 +87,14 @@ class PlainClient:
             return
         try:
             if len(texts) == 1:
-                self._acknowledged = self._chat.send(texts[0]).id
+                self._due = self._chat.send(texts[0]).id
             else:
-                self._acknowledged = self._chat.send_many(texts)[-1].id
+                self._due = self._chat.send_many(texts)[-1].id
         except PyroChatError as error:
             self._fail(error)
 
     def _answer(self, command: Command) -> None:
-        self._wait_until_shown(self._acknowledged)
+        self._wait_until_shown(self._due)
         answered = answer(command, self._chat, self._lines)
         with self._output_mutex:
             for line in answered:
