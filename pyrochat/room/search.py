@@ -27,8 +27,7 @@ logger = logging.getLogger(__name__)
 BATCH_MESSAGES = 500  # about 10 ms of work
 REST_SECONDS = 1.0  # at the log's end, unless somebody searches: what comes meanwhile is one batch
 RETRY_SECONDS = 5.0
-_REST_WHILE_POSTING = 4.0  # for each second of work, while people post: a fifth of a core at the most
-_REST_WHILE_QUIET = 0.5
+_REST = 4.0  # for each second of work: a fifth of a core at the most, whoever posts or joins meanwhile
 _WAIT_SECONDS = 2.0
 _NEAR_MESSAGES = 10_000  # so many are in the index within the wait
 
@@ -54,7 +53,6 @@ class Search:
         self._waiters = 0
         self._idle = False
         self._closing = False
-        self._tail_before = log.tail  # at the last step; the thread's own
         self._thread = threading.Thread(target=self._run, name=f"pyrochat-search-{log.room}", daemon=True)
         if self._index is not None:
             self._thread.start()
@@ -151,7 +149,6 @@ class Search:
             batch = self._log.read(was, BATCH_MESSAGES)
             index.add(batch, self._log.digest(batch[-1].id))
             upto = batch[-1].id
-        is_posting, self._tail_before = tail > self._tail_before, tail
         with self._changed:
             if was is not None or upto >= tail:  # a file that can be opened may still be one that can't be filled
                 self._trouble = None
@@ -161,7 +158,7 @@ class Search:
             return 0.0
         if upto >= tail:
             return REST_SECONDS
-        return (time.monotonic() - began) * (_REST_WHILE_POSTING if is_posting else _REST_WHILE_QUIET)
+        return (time.monotonic() - began) * _REST
 
     def _fail(self, error: Exception) -> float:
         """A step has failed: searches say so until one succeeds; returns for how long to rest."""

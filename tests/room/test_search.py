@@ -164,7 +164,7 @@ def test_it_goes_on_where_it_ended(open_search: OpenSearch) -> None:
 
 
 def test_its_end_does_not_wait_for_the_rest(open_search: OpenSearch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_module, "_REST_WHILE_QUIET", 1e9)
+    monkeypatch.setattr(search_module, "_REST", 1e9)
     log = WatchedLog(3 * BATCH_MESSAGES)
     search = open_search(log)
     eventually(lambda: search._upto)
