@@ -68,7 +68,6 @@ class ChatApp(App[None], inherit_bindings=False):
             self._check_theme(settings.theme)
             self.theme = settings.theme
         actions_by_key(settings.keys)  # what is wrong is said before anything is begun
-        self._settings = settings
         self._drafts = drafts
         self._notifier = Notifier(settings.notify_command) if settings.notify_command else None
         self._look = Look(_WIDTH, chats[0].name, settings.time_format)
