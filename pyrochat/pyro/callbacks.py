@@ -15,13 +15,13 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from Pyro5 import errors as pyro_errors
 
 from pyrochat.pyro.connection import WOULD_BLOCK, shut_down
 from pyrochat.pyro.dispatch import Pending, answer_frame
-from pyrochat.pyro.frames import FrameReader
+from pyrochat.pyro.frames import HEADER_BYTES, Frame, FrameReader
 from pyrochat.pyro.serializers import Call, decode_call
 from pyrochat.pyro.waker import Waker
 
@@ -41,8 +41,22 @@ class _SameAgain:
 
     def __init__(self) -> None:
         self._recent: deque[tuple[bytes, int, Call]] = deque(maxlen=4)
+        self._whole: tuple[bytes, Frame | None] = (b"", None)  # the last bytes that were one frame
 
-    def __call__(self, data: bytes, serializer_id: int) -> Call:
+    def frames(self, reader: FrameReader, data: bytes) -> Iterator[Frame]:
+        """The frames that are whole with *data*, the next bytes for *reader*; raises ProtocolError."""
+        known, same = self._whole
+        if same is not None and data == known and not reader.has_begun:
+            yield same
+            return
+        reader.feed(data)
+        while (frame := reader.next()) is not None:
+            if HEADER_BYTES + len(frame.payload) == len(data) and not reader.has_begun:
+                self._whole = (data, frame)
+            yield frame
+
+    def decode(self, data: bytes, serializer_id: int) -> Call:
+        """The call in *data*; raises InvalidArgument."""
         for known, known_id, call in self._recent:
             if known == data and known_id == serializer_id:
                 return call
@@ -58,6 +72,8 @@ class Served:
     lost: called once, in the serving thread, with the reason (str) when the connection ends without
     `stop`. silent_seconds: without a request for so long, the connection is taken for dead.
     """
+
+    __slots__ = ("ended", "last_heard", "lost", "objects", "reader", "silent_seconds", "sock")
 
     def __init__(
         self, sock: socket.socket, callback: object, object_id: str, silent_seconds: float, lost: Callable[[str], None]
@@ -86,7 +102,10 @@ class CallbackServer:
         self._waker = Waker()
         self._selector.register(self._waker, selectors.EVENT_READ)
         self.round_ended: Callable[[], None] | None = None
-        self._decode = _SameAgain()
+        self._same = _SameAgain()
+        self._space = memoryview(
+            bytearray(_READ_BYTES)
+        )  # one for all: as a new object each time it costs more than it holds
         self._answers: list[tuple[Served, bytes]] = []  # not sent yet
         self._orders: deque[Callable[[], None]] = deque()
         self._alarms_mutex = threading.Lock()  # guards the next two
@@ -119,7 +138,10 @@ class CallbackServer:
         self._order(lambda: self._close(served))
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
-        """Call *call* in the serving thread, *seconds* from now. It has to be quick. Any thread may call this."""
+        """Call *call* in the serving thread, *seconds* from now, or half a second later where there is much to serve.
+
+        It has to be quick. Any thread may call this.
+        """
         due = time.monotonic() + seconds
         with self._alarms_mutex:
             self._alarm_count += 1
@@ -138,7 +160,11 @@ class CallbackServer:
             events = self._selector.select(0.0)
             if not events or time.monotonic() > round_ends:
                 self._end_round()
-                events = events or self._selector.select(self._idle_seconds())
+                if not events:
+                    # Only now: what had come may have been what an alarm is set for.
+                    self._sound_alarms(time.monotonic())
+                    events = self._selector.select(self._idle_seconds())
+                    self._sleeps_until = 0.0
                 round_ends = time.monotonic() + _ROUND_SECONDS
             for key, _ in events:
                 if key.data is None:
@@ -148,8 +174,8 @@ class CallbackServer:
             while self._orders:
                 self._orders.popleft()()
             now = time.monotonic()
-            self._sound_alarms(now)
             if now >= next_sweep:
+                self._sound_alarms(now)
                 # After a suspend of the machine or a SIGSTOP all would look silent: give them one sweep.
                 if now < next_sweep + _SWEEP_SECONDS:
                     self._sweep(now)
@@ -164,7 +190,6 @@ class CallbackServer:
         return max(0.0, min(first - now, _SWEEP_SECONDS))
 
     def _sound_alarms(self, now: float) -> None:
-        self._sleeps_until = 0.0
         while True:
             with self._alarms_mutex:
                 if not self._alarms or self._alarms[0][0] > now:
@@ -184,15 +209,14 @@ class CallbackServer:
     def _read(self, served: Served) -> None:
         try:
             try:
-                chunk = served.sock.recv(_READ_BYTES)
+                size = served.sock.recv_into(self._space)
             except WOULD_BLOCK:
                 return
-            if not chunk:
+            if not size:
                 raise ConnectionError("the room closed the connection")
             served.last_heard = time.monotonic()
-            served.reader.feed(chunk)
-            while (frame := served.reader.next()) is not None:
-                answer = answer_frame(frame, served.objects, decode=self._decode)
+            for frame in self._same.frames(served.reader, bytes(self._space[:size])):
+                answer = answer_frame(frame, served.objects, decode=self._same.decode)
                 assert not isinstance(answer, Pending)  # callbacks have their results at once
                 if answer is not None:
                     self._answers.append((served, answer))

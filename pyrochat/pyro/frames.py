@@ -37,21 +37,28 @@ class FrameReader:
     most_bytes: of annotations and payload; may be changed between frames.
     """
 
-    __slots__ = ("_buffer", "most_bytes", "sequence", "serializer_id")
+    __slots__ = ("_buffer", "_start", "most_bytes", "sequence", "serializer_id")
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
         self.sequence = 0  # this and the next as the last header had them, for a refusal in kind
         self.serializer_id = SERPENT
-        self._buffer = bytearray()
+        self._buffer: bytes | bytearray = b""  # as it came, where nothing was left over: most frames come whole
+        self._start = 0  # what is before has been read
 
     @property
     def has_begun(self) -> bool:
         """Whether a part of a frame is here."""
-        return bool(self._buffer)
+        return len(self._buffer) > self._start
 
     def feed(self, data: bytes) -> None:
         """Take *data*, the next bytes of the stream."""
+        if not self._buffer:
+            self._buffer = data
+            return
+        if self._start or isinstance(self._buffer, bytes):
+            self._buffer = bytearray(memoryview(self._buffer)[self._start :])
+            self._start = 0
         self._buffer += data
 
     def next(self) -> Frame | None:
@@ -60,12 +67,16 @@ class FrameReader:
         Raises ProtocolError for what is no frame, for another serializer than serpent, json and msgpack, for
         compression, and for more than `most_bytes`.
         """
-        buffer = self._buffer
-        if len(buffer) < HEADER_BYTES:
-            if not _TAG.startswith(buffer[: len(_TAG)]):
+        buffer, begin = self._buffer, self._start
+        if not buffer:
+            return None
+        if len(buffer) - begin < HEADER_BYTES:
+            if not _TAG.startswith(buffer[begin : begin + len(_TAG)]):
                 raise ProtocolError("these bytes are not of Pyro's protocol")
             return None
-        tag, version, kind, serializer_id, flags, sequence, size, annotations, _, _, magic = _HEADER.unpack_from(buffer)
+        tag, version, kind, serializer_id, flags, sequence, size, annotations, _, _, magic = _HEADER.unpack_from(
+            buffer, begin
+        )
         if tag != _TAG or version != protocol.PROTOCOL_VERSION or magic != protocol._magic_number:
             raise ProtocolError("these bytes are not of Pyro's protocol, or of another version of it")
         if serializer_id not in SERIALIZERS:
@@ -75,13 +86,15 @@ class FrameReader:
             raise ProtocolError("compressed messages are not accepted")
         if size + annotations > self.most_bytes:
             raise ProtocolError(f"a message of more than {self.most_bytes:,} bytes is not accepted")
-        start = HEADER_BYTES + annotations
+        start = begin + HEADER_BYTES + annotations
         end = start + size
         if len(buffer) < end:
             return None
-        with memoryview(buffer) as view:
-            payload = bytes(view[start:end])
-        del buffer[:end]
+        payload = bytes(memoryview(buffer)[start:end])
+        if len(buffer) == end:
+            self._buffer, self._start = b"", 0
+        else:
+            self._start = end
         return Frame(kind, serializer_id, flags, sequence, payload)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import struct
 import threading
@@ -190,6 +191,50 @@ def test_a_connection_that_was_closed_before_its_turn_is_lost(room_end: Callable
     eventually(lambda: room.served.ended)
     room.server.serve(room.served)
     assert room.lost.wait(10)
+
+
+def test_an_alarm_waits_until_what_has_come_is_served(room_end: Callable[..., RoomEnd]) -> None:
+    """What has come may be what the alarm was set for, as an answer that tells the read mark."""
+    busy, other = room_end(), room_end()
+    all_sent, happened = threading.Event(), []
+
+    def say_when_all_is_sent(word: object) -> None:
+        assert all_sent.wait(10)
+        busy.server.call_later(0.0, lambda: happened.append("alarm"))
+
+    busy.callback.say = say_when_all_is_sent  # type: ignore[method-assign,assignment]
+    say_when_all_is_sent._pyroExposed = True  # type: ignore[attr-defined]
+    other.callback.said = happened
+    busy.sock.sendall(say("wait"))
+    eventually(lambda: not select.select([busy.served.sock], [], [], 0)[0])  # it was read
+    other.sock.sendall(say("served"))
+    all_sent.set()
+    eventually(lambda: len(happened) == 2)
+    assert happened == ["served", "alarm"]
+
+
+def test_a_oneway_call_has_no_answer(room_end: Callable[..., RoomEnd]) -> None:
+    room = room_end()
+    for word in ("first", "second"):
+        request = request_frame("callback", "say", [word], MSGPACK)
+        data = protocol.SendingMessage(protocol.MSG_INVOKE, protocol.FLAGS_ONEWAY, 0, MSGPACK, request[HEADER_BYTES:])
+        room.sock.sendall(data.data)
+    room.sock.sendall(say("asks"))
+    assert msgpack.unpackb(room.answer().data) == "asks"
+    assert room.callback.said == ["first", "second", "asks"]
+
+
+def test_the_same_bytes_are_served_again_for_each_connection(room_end: Callable[..., RoomEnd]) -> None:
+    """They are read once; but not where they are the rest of something else."""
+    one, other = room_end(), room_end()
+    for room in (one, other, one):
+        room.sock.sendall(say("same"))
+        assert msgpack.unpackb(room.answer().data) == "same"
+    other.sock.sendall(say("")[:-1])
+    eventually(lambda: other.served.reader.has_begun)
+    other.sock.sendall(say("same"))
+    assert other.lost.wait(10)
+    assert (one.callback.said, other.callback.said[:1]) == (["same", "same"], ["same"])
 
 
 def test_one_thread_serves_all_of_a_process(room_end: Callable[..., RoomEnd]) -> None:
