@@ -19,6 +19,8 @@ _MOST_GATHERED = 512
 class Chunks:
     """Messages 1 to `end`. One thread appends; any may read meanwhile."""
 
+    __slots__ = ("_firsts", "_gathers", "_lists", "end")
+
     def __init__(self) -> None:
         self._lists: list[list[Message]] = []
         self._firsts: list[int] = []  # the id of each list's first message
@@ -46,6 +48,9 @@ class Chunks:
         """The messages with ``after < id <= upto`` (None: the end), in a list of the caller's own."""
         after = max(after, 0)
         upto = self.end if upto is None else min(upto, self.end)
+        newest = len(self._firsts) - 1
+        if newest >= 0 and after >= (first := self._firsts[newest]) - 1:  # what is asked for most
+            return self._lists[newest][after + 1 - first : max(upto + 1 - first, 0)]
         found: list[Message] = []
         at = max(bisect_right(self._firsts, after + 1) - 1, 0)
         while after + len(found) < upto:

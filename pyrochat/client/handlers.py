@@ -32,6 +32,8 @@ _REST_SECONDS = 1.0
 class Handler:
     """One handler's cursor in a replica. shown: called with the id of a message from which it has returned."""
 
+    __slots__ = ("_handle", "_position", "_replica", "_shown", "late", "scheduled", "times_slow")
+
     def __init__(
         self, handle: Callable[[Message], object], replica: Replica, after: int, shown: Callable[[int], None]
     ) -> None:
@@ -56,23 +58,23 @@ class Handler:
     def run(self) -> None:
         """Call it with some of what there is. One that raises is reported to the log, and goes on."""
         messages = self._replica.slice(self._position, self._position + _AT_ONCE)
-        rest, handle, failed = iter(messages), self._handle, set()
+        rest, handle, shown = iter(messages), self._handle, 0
         self.late = self.slow
         while True:
             try:
                 for message in rest:
                     handle(message)
+                    shown = message.id
                     if self.late:
-                        self._shown(message.id)
+                        self._shown(shown)
                 break
             except Exception:
-                failed.add(message.id)
                 name = getattr(handle, "__name__", handle)
                 log.exception("the handler %r failed on message #%d", name, message.id)
         if messages:
             self._position = messages[-1].id
-            if shown := [message for message in messages if message.id not in failed] if failed else messages:
-                self._shown(shown[-1].id)
+            if shown:
+                self._shown(shown)
 
 
 class HandlerThreads:
@@ -82,6 +84,7 @@ class HandlerThreads:
     _shared_mutex = threading.Lock()
 
     def __init__(self) -> None:
+        self._woken: deque[Handler] = deque()
         self._mutex = threading.Lock()  # guards what follows, and the handlers' `times_slow` and `scheduled`
         self._work = threading.Condition(self._mutex)
         self._started = threading.Condition(self._mutex)
@@ -109,21 +112,28 @@ class HandlerThreads:
         cls._shared, cls._shared_mutex = None, threading.Lock()
 
     def wake(self, handler: Handler) -> None:
-        """*handler* may have something to do: it is called after the next `kick`. Any thread may call this; quick."""
-        with self._mutex:
-            if handler.scheduled or not handler.is_behind:
-                return
-            handler.scheduled = True
-            if handler.slow:
-                self._start(lambda: self._run_alone(handler))
-            else:
-                self._ready.append(handler)
+        """*handler* may have something to do: it is called after the next `kick`. Any thread may call this."""
+        self._woken.append(handler)
 
     def kick(self) -> None:
         """Let those who have something to do begin, after a round of deliveries and not within it."""
-        if self._ready and self._running is None:
-            with self._mutex:
+        if not self._woken:
+            return
+        with self._mutex:
+            while self._woken:
+                self._schedule(self._woken.popleft())
+            if self._ready and self._running is None:
                 self._work.notify()
+
+    def _schedule(self, handler: Handler) -> None:
+        assert self._mutex.locked()
+        if handler.scheduled or not handler.is_behind:
+            return
+        handler.scheduled = True
+        if handler.slow:
+            self._start(lambda: self._run_alone(handler))
+        else:
+            self._ready.append(handler)
 
     @staticmethod
     def _start(run: Callable[[], None]) -> None:
@@ -135,8 +145,16 @@ class HandlerThreads:
 
     def _lead(self, leader: object) -> None:
         """The shared thread: handlers that have something to do take turns, until one has taken too long."""
+        handler: Handler | None = None
         while True:
             with self._mutex:
+                if handler is not None:
+                    if self._leader is not leader:  # somebody else leads now, and this thread is the handler's own
+                        break
+                    handler.times_slow = 0
+                    handler.scheduled = handler.is_behind
+                    if handler.scheduled:
+                        self._ready.append(handler)
                 while not self._ready:
                     self._running = None
                     self._work.wait()
@@ -145,13 +163,6 @@ class HandlerThreads:
                     self._started.notify()
                 self._running, self._since = handler, time.monotonic()
             handler.run()
-            with self._mutex:
-                if self._leader is not leader:  # somebody else leads now, and this thread is the handler's own
-                    break
-                handler.times_slow = 0
-                handler.scheduled = handler.is_behind
-                if handler.scheduled:
-                    self._ready.append(handler)
         self._run_alone(handler)
 
     def _run_alone(self, handler: Handler) -> None:

@@ -18,6 +18,8 @@ __all__ = ["Reading"]
 class Reading:
     """The read mark of one client. mark: everything up to this id has been shown, or is our own."""
 
+    __slots__ = ("_mark", "_member", "_mutex", "_replica", "_told", "told_at")
+
     def __init__(self, replica: Replica, name: str) -> None:
         self._replica = replica
         self._member = fold(name)

@@ -26,9 +26,16 @@ class Replica:
     One thread delivers (`extend`); any number wait and read.
     """
 
+    __slots__ = (
+        "_chain_mutex", "_changed", "_followers", "_marks", "_messages", "_mutex", "_new_marks", "_origin", "_proved",
+        "_seal", "_views", "_waiting", "log_id", "room",
+    )  # fmt: skip
+
     def __init__(self, room: str) -> None:
         self.room = room
-        self.changed = threading.Condition()  # guards all below; notified whenever any of it changes
+        self._mutex = threading.RLock()  # guards all below
+        self._changed = threading.Condition(self._mutex)  # notified whenever any of it changes
+        self._waiting = 0  # how many wait for that
         self.log_id: str | None = None
         self._chain_mutex = threading.Lock()  # guards the two lines below
         self._origin: bytes | None = None
@@ -48,7 +55,7 @@ class Replica:
     def extend(self, delivery: Delivery) -> None:
         """Take in a delivery. What is here already is passed over; raises InvalidArgument for a gap."""
         messages, changes, marks = delivery
-        with self.changed:
+        with self._mutex:
             end = self._messages.end
             if messages:
                 first = messages[0].id
@@ -61,7 +68,8 @@ class Replica:
                 self._new_marks.append(marks)
                 if len(self._new_marks) > _MOST_NEW_MARKS:
                     self._take_marks()
-            self.changed.notify_all()
+            if self._waiting:
+                self._changed.notify_all()
         for follower in self._followers:
             follower()
 
@@ -106,7 +114,7 @@ class Replica:
     @property
     def members(self) -> list[str]:
         """The names present at the replica's end."""
-        with self.changed:
+        with self._mutex:
             return self._views.present
 
     @property
@@ -117,7 +125,7 @@ class Replica:
     @property
     def marks(self) -> dict[str, tuple[int, int]]:
         """``name: (delivered, read)`` of everybody present, as last told by the room."""
-        with self.changed:
+        with self._mutex:
             self._take_marks()
             return {name: self._marks.get(fold(name), (0, 0)) for name in self._views.present}
 
@@ -133,15 +141,19 @@ class Replica:
     def wait(self, condition: Callable[[], bool], timeout: float | None = None) -> bool:
         """Wait until *condition* holds; False where it does not within *timeout* seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self.changed:
+        with self._mutex:
             while not condition():
                 left = _LOOK_SECONDS if deadline is None else deadline - time.monotonic()
                 if left <= 0:
                     return False
-                self.changed.wait(left)
+                self._waiting += 1
+                try:
+                    self._changed.wait(left)
+                finally:
+                    self._waiting -= 1
             return True
 
     def touch(self) -> None:
         """Let those who wait look at their condition again."""
-        with self.changed:
-            self.changed.notify_all()
+        with self._mutex:
+            self._changed.notify_all()
