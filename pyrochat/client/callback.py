@@ -10,6 +10,7 @@ from pyrochat.client.deliveries import read_delivery
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.pyro.dispatch import expose
+from pyrochat.values.protocol import TAKES_ONEWAY
 
 __all__ = ["Callback"]
 
@@ -23,6 +24,8 @@ class Callback:
     what the room says beside the log.
     """
 
+    __slots__ = ("_closed", "_noticed", "_reading", "_replica", "welcomed")
+
     def __init__(
         self, replica: Replica, reading: Reading, closed: Callable[[str], None], noticed: Callable[[str], None]
     ) -> None:
@@ -33,17 +36,23 @@ class Callback:
         self._noticed = noticed
 
     @expose
-    def welcome(self, session_id: str) -> None:
-        """The connection stands."""
+    def welcome(self, session_id: str) -> str:
+        """The connection stands; returns what else is served here."""
         log.debug("welcomed as session %s", session_id)
         self.welcomed.set()
+        return TAKES_ONEWAY
 
     @expose
     def deliver(self, messages: list[list[object]], marks: list[list[object]]) -> list[int]:
         """The log, or the marks of others, have grown (neither: a beat); returns ``[delivered, read]``."""
+        self.deliver_oneway(messages, marks)
+        return [self._replica.end, self._reading.tell()]
+
+    @expose
+    def deliver_oneway(self, messages: list[list[object]], marks: list[list[object]]) -> None:
+        """The same, and nobody waits for an answer: the next `deliver` confirms this too."""
         if messages or marks:
             self._replica.extend(read_delivery(messages, marks))
-        return [self._replica.end, self._reading.tell()]
 
     @expose
     def notice(self, text: str) -> None:

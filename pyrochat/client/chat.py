@@ -7,6 +7,7 @@ import contextlib
 import logging
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar, overload
 
@@ -299,7 +300,7 @@ class Chat:
         def register(handler: MessageHandler) -> MessageHandler:
             threads = HandlerThreads.of_this_process()
             cursor = Handler(handler, self._replica, start, self._seen)
-            self._replica.follow(lambda: threads.wake(cursor))
+            self._replica.follow(partial(threads.wake, cursor))
             threads.wake(cursor)
             threads.kick()
             return handler

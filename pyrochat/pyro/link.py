@@ -29,34 +29,33 @@ class LinkBroken(Exception):
 class Link:
     """A non-blocking connection to the callback object *object_id*, spoken to in *serializer_id*."""
 
-    __slots__ = ("_reader", "_unsent", "object_id", "serializer_id", "sock")
+    __slots__ = ("_reader", "object_id", "serializer_id", "sock", "unsent")
 
     def __init__(self, sock: socket.socket, object_id: str, serializer_id: int) -> None:
         sock.setblocking(False)
         self.sock = sock
         self.object_id = object_id
         self.serializer_id = serializer_id
-        self._unsent = _NOTHING
+        self.unsent = _NOTHING  # of the request: the socket has to become writable before that is out
         self._reader = FrameReader(MAX_REPLY_BYTES)
-
-    @property
-    def has_unsent(self) -> bool:
-        """Whether the socket has to become writable before the request is out."""
-        return bool(self._unsent)
 
     def send(self, frame: bytes) -> None:
         """Send as much of *frame* as the socket takes; the rest goes with `flush`. Raises LinkBroken."""
-        assert not self._unsent
-        self._unsent = memoryview(frame)
-        self.flush()
+        assert not self.unsent
+        if (size := self._send(frame)) < len(frame):
+            self.unsent = memoryview(frame)[size:]
 
     def flush(self) -> None:
         """Send more of what is unsent; raises LinkBroken."""
+        while self.unsent and (size := self._send(self.unsent)):
+            self.unsent = self.unsent[size:]
+
+    def _send(self, data: bytes | memoryview) -> int:
+        """How many bytes of *data* the socket has taken."""
         try:
-            while self._unsent:
-                self._unsent = self._unsent[self.sock.send(self._unsent) :]
+            return self.sock.send(data)
         except WOULD_BLOCK:
-            return
+            return 0
         except OSError as error:
             raise LinkBroken(str(error)) from None
 

@@ -36,21 +36,27 @@ def request_frame(
     return whole_frame(protocol.MSG_INVOKE, payload, serializer_id, sequence)
 
 
-def stretch_frame(object_id: str, messages: Sequence[bytes], marks: Sequence[WireMark], serializer_id: int) -> bytes:
-    """The frame of ``deliver(messages, marks)``; *messages* as `encode_message` made them."""
+def stretch_frame(
+    object_id: str, messages: Sequence[bytes], marks: Sequence[WireMark], serializer_id: int, asks: bool = True
+) -> bytes:
+    """The frame of ``deliver(messages, marks)``; *messages* as `encode_messages` made them.
+
+    asks: False makes it a oneway call of ``deliver_oneway``, which has no answer; only for msgpack.
+    """
+    assert asks or serializer_id == MSGPACK
     if serializer_id != MSGPACK:
         decoded: list[WireMessage] = [msgpack.unpackb(message, raw=False) for message in messages]
         return request_frame(object_id, "deliver", [decoded, list(marks)], serializer_id)
     payload = b"".join(
-        (_deliver_prefix(object_id), _array_header(len(messages)), *messages, msgpack.packb(list(marks)), b"\x80")
+        (_deliver_prefix(object_id, asks), _array_header(len(messages)), *messages, msgpack.packb(list(marks)), b"\x80")
     )
-    return whole_frame(protocol.MSG_INVOKE, payload, MSGPACK)
+    return whole_frame(protocol.MSG_INVOKE, payload, MSGPACK, flags=0 if asks else protocol.FLAGS_ONEWAY)
 
 
 @lru_cache(maxsize=64)
-def _deliver_prefix(object_id: str) -> bytes:
+def _deliver_prefix(object_id: str, asks: bool) -> bytes:
     """The beginning of ``(object_id, "deliver", [messages, marks], {})`` in msgpack."""
-    return call_prefix(object_id, "deliver") + b"\x92"
+    return call_prefix(object_id, "deliver" if asks else "deliver_oneway") + b"\x92"
 
 
 def _array_header(length: int) -> bytes:

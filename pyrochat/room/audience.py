@@ -52,6 +52,7 @@ class Outlet:
     """A session as the multicaster sees it: its room, its cursor, its link."""
 
     __slots__ = (
+        "asked_at",
         "audience",
         "busy",
         "cursor",
@@ -59,6 +60,7 @@ class Outlet:
         "link",
         "member",
         "notices",
+        "oneway",
         "parting",
         "sealed",
         "session_id",
@@ -74,13 +76,22 @@ class Outlet:
         self.link = link
         self.cursor = Cursor(position)
         self.turned = turned  # PyroChat's own client: understands `welcome` and `closing`
+        self.oneway = False  # it takes deliveries that ask for nothing
         self.busy = False  # a request that is no delivery (welcome, closing) is under way
         self.notices: list[str] = []  # to be said before the next delivery
         self.parting = False  # it has been told that the server is being stopped
         self.sealed = 0  # it has the room's seal on the messages up to here
         self.last_sent = 0.0
+        self.asked_at = 0.0  # when it was last asked, or took a part of what asks; 0.0: the next delivery has to ask
+
+    @property
+    def owes(self) -> bool:
+        """Whether an answer of it is outstanding: nothing else can be asked before it is here."""
+        return self.cursor.outstanding or self.busy
 
     @property
     def ready(self) -> bool:
-        """Whether the next request may go out."""
-        return not (self.cursor.outstanding or self.busy)
+        """Whether a delivery may go out: nothing is outstanding, or a small one may follow what is."""
+        if self.busy or self.link.unsent:
+            return False
+        return not self.cursor.outstanding or (self.oneway and self.cursor.has_window())

@@ -8,24 +8,36 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import selectors
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
-from pyrochat.core.cursors import MARKS_IN_A_DELIVERY, marks_interval_seconds
+from pyrochat.core.cursors import MARKS_IN_A_DELIVERY, WINDOW_BYTES, marks_interval_seconds
 from pyrochat.pyro.link import LinkBroken
 from pyrochat.pyro.waker import Waker
 from pyrochat.pyro.wire import WireMark, request_frame, stretch_frame
 from pyrochat.room.audience import Audience, Outlet
+from pyrochat.values.protocol import TAKES_ONEWAY
 
 __all__ = ["Multicaster"]
 
 log = logging.getLogger(__name__)
 
 _TICK_SECONDS = 0.25
-_MOST_FRAMES = 64
+_MOST_STRETCHES = 64
+
+
+class _Stretch(NamedTuple):
+    """What follows one place in the log and in the marks. unasking: None where it is too long to go out so."""
+
+    asking: bytes
+    unasking: bytes | None
+    upto: int
+    marks_upto: int
 
 
 class _Hall:
@@ -35,12 +47,40 @@ class _Hall:
         self.audience = audience
         self.outlets: dict[str, Outlet] = {}
         self.ready: dict[str, Outlet] = {}
+        self.unasked: dict[str, Outlet] = {}  # have something that no answer is going to confirm; the oldest first
         self.grown = False
+        self.tail = audience.end()  # of the log, as far as it was seen to grow
+        self.tail_at = 0.0
         self.marks_told = 0  # up to this version, marks may be told now
         self.marks_told_at = 0.0
-        self.end = audience.end()  # of the log, as far as it was seen to grow
-        self.end_at = 0.0
-        self.frames: dict[tuple[object, ...], tuple[bytes, int, int]] = {}
+        self.interval = marks_interval_seconds(audience.member_count())  # so long marks are gathered
+        self.stretches: dict[tuple[object, ...], _Stretch] = {}  # what follows a place, as long as nothing is new
+
+    def look(self, now: float) -> bool:
+        """See what is new; returns whether there is anything to deliver.
+
+        New marks may be told with messages while some keep coming, else in deliveries of their own.
+        """
+        grown, self.grown = self.grown, False  # first: what grows from now on sets it again
+        self.interval = marks_interval_seconds(self.audience.member_count())
+        end, version = self.audience.end(), self.audience.marks_version()
+        rides = end > self.tail
+        since = self.marks_told_at if rides else max(self.marks_told_at, self.tail_at)
+        if version > self.marks_told and now >= since + self.interval:
+            self.marks_told, self.marks_told_at = version, now
+            grown = True
+        if rides:
+            self.tail, self.tail_at = end, now
+        return grown or rides
+
+    def next_due(self) -> float:
+        """When there is something to do here, even if nothing comes."""
+        due = math.inf
+        if self.audience.marks_version() > self.marks_told:
+            due = max(self.marks_told_at, self.tail_at) + self.interval
+        for outlet in self.unasked.values():  # the first is the one that waits longest
+            return min(due, outlet.asked_at + self.interval)
+        return due
 
 
 class Multicaster:
@@ -52,6 +92,7 @@ class Multicaster:
         self._waker = Waker()
         self._selector.register(self._waker, selectors.EVENT_READ)
         self._orders: deque[Callable[[], None]] = deque()
+        self._now = time.monotonic()  # the thread's clock: looked at once a round
         self._awake = True  # False while the thread sleeps in select, or is about to
         self._farewell: str | None = None  # what is said to all while the server is being stopped
         self._give_up_at = 0.0
@@ -121,9 +162,11 @@ class Multicaster:
         while not self._stopping:
             self._awake = False
             pending = self._orders or any(hall.grown for hall in self._halls.values())
-            wait = 0.0 if pending else max(0.0, self._next_due(next_tick) - time.monotonic())
+            due = min([next_tick, *(hall.next_due() for hall in self._halls.values())])
+            wait = 0.0 if pending else max(0.0, due - time.monotonic())
             events = self._selector.select(wait)
             self._awake = True
+            self._now = time.monotonic()
             try:
                 for key, mask in events:
                     if key.data is None:
@@ -132,16 +175,16 @@ class Multicaster:
                         self._look_at(key.data, mask)
                 while self._orders:
                     self._orders.popleft()()
-                now = time.monotonic()
+                self._now = time.monotonic()
                 for hall in list(self._halls.values()):
-                    self._announce_marks(hall, now)
-                    if hall.grown:
-                        hall.grown = False
+                    if hall.look(self._now):
+                        hall.stretches.clear()
                         for outlet in list(hall.ready.values()):
                             self._deliver(hall, outlet)
-                if now >= next_tick:
-                    next_tick = now + _TICK_SECONDS
-                    self._tick(now)
+                    self._ask_the_unasked(hall)
+                if self._now >= next_tick:
+                    next_tick = self._now + _TICK_SECONDS
+                    self._tick(self._now)
             except Exception:  # a defect; the others' deliveries go on
                 log.exception("the multicaster stumbled")
         for hall in self._halls.values():
@@ -152,30 +195,6 @@ class Multicaster:
         self._stopped = True
         while self._orders:  # who came back in the last moment
             self._orders.popleft()()
-
-    def _next_due(self, next_tick: float) -> float:
-        due = next_tick
-        for hall in self._halls.values():
-            if hall.audience.marks_version() > hall.marks_told:
-                interval = marks_interval_seconds(hall.audience.member_count())
-                due = min(due, max(hall.marks_told_at, hall.end_at) + interval)
-        return due
-
-    def _announce_marks(self, hall: _Hall, now: float) -> None:
-        """Let new marks be told: with messages while some keep coming, else in deliveries of their own."""
-        interval = marks_interval_seconds(hall.audience.member_count())
-        end = hall.audience.end()
-        rides = end > hall.end
-        version = hall.audience.marks_version()
-        if (
-            version > hall.marks_told
-            and now >= hall.marks_told_at + interval
-            and (rides or now >= hall.end_at + interval)
-        ):
-            hall.marks_told, hall.marks_told_at = version, now
-            hall.grown = True
-        if rides:
-            hall.end, hall.end_at = end, now
 
     def _admit(self, outlet: Outlet) -> None:
         hall = self._halls[id(outlet.audience)]
@@ -215,6 +234,7 @@ class Multicaster:
     def _close(self, hall: _Hall, outlet: Outlet) -> None:
         del hall.outlets[outlet.session_id]
         hall.ready.pop(outlet.session_id, None)
+        hall.unasked.pop(outlet.session_id, None)
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(outlet.link.sock)
         outlet.link.close()
@@ -227,41 +247,70 @@ class Multicaster:
     # -- requests and their answers ---------------------------------------------------------------------
 
     def _deliver(self, hall: _Hall, outlet: Outlet, beat: bool = False) -> None:
-        """Send what follows the outlet's cursor, if anything does (or anyway, as a *beat*)."""
-        if outlet.notices:
-            self._say(hall, outlet, "notice", outlet.notices.pop(0))
-            return
-        cursor, link = outlet.cursor, outlet.link
-        key = (
-            link.object_id, link.serializer_id, cursor.position, hall.audience.end(),
-            cursor.marks_position, hall.marks_told,
-        )  # fmt: skip
-        made = hall.frames.get(key)  # all who are at the same place get the same bytes
-        if made is None:
-            messages = hall.audience.after(cursor.position)
-            made = self._make(hall, outlet, messages or [])
-            if messages is not None:
-                if len(hall.frames) >= _MOST_FRAMES:
-                    hall.frames.clear()
-                hall.frames[key] = made
-            elif not beat:
-                return  # being read from disk; the room says when it has come
-        frame, upto, marks_upto = made
-        if upto > cursor.position or marks_upto > cursor.marks_position or beat:
-            cursor.send(upto, marks_upto)
-            self._send(hall, outlet, frame)
-        elif self._farewell is not None and not self._give_seal(hall, outlet, newest=True):
-            self._part(hall, outlet, self._farewell)
-
-    def _make(self, hall: _Hall, outlet: Outlet, messages: list[bytes]) -> tuple[bytes, int, int]:
-        """The frame for what follows the outlet's cursor, and the cursor's two places after it."""
+        """Send what follows the outlet's cursor, if anything does (or anyway, as a *beat*, which asks for an answer)."""
         cursor = outlet.cursor
+        if outlet.notices:
+            if not outlet.owes:
+                self._say(hall, outlet, "notice", outlet.notices.pop(0))
+        elif beat or cursor.sent < hall.tail or cursor.marks_position < hall.marks_told:
+            stretch = self._stretch_for(hall, outlet)
+            if stretch is not None or beat:
+                self._send_stretch(hall, outlet, stretch or self._make(hall, outlet, []), beat)
+        elif self._farewell is not None and not outlet.owes:
+            if cursor.in_flight:
+                self._deliver(hall, outlet, beat=True)
+            elif not self._give_seal(hall, outlet, newest=True):
+                self._part(hall, outlet, self._farewell)
+
+    def _stretch_for(self, hall: _Hall, outlet: Outlet) -> _Stretch | None:
+        """What follows the outlet's cursor; None while it is read from disk: the room says when it has come."""
+        cursor, link = outlet.cursor, outlet.link
+        place = (link.object_id, link.serializer_id, outlet.oneway, cursor.sent, cursor.marks_position)
+        stretch = hall.stretches.get(place)  # all who are at the same place get the same bytes
+        if stretch is None:
+            messages = hall.audience.after(cursor.sent)
+            if messages is None:
+                return None
+            if len(hall.stretches) >= _MOST_STRETCHES:
+                hall.stretches.clear()
+            stretch = hall.stretches[place] = self._make(hall, outlet, messages)
+        return stretch
+
+    @staticmethod
+    def _make(hall: _Hall, outlet: Outlet, messages: list[bytes]) -> _Stretch:
+        cursor, link = outlet.cursor, outlet.link
         marks: list[WireMark] = []
         marks_upto = cursor.marks_position
-        if cursor.marks_position < hall.marks_told:
-            marks, marks_upto = hall.audience.marks_since(cursor.marks_position, MARKS_IN_A_DELIVERY)
-        frame = stretch_frame(outlet.link.object_id, messages, marks, outlet.link.serializer_id)
-        return frame, cursor.position + len(messages), marks_upto
+        if marks_upto < hall.marks_told:
+            marks, marks_upto = hall.audience.marks_since(marks_upto, MARKS_IN_A_DELIVERY)
+        asking = stretch_frame(link.object_id, messages, marks, link.serializer_id)
+        unasking = None
+        if outlet.oneway and len(asking) <= WINDOW_BYTES:
+            unasking = stretch_frame(link.object_id, messages, marks, link.serializer_id, asks=False)
+        return _Stretch(asking, unasking, cursor.sent + len(messages), marks_upto)
+
+    def _send_stretch(self, hall: _Hall, outlet: Outlet, stretch: _Stretch, beat: bool) -> None:
+        """Send *stretch*, so that it asks for an answer or does not; or not now, where an answer has to come first."""
+        cursor, unasking = outlet.cursor, stretch.unasking
+        # Marks are written half as often as they are asked for so, and nobody knows them later for it.
+        asked = cursor.outstanding or self._now < outlet.asked_at + hall.interval / 2
+        if asked and not beat and unasking is not None and cursor.has_window(len(unasking)):
+            cursor.send(stretch.upto, stretch.marks_upto, len(unasking), asks=False)
+            if not cursor.outstanding:
+                hall.unasked.setdefault(outlet.session_id, outlet)
+            self._send(hall, outlet, unasking)
+        elif cursor.outstanding:
+            hall.ready.pop(outlet.session_id, None)
+        else:
+            cursor.send(stretch.upto, stretch.marks_upto, len(stretch.asking))
+            self._send(hall, outlet, stretch.asking, asks=True)
+
+    def _ask_the_unasked(self, hall: _Hall) -> None:
+        """Ask those who have something unconfirmed, and to whom nothing has gone out meanwhile that asks."""
+        while hall.unasked and (first := next(iter(hall.unasked.values()))).asked_at + hall.interval <= self._now:
+            del hall.unasked[first.session_id]
+            if not (first.owes or first.link.unsent):
+                self._deliver(hall, first, beat=True)
 
     def _give_seal(self, hall: _Hall, outlet: Outlet, newest: bool = False) -> bool:
         """Send the room's seal, if *outlet* has what it is on, and not the seal."""
@@ -282,18 +331,23 @@ class Multicaster:
 
     def _say(self, hall: _Hall, outlet: Outlet, method: str, *arguments: object) -> None:
         outlet.busy = True
-        self._send(hall, outlet, request_frame(outlet.link.object_id, method, arguments, outlet.link.serializer_id))
+        frame = request_frame(outlet.link.object_id, method, arguments, outlet.link.serializer_id)
+        self._send(hall, outlet, frame, asks=True)
 
-    def _send(self, hall: _Hall, outlet: Outlet, frame: bytes) -> None:
-        hall.ready.pop(outlet.session_id, None)
-        outlet.last_sent = time.monotonic()
+    def _send(self, hall: _Hall, outlet: Outlet, frame: bytes, asks: bool = False) -> None:
+        outlet.last_sent = self._now
+        if asks:
+            outlet.asked_at = self._now
+            hall.unasked.pop(outlet.session_id, None)
         try:
             outlet.link.send(frame)
         except LinkBroken as error:
             self._lose(hall, outlet, str(error))
             return
-        if outlet.link.has_unsent:
+        if outlet.link.unsent:
             self._selector.modify(outlet.link.sock, selectors.EVENT_READ | selectors.EVENT_WRITE, outlet)
+        if not outlet.ready:
+            hall.ready.pop(outlet.session_id, None)
 
     def _look_at(self, outlet: Outlet, mask: int) -> None:
         hall = self._halls[id(outlet.audience)]
@@ -302,27 +356,30 @@ class Multicaster:
         try:
             if mask & selectors.EVENT_WRITE:
                 outlet.link.flush()
-                outlet.last_sent = (
-                    time.monotonic()
-                )  # it reads, if slowly: a long stretch over a thin line is no silence
-                if not outlet.link.has_unsent:
+                # It reads, if slowly: a long stretch over a thin line is no silence.
+                outlet.last_sent = outlet.asked_at = self._now
+                if not outlet.link.unsent:
                     self._selector.modify(outlet.link.sock, selectors.EVENT_READ, outlet)
-            if not mask & selectors.EVENT_READ:
-                return
-            answer = outlet.link.receive()
-            if answer is None:
-                return
-            if outlet.ready:
+            answer = outlet.link.receive() if mask & selectors.EVENT_READ else None
+            if answer is not None and not outlet.owes:
                 raise LinkBroken("an answer to nothing")
         except LinkBroken as error:
             self._lose(hall, outlet, str(error))
             return
-        hall.ready[outlet.session_id] = outlet
+        if answer is not None:
+            self._take_answer(hall, outlet, answer[0])
+        if outlet.ready:
+            hall.ready[outlet.session_id] = outlet
+            self._deliver(hall, outlet)
+
+    def _take_answer(self, hall: _Hall, outlet: Outlet, answer: object) -> None:
         if outlet.busy:
-            outlet.busy = False
-        else:
-            outlet.audience.confirmed(outlet, answer[0])
-        self._deliver(hall, outlet)
+            outlet.busy, outlet.asked_at = False, 0.0
+            outlet.oneway = outlet.oneway or answer == TAKES_ONEWAY
+            return
+        outlet.audience.confirmed(outlet, answer)
+        if outlet.cursor.in_flight:  # what has followed, and is not confirmed by this
+            hall.unasked[outlet.session_id] = outlet
 
     # -- time -----------------------------------------------------------------------------------------------
 
@@ -330,12 +387,11 @@ class Multicaster:
         for hall in self._halls.values():
             timing = hall.audience.timing
             for outlet in list(hall.outlets.values()):
-                quiet = now - outlet.last_sent
-                if outlet.ready:
-                    if not self._give_seal(hall, outlet) and quiet >= timing.beat_seconds:
-                        self._deliver(hall, outlet, beat=True)
-                elif quiet >= timing.silent_seconds:
-                    self._lose(hall, outlet, f"no answer for {timing.silent_seconds:g} s")
+                if outlet.owes or outlet.link.unsent:
+                    if now - outlet.asked_at >= timing.silent_seconds:
+                        self._lose(hall, outlet, f"no answer for {timing.silent_seconds:g} s")
+                elif not self._give_seal(hall, outlet) and now - outlet.last_sent >= timing.beat_seconds:
+                    self._deliver(hall, outlet, beat=True)
             hall.audience.tick(now)
         if self._farewell is not None and (now >= self._give_up_at or not any(h.outlets for h in self._halls.values())):
             self._stopping = True

@@ -334,7 +334,7 @@ class Room:
 
     def confirmed(self, outlet: Outlet, answer: object) -> None:
         """See `Audience`: take down the marks that a delivery was answered with."""
-        delivered, read = outlet.cursor.sent, 0
+        delivered, read = outlet.cursor.asked, 0
         if isinstance(answer, list | tuple) and len(answer) == 2 and all(type(mark) is int for mark in answer):
             delivered, read = answer
         delivered, read = outlet.cursor.confirm(delivered, read)

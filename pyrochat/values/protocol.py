@@ -18,6 +18,7 @@ __all__ = [
     "MAX_HISTORY",
     "PROTOCOL_VERSION",
     "SERVER_OBJECT",
+    "TAKES_ONEWAY",
     "Timing",
     "room_object",
 ]
@@ -27,6 +28,7 @@ DEFAULT_PORT = 5679
 DEFAULT_ROOM = "lobby"
 SERVER_OBJECT = "pyrochat.server"
 CALLBACK_OBJECT = "pyrochat.callback"  # one id for all clients, so that one request's bytes fit all
+TAKES_ONEWAY = "oneway"  # what a callback that has a `deliver_oneway` answers to `welcome`
 MAX_HISTORY = 1000  # messages in one answer to history()
 MAX_FOUND = 50  # messages in one answer to search()
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pyrochat import KeyConflict, LogUnavailable
-from pyrochat.core.cursors import MARKS_IN_A_DELIVERY, Cursor, block_end
+from pyrochat.core.cursors import MARKS_IN_A_DELIVERY, WINDOW_BYTES, Cursor, block_end
 from pyrochat.core.marks import Mark
 from pyrochat.core.sequencer import Draft, Sequencer
 from pyrochat.core.sessions import GONE, Session
@@ -149,16 +149,18 @@ class RoomMachine(RuleBasedStateMachine):
             if self.new_session(client, False):
                 self.attach(client)
 
-    @rule(which=whichever, steps=st.integers(1, 5))
-    def deliver(self, which: int, steps: int) -> None:
-        client = self.pick(which, outstanding=False)
-        if client is None or client.cursor is None:
+    @rule(which=whichever, steps=st.integers(1, 5), asks=st.booleans(), size=st.integers(1, WINDOW_BYTES))
+    def deliver(self, which: int, steps: int, asks: bool, size: int) -> None:
+        client = self.pick(which, outstanding=False if asks else None)
+        if client is None or client.cursor is None or not (asks or client.cursor.has_window(size)):
             return
         cursor = client.cursor
-        upto = block_end(cursor.position, min(self.state.tail, cursor.position + steps))
+        after = cursor.sent
+        upto = block_end(after, min(self.state.tail, after + steps))
         marks, marks_upto = self.state.marks.since(cursor.marks_position, MARKS_IN_A_DELIVERY)
-        cursor.send(upto, marks_upto)
-        messages = self.log.read(cursor.position, upto - cursor.position)
+        cursor.send(upto, marks_upto, size, asks)
+        assert cursor.position <= cursor.asked <= cursor.sent
+        messages = self.log.read(after, upto - after)
         client.replica += [message for message in messages if message.id > len(client.replica)]
         for member, delivered, read in marks:
             assert (delivered, read) >= client.marks.get(member, (0, 0))

@@ -23,10 +23,10 @@ messages = st.builds(
 marks = st.lists(st.tuples(names, st.integers(0, 2**53), st.integers(0, 2**53)).map(list), max_size=20)
 
 
-def call_in(frame: bytes, serializer_id: int) -> tuple[object, ...]:
+def call_in(frame: bytes, serializer_id: int, flags: int = 0) -> tuple[object, ...]:
     """What Pyro5 itself reads out of *frame*."""
     header = protocol.ReceivingMessage(frame[:HEADER_BYTES])
-    assert (header.type, header.flags, header.annotations_size) == (protocol.MSG_INVOKE, 0, 0)
+    assert (header.type, header.flags, header.annotations_size) == (protocol.MSG_INVOKE, flags, 0)
     assert header.serializer_id == serializer_id
     assert header.data_size == len(frame) - HEADER_BYTES
     object_id, method, arguments, keywords = serializers_by_id[serializer_id].loadsCall(frame[HEADER_BYTES:])
@@ -57,6 +57,12 @@ def test_a_stretch_in_msgpack_is_byte_for_byte_what_pyro5_sends() -> None:
     marks: list[list[object]] = [["Zoë", 2, 1]]
     ours = stretch_frame("room", encode_messages(stretch), marks, MSGPACK)
     assert ours == request_frame("room", "deliver", [[m.to_wire() for m in stretch], marks], MSGPACK)
+
+
+def test_a_stretch_that_asks_for_nothing_is_a_oneway_call() -> None:
+    frame = stretch_frame("room", encode_messages([chat_message(1)]), [["Zoë", 2, 1]], MSGPACK, asks=False)
+    arguments = [[chat_message(1).to_wire()], [["Zoë", 2, 1]]]
+    assert call_in(frame, MSGPACK, protocol.FLAGS_ONEWAY) == ("room", "deliver_oneway", arguments, {})
 
 
 @pytest.mark.parametrize("serializer_id", SERIALIZERS)

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import marshal
+import select
 import socket
+import threading
 from collections.abc import Callable, Iterator
 
 import msgpack
 import pytest
+from Pyro5 import errors as pyro_errors
 from Pyro5 import protocol
 from Pyro5.serializers import MarshalSerializer
 from Pyro5.socketutil import SocketConnection
 
 from pyrochat import Timing
+from pyrochat.core.cursors import WINDOW_BYTES
 from pyrochat.core.digests import seal
 from pyrochat.core.memory_log import MemoryLog
+from pyrochat.pyro.frames import HEADER_BYTES
 from pyrochat.pyro.link import Link
 from pyrochat.pyro.serializers import MSGPACK
 from pyrochat.room.audience import Outlet
 from pyrochat.room.identity import Identity
 from pyrochat.room.multicast import Multicaster
 from pyrochat.room.room import Room
-from pyrochat.values.protocol import CALLBACK_OBJECT
-from tests.support import chat_message, eventually
+from pyrochat.values.protocol import CALLBACK_OBJECT, TAKES_ONEWAY
+from tests.support import Running, chat_message, eventually
 
 PATIENT = Timing(beat_seconds=30, silent_seconds=60, grace_seconds=60)
 HASTY = Timing(beat_seconds=0.1, silent_seconds=0.4, grace_seconds=0.3)
@@ -31,7 +37,8 @@ HASTY = Timing(beat_seconds=0.1, silent_seconds=0.4, grace_seconds=0.3)
 class Member:
     """A client's end of a turned-around connection, served by hand."""
 
-    def __init__(self, room: Room, identity: Identity, position: int | None = None) -> None:
+    def __init__(self, room: Room, identity: Identity, position: int | None = None, oneway: bool = False) -> None:
+        self.oneway = oneway
         self.sock, ours = socket.socketpair()
         self.sock.settimeout(10)
         self._connection = SocketConnection(self.sock)
@@ -41,6 +48,7 @@ class Member:
     def request(self) -> tuple[str, list[object]]:
         """The next request: ``(method, arguments)``."""
         frame = protocol.recv_stub(self._connection, [protocol.MSG_INVOKE])
+        self.request_bytes = HEADER_BYTES + len(frame.data)
         object_id, method, arguments, _ = msgpack.unpackb(frame.data)
         assert object_id == CALLBACK_OBJECT
         return method, arguments
@@ -51,7 +59,7 @@ class Member:
 
     def welcomed(self) -> Member:
         assert self.request() == ("welcome", [self.session_id])
-        self.answer(None)
+        self.answer(TAKES_ONEWAY if self.oneway else None)
         return self
 
     def delivered(self) -> list[int]:
@@ -61,9 +69,10 @@ class Member:
             if method == "seal":
                 self.answer(None)
                 continue
-            assert method == "deliver"
+            assert method in ("deliver", "deliver_oneway")
             ids = [message[0] for message in messages]  # type: ignore[index,attr-defined]
-            self.answer([ids[-1] if ids else 0, 0])
+            if method == "deliver":
+                self.answer([ids[-1] if ids else 0, 0])
             if ids:
                 return ids
 
@@ -80,8 +89,8 @@ class Member:
 def member(identity: Callable[[Room, str], Identity]) -> Iterator[Callable[..., Member]]:
     members: list[Member] = []
 
-    def make(room: Room, name: str, position: int | None = None) -> Member:
-        members.append(Member(room, identity(room, name), position))
+    def make(room: Room, name: str, position: int | None = None, oneway: bool = False) -> Member:
+        members.append(Member(room, identity(room, name), position, oneway))
         return members[-1]
 
     yield make
@@ -109,6 +118,130 @@ def test_what_comes_while_a_delivery_is_outstanding_is_the_next_one(
         room.post("Erick", [str(number)], [None]).wait()
     ana.answer([2, 0])
     assert ana.delivered() == list(range(3, 53))
+
+
+def test_small_deliveries_follow_one_that_waits_for_its_answer(
+    open_room: Callable[..., Room], member: Callable[..., Member]
+) -> None:
+    """A member that takes them: the order stays, and so little goes out that any socket's buffer holds it."""
+    room = open_room(MemoryLog("lobby"), timing=PATIENT)
+    ana, watcher = member(room, "Ana", oneway=True).welcomed(), member(room, "Watcher").welcomed()
+    assert ana.delivered() == [2]
+    room.post("Erick", ["asks"], [None]).wait()
+    method, (messages, _) = ana.request()
+    seen: list[int] = [messages[0][0]]  # type: ignore[index]
+    while method != "deliver":  # one that came right after the last one that asked
+        method, (messages, _) = ana.request()
+        seen += [message[0] for message in messages]  # type: ignore[attr-defined]
+    last = 0
+    for number in range(100):
+        last = room.post("Erick", [f"{number} ".ljust(100, "x")], [None]).wait()[-1].id
+        while watcher.delivered()[-1] < last:
+            pass
+    unasked = 0
+    while select.select([ana.sock], [], [], 0)[0]:
+        method, (messages, _) = ana.request()
+        assert method == "deliver_oneway"
+        seen += [message[0] for message in messages]  # type: ignore[attr-defined]
+        unasked += ana.request_bytes
+    assert WINDOW_BYTES / 2 < unasked < WINDOW_BYTES
+    ana.answer([seen[-1], 0])
+    while seen[-1] < last:
+        seen += ana.delivered()
+    assert seen == list(range(seen[0], last + 1))
+
+
+def test_what_would_be_too_much_in_flight_waits_for_the_answer(
+    open_room: Callable[..., Room], member: Callable[..., Member]
+) -> None:
+    room = open_room(MemoryLog("lobby"), timing=PATIENT)
+    ana, watcher = member(room, "Ana", oneway=True).welcomed(), member(room, "Watcher").welcomed()
+    assert ana.request()[0] == "deliver"
+    for text in ("x" * (WINDOW_BYTES // 2), "y" * (WINDOW_BYTES // 2)):
+        last = room.post("Erick", [text], [None]).wait()[-1].id
+        while watcher.delivered()[-1] < last:
+            pass
+    assert ana.delivered() == [3]
+    assert not select.select([ana.sock], [], [], 0)[0]
+    ana.answer([2, 0])
+    assert ana.delivered() == [4]
+
+
+def test_what_was_not_asked_for_is_confirmed_soon_after(
+    open_room: Callable[..., Room], member: Callable[..., Member]
+) -> None:
+    room = open_room(MemoryLog("lobby"), timing=PATIENT)
+    ana = member(room, "Ana", oneway=True).welcomed()
+    last = 0
+    for _ in range(20):
+        last = room.post("Erick", ["quick"], [None]).wait()[-1].id
+    methods, seen = [], 1
+    while not (methods and methods[-1] == "deliver" and seen == last):
+        method, (messages, _) = ana.request()
+        methods.append(method)
+        seen = messages[-1][0] if messages else seen  # type: ignore[index]
+        if method == "deliver":
+            ana.answer([seen, 0])
+    eventually(lambda: room.marks_of("ana") == (last, 0))
+
+
+def test_who_stops_answering_is_lost_while_small_deliveries_go_on(
+    open_room: Callable[..., Room], member: Callable[..., Member]
+) -> None:
+    room = open_room(MemoryLog("lobby"), timing=HASTY)
+    silent, watcher = member(room, "Silent", oneway=True).welcomed(), member(room, "Watcher")
+    answering = Running(lambda: _answer_until_closed(watcher.welcomed()))
+
+    pause = threading.Event()
+
+    def posted_and_left() -> bool:
+        pause.wait(HASTY.beat_seconds * 2)  # seldom: the window would fill, and then nothing goes out anyway
+        room.post("Erick", ["on"], [None]).wait()
+        return room.members() == ["Watcher"]
+
+    eventually(posted_and_left)
+    received = 0
+    with contextlib.suppress(pyro_errors.ConnectionClosedError):
+        while silent.request():
+            received += silent.request_bytes
+    assert received < WINDOW_BYTES / 2
+    watcher.sock.shutdown(socket.SHUT_RDWR)
+    answering.result()
+
+
+def _answer_until_closed(member: Member) -> None:
+    with contextlib.suppress(OSError, pyro_errors.PyroError):
+        while True:
+            method, _ = member.request()
+            member.answer([0, 0] if method == "deliver" else None)
+
+
+def test_who_is_told_goodbye_has_confirmed_everything(
+    open_room: Callable[..., Room], member: Callable[..., Member]
+) -> None:
+    cast: list[Multicaster] = []
+
+    class Cast(Multicaster):
+        def __init__(self) -> None:
+            super().__init__()
+            cast.append(self)
+
+    room = open_room(MemoryLog("lobby"), timing=PATIENT, multicaster=Cast)
+    ana = member(room, "Ana", oneway=True).welcomed()
+    last = [room.post("Erick", ["quick"], [None]).wait()[-1].id for _ in range(5)][-1]
+    ending = Running(lambda: cast[0].close("over", 5.0))
+    confirmed = seen = 0
+    while (request := ana.request())[0] != "closing":
+        method, (messages, *_) = request
+        if method.startswith("deliver"):
+            seen = messages[-1][0] if messages else seen  # type: ignore[index]
+        if method == "deliver":
+            confirmed = seen
+        if method != "deliver_oneway":
+            ana.answer([seen, 0] if method == "deliver" else None)
+    assert confirmed == seen == last
+    ana.sock.close()
+    ending.result()
 
 
 def test_who_does_not_answer_gets_nothing_more_and_holds_up_nobody(

@@ -1,0 +1,57 @@
+"""The callback object of a client, called as a room calls it."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyrochat.client.callback import Callback
+from pyrochat.client.reading import Reading
+from pyrochat.client.replica import Replica
+from pyrochat.values.errors import InvalidArgument
+from pyrochat.values.protocol import TAKES_ONEWAY
+from tests.support import chat_message
+
+
+def row(id: int) -> list[object]:
+    return list(chat_message(id))
+
+
+def a_callback() -> tuple[Callback, Replica, Reading]:
+    replica = Replica("lobby")
+    reading = Reading(replica, "Ana")
+    return Callback(replica, reading, print, print), replica, reading
+
+
+def test_it_says_that_it_takes_deliveries_that_ask_for_nothing() -> None:
+    callback, _, _ = a_callback()
+    assert callback.welcome("a session") == TAKES_ONEWAY
+    assert callback.welcomed.is_set()
+
+
+def test_a_delivery_is_answered_with_the_marks() -> None:
+    callback, _, reading = a_callback()
+    assert callback.deliver([row(1), row(2)], []) == [2, 0]
+    reading.advance(1)
+    assert callback.deliver([row(3)], [["Igor", 2, 1]]) == [3, 1]
+    assert not reading.untold
+
+
+def test_what_is_not_answered_has_told_no_mark() -> None:
+    callback, replica, reading = a_callback()
+    callback.deliver([row(1)], [])
+    told_at = reading.told_at
+    reading.advance(1)
+    callback.deliver_oneway([row(2)], [])
+    assert replica.end == 2
+    assert reading.untold
+    assert reading.told_at == told_at
+    assert callback.deliver([], []) == [2, 1]
+    assert not reading.untold
+
+
+def test_a_gap_is_refused_in_either() -> None:
+    callback, replica, _ = a_callback()
+    for deliver in (callback.deliver, callback.deliver_oneway):
+        with pytest.raises(InvalidArgument, match="can't follow"):
+            deliver([row(2)], [])
+    assert replica.end == 0
