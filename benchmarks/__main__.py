@@ -61,7 +61,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="only what the rows need, but for searching, with less of it"
     )
-    parser.add_argument("--repeat", type=int, metavar="N", help="rounds; default: 5, quick: 3")
+    parser.add_argument("--repeat", type=int, metavar="N", help="rounds; default: 5, where no row is made: 3; quick: 3")
     parser.add_argument(
         "--results", type=Path, metavar="FOLDER",
         help="where the results go; default: benchmarks/results, its folder quick, or its folder partial with --only",
@@ -100,7 +100,7 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, _end)
     plan = QUICK if options.quick else FULL
     if options.repeat:
-        plan = dataclasses.replace(plan, rounds=options.repeat)
+        plan = dataclasses.replace(plan, rounds=options.repeat, other_rounds=options.repeat)
     results = options.results or RESULTS / ("partial" if options.only else "quick" if options.quick else "")
     console = Console(stderr=True)
     machine, report = describe(), Report()

@@ -13,9 +13,13 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """rounds: how often the contestants take turns. most_deliveries: the bound on one burst, for the sake of memory."""
+    """rounds: how often the contestants take turns; other_rounds: where no row is made of it.
+
+    most_deliveries: the bound on one burst, for the sake of memory.
+    """
 
     rounds: int
+    other_rounds: int
     everything: bool
     burst_seconds: float
     most_deliveries: int
@@ -25,10 +29,10 @@ class Plan:
 
 
 QUICK = Plan(
-    rounds=3, everything=False, burst_seconds=1.0, most_deliveries=1_000_000, paced_seconds=3.0, posts_seconds=2.0,
+    rounds=3, other_rounds=1, everything=False, burst_seconds=1.0, most_deliveries=1_000_000, paced_seconds=3.0, posts_seconds=2.0,
     idle_seconds=8.0,
 )  # fmt: skip
 FULL = Plan(
-    rounds=5, everything=True, burst_seconds=1.5, most_deliveries=2_000_000, paced_seconds=5.0, posts_seconds=4.0,
-    idle_seconds=30.0,
+    rounds=5, other_rounds=3, everything=True, burst_seconds=1.0, most_deliveries=2_000_000, paced_seconds=3.0,
+    posts_seconds=3.0, idle_seconds=20.0,
 )  # fmt: skip

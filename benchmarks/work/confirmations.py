@@ -24,7 +24,7 @@ def run(plan: Plan, report: Report, progress: Progress) -> None:
         )
         with open_arenas((_ON, _OFF), members, progress) as arenas:
             messages = min(burst_size(plan, members, arena.burst, _FEWEST_MESSAGES) for arena in arenas.values())
-            for turn in range(plan.rounds):
+            for turn in range(plan.rounds if members == 1000 else plan.other_rounds):
                 for name, arena in arenas.items():
                     progress(f"{work}: round {turn + 1}, {name}, {messages:,} messages")
                     report.add(work, name, fan_out_quantities(arena.burst(messages)))

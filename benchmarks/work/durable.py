@@ -29,7 +29,7 @@ def run(plan: Plan, report: Report, progress: Progress) -> None:
         for senders in (1, 10, 100) if plan.everything else (100,):
             work = f"durable posts, {senders} senders"
             report.remark(work, "a thread and a connection for each sender, all in one process")
-            for turn in range(plan.rounds):
+            for turn in range(plan.rounds if senders == 100 else plan.other_rounds):
                 for name, (arena, peer) in contestants.items():
                     progress(f"{work}: round {turn + 1}, {name}")
                     found = arena.posts(senders, plan.posts_seconds, peer)

@@ -26,30 +26,35 @@ def work_name(members: int, *, singles: bool = False) -> str:
 def run(plan: Plan, report: Report, progress: Progress) -> None:
     """Every peer in turn, and the floor; then the single sends."""
     for members in (10, 100, 1000) if plan.everything else (100,):
+        rounds = plan.rounds if members == 100 else plan.other_rounds
         with open_arenas([OURS, *OTHERS, "floor"], members, progress) as arenas:
-            _bursts(plan, report, progress, arenas, members)
-            _singles(plan, report, progress, arenas, members)
+            _bursts(plan, report, progress, arenas, members, rounds)
+            _singles(plan, report, progress, arenas, members, rounds)
     _fill_rows(report)
 
 
-def _bursts(plan: Plan, report: Report, progress: Progress, arenas: dict[str, Arena], members: int) -> None:
+def _bursts(
+    plan: Plan, report: Report, progress: Progress, arenas: dict[str, Arena], members: int, rounds: int
+) -> None:
     sizes = {}
     for peer, arena in arenas.items():
         progress(f"{work_name(members)}: how fast is {peer}?")
         sizes[peer] = burst_size(plan, members, arena.burst)
-    for turn in range(plan.rounds):
+    for turn in range(rounds):
         for peer, arena in arenas.items():
             progress(f"{work_name(members)}: round {turn + 1}, {peer}, {sizes[peer]:,} messages")
             report.add(work_name(members), peer, fan_out_quantities(arena.burst(sizes[peer])))
 
 
-def _singles(plan: Plan, report: Report, progress: Progress, arenas: dict[str, Arena], members: int) -> None:
+def _singles(
+    plan: Plan, report: Report, progress: Progress, arenas: dict[str, Arena], members: int, rounds: int
+) -> None:
     work = work_name(members, singles=True)
     report.remark(work, "one client shared by the threads: one `Chat`, or one socket under a lock")
     sizes = {}
     for peer in _SINGLES:
         sizes[peer] = burst_size(plan, members, functools.partial(arenas[peer].singles, threads=THREADS))
-    for turn in range(plan.rounds):
+    for turn in range(rounds):
         for peer in _SINGLES:
             progress(f"{work}: round {turn + 1}, {peer}, {sizes[peer]:,} messages")
             report.add(work, peer, fan_out_quantities(arenas[peer].singles(sizes[peer], THREADS)))

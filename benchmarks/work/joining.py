@@ -54,7 +54,7 @@ def _newcomers(arena: Arena, count: int) -> tuple[float, Sequence[float]]:
 def _crowd(plan: Plan, report: Report, progress: Progress) -> None:
     work = f"joining, {_NEWCOMERS} at once, {_CROWD_HISTORY:,} messages, a chat at {_CHAT_RATE:g}/s"
     report.remark(work, f"latency: to the last of {_CHAT_MEMBERS} members who were there before")
-    for turn in range(plan.rounds):
+    for turn in range(plan.other_rounds):
         progress(f"{work}: round {turn + 1}")
         with (
             Arena("pyrochat", _CHAT_MEMBERS, prepare=lambda folder: write_log(folder, _CROWD_HISTORY)) as arena,

@@ -41,7 +41,7 @@ def _measure(plan: Plan, report: Report, progress: Progress, members: int, rate:
         for peer, arena in arenas.items():
             progress(f"{work}: warming up {peer}")
             arena.paced(rate, 0.5)
-        for turn in range(plan.rounds):
+        for turn in range(plan.rounds if members == 100 else plan.other_rounds):
             for peer, arena in arenas.items():
                 progress(f"{work}: round {turn + 1}, {peer}")
                 report.add(work, peer, _quantities(arena.paced(rate, plan.paced_seconds)))

@@ -21,7 +21,7 @@ def run(plan: Plan, report: Report, progress: Progress) -> None:
     """Resident memory before and after, with one member; a fresh server each round."""
     work = f"memory, {_MESSAGES:,} messages"
     report.remark(work, "growth of the resident memory while they are sent, after a warm-up of 5,000")
-    for turn in range(plan.rounds):
+    for turn in range(plan.other_rounds):
         progress(f"{work}: round {turn + 1}")
         with Arena("pyrochat", 1) as arena:
             arena.burst(_WARM_UP)
