@@ -10,6 +10,7 @@ from pyrochat.client.deliveries import read_delivery
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.pyro.dispatch import expose
+from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.protocol import TAKES_ONEWAY
 
 __all__ = ["Callback"]
@@ -24,12 +25,13 @@ class Callback:
     what the room says beside the log.
     """
 
-    __slots__ = ("_closed", "_noticed", "_reading", "_replica", "welcomed")
+    __slots__ = ("_closed", "_failed", "_noticed", "_reading", "_replica", "welcomed")
 
     def __init__(
         self, replica: Replica, reading: Reading, closed: Callable[[str], None], noticed: Callable[[str], None]
     ) -> None:
         self.welcomed = threading.Event()
+        self._failed = False  # a delivery that was not answered
         self._replica = replica
         self._reading = reading
         self._closed = closed
@@ -44,15 +46,25 @@ class Callback:
 
     @expose
     def deliver(self, messages: list[list[object]], marks: list[list[object]]) -> list[int]:
-        """The log, or the marks of others, have grown (neither: a beat); returns ``[delivered, read]``."""
+        """The log, or the marks of others, have grown (neither: a beat); returns ``[delivered, read]``.
+
+        Raises InvalidArgument for what can't follow, also where that was in a `deliver_oneway` before: the room then
+        ends the connection, and the session goes on at the replica's end.
+        """
+        if self._failed:
+            raise InvalidArgument("an earlier delivery could not be taken")
         self.deliver_oneway(messages, marks)
         return [self._replica.end, self._reading.tell()]
 
     @expose
     def deliver_oneway(self, messages: list[list[object]], marks: list[list[object]]) -> None:
         """The same, and nobody waits for an answer: the next `deliver` confirms this too."""
-        if messages or marks:
-            self._replica.extend(read_delivery(messages, marks))
+        try:
+            if messages or marks:
+                self._replica.extend(read_delivery(messages, marks))
+        except Exception:
+            self._failed = True
+            raise
 
     @expose
     def notice(self, text: str) -> None:

@@ -268,7 +268,7 @@ class ClientSession:
             patience.daemon = True
             patience.start()
             with contextlib.suppress(PyroChatError):
-                remote.call("leave")
+                remote.call("leave", self._replica.end, self._reading.tell())
             patience.cancel()
         with self._changed:
             self._drop()

@@ -46,12 +46,13 @@ class _SameAgain:
     def frames(self, reader: FrameReader, data: bytes) -> Iterator[Frame]:
         """The frames that are whole with *data*, the next bytes for *reader*; raises ProtocolError."""
         known, same = self._whole
-        if same is not None and data == known and not reader.has_begun:
+        begins = not reader.has_begun
+        if begins and same is not None and data == known:
             yield same
             return
         reader.feed(data)
         while (frame := reader.next()) is not None:
-            if HEADER_BYTES + len(frame.payload) == len(data) and not reader.has_begun:
+            if begins and HEADER_BYTES + len(frame.payload) == len(data):
                 self._whole = (data, frame)
             yield frame
 

@@ -189,13 +189,17 @@ class ChatRoom:
         request = self._room.mark_read(self._identity().member, checked_integer(id, "a message id", 1, _MAX_ID))
         return _Posting(request, one=None)
 
-    def leave(self) -> None:
-        """End the session that this connection has joined (or named in its handshake)."""
+    def leave(self, delivered: int = 0, read: int = 0) -> None:
+        """End the session that this connection has joined (or named in its handshake).
+
+        delivered, read: its marks, where it has not been asked for them.
+        """
         identity = self._identity()
+        delivered, read = (checked_integer(mark, "a mark", 0, _MAX_ID) for mark in (delivered, read))
         if identity.session_id is None:
             raise NotAMember("this connection has not joined: there is nothing to leave")
         session_id, identity.session_id = identity.session_id, None
-        self._room.leave(identity.member, session_id)
+        self._room.leave(identity.member, session_id, delivered, read)
 
     def rooms(self) -> list[str]:
         """The names of the rooms that this server has."""

@@ -47,7 +47,8 @@ class _Hall:
         self.audience = audience
         self.outlets: dict[str, Outlet] = {}
         self.ready: dict[str, Outlet] = {}
-        self.unasked: dict[str, Outlet] = {}  # have something that no answer is going to confirm; the oldest first
+        self.unasked: dict[str, tuple[Outlet, float]] = {}
+        """Who has something that no answer is going to confirm, and since when; the oldest first."""
         self.grown = False
         self.tail = audience.end()  # of the log, as far as it was seen to grow
         self.tail_at = 0.0
@@ -78,8 +79,8 @@ class _Hall:
         due = math.inf
         if self.audience.marks_version() > self.marks_told:
             due = max(self.marks_told_at, self.tail_at) + self.interval
-        for outlet in self.unasked.values():  # the first is the one that waits longest
-            return min(due, outlet.asked_at + self.interval)
+        for _, since in self.unasked.values():
+            return min(due, since + self.interval)
         return due
 
 
@@ -292,25 +293,35 @@ class Multicaster:
     def _send_stretch(self, hall: _Hall, outlet: Outlet, stretch: _Stretch, beat: bool) -> None:
         """Send *stretch*, so that it asks for an answer or does not; or not now, where an answer has to come first."""
         cursor, unasking = outlet.cursor, stretch.unasking
-        # Marks are written half as often as they are asked for so, and nobody knows them later for it.
+        # Marks are written and told once an interval: asked for twice as often, they come one interval later at most.
         asked = cursor.outstanding or self._now < outlet.asked_at + hall.interval / 2
         if asked and not beat and unasking is not None and cursor.has_window(len(unasking)):
             cursor.send(stretch.upto, stretch.marks_upto, len(unasking), asks=False)
-            if not cursor.outstanding:
-                hall.unasked.setdefault(outlet.session_id, outlet)
+            self._note_unasked(hall, outlet)
             self._send(hall, outlet, unasking)
         elif cursor.outstanding:
             hall.ready.pop(outlet.session_id, None)
+            return
         else:
             cursor.send(stretch.upto, stretch.marks_upto, len(stretch.asking))
             self._send(hall, outlet, stretch.asking, asks=True)
+        if cursor.sent < hall.tail and outlet.session_id in hall.ready:  # a block has ended: there may be no answer
+            self._deliver(hall, outlet)
+
+    def _note_unasked(self, hall: _Hall, outlet: Outlet) -> None:
+        """Where *outlet* has something that no answer is going to confirm: ask it soon, unless a delivery does."""
+        if outlet.cursor.in_flight and not outlet.owes:
+            hall.unasked.setdefault(outlet.session_id, (outlet, self._now))
 
     def _ask_the_unasked(self, hall: _Hall) -> None:
-        """Ask those who have something unconfirmed, and to whom nothing has gone out meanwhile that asks."""
-        while hall.unasked and (first := next(iter(hall.unasked.values()))).asked_at + hall.interval <= self._now:
-            del hall.unasked[first.session_id]
-            if not (first.owes or first.link.unsent):
-                self._deliver(hall, first, beat=True)
+        """Ask those to whom nothing has gone out meanwhile that asks."""
+        while hall.unasked:
+            outlet, since = next(iter(hall.unasked.values()))
+            if since + hall.interval > self._now:
+                break
+            del hall.unasked[outlet.session_id]
+            if not (outlet.owes or outlet.link.unsent):  # else it is noted again when that is over
+                self._deliver(hall, outlet, beat=True)
 
     def _give_seal(self, hall: _Hall, outlet: Outlet, newest: bool = False) -> bool:
         """Send the room's seal, if *outlet* has what it is on, and not the seal."""
@@ -367,19 +378,19 @@ class Multicaster:
             self._lose(hall, outlet, str(error))
             return
         if answer is not None:
-            self._take_answer(hall, outlet, answer[0])
+            self._take_answer(outlet, answer[0])
+        self._note_unasked(hall, outlet)
         if outlet.ready:
             hall.ready[outlet.session_id] = outlet
             self._deliver(hall, outlet)
 
-    def _take_answer(self, hall: _Hall, outlet: Outlet, answer: object) -> None:
+    @staticmethod
+    def _take_answer(outlet: Outlet, answer: object) -> None:
         if outlet.busy:
             outlet.busy, outlet.asked_at = False, 0.0
             outlet.oneway = outlet.oneway or answer == TAKES_ONEWAY
-            return
-        outlet.audience.confirmed(outlet, answer)
-        if outlet.cursor.in_flight:  # what has followed, and is not confirmed by this
-            hall.unasked[outlet.session_id] = outlet
+        else:
+            outlet.audience.confirmed(outlet, answer)
 
     # -- time -----------------------------------------------------------------------------------------------
 

@@ -206,9 +206,16 @@ class Room:
             raise UnknownSession("this session has ended: join again")
         return session
 
-    def leave(self, member: str, session_id: str) -> None:
-        """End a session of *member*; returns when its "left" is on disk, where it was the last one."""
-        self._end_session(self._session(member, session_id)).wait()
+    def leave(self, member: str, session_id: str, delivered: int = 0, read: int = 0) -> None:
+        """End a session of *member*; returns when its "left" is on disk, where it was the last one.
+
+        delivered, read: the marks that it says goodbye with; believed up to the log's end.
+        """
+        session = self._session(member, session_id)
+        with self._state_mutex:
+            tail = self._state.tail
+            self._state.marks.record(member, min(delivered, tail), min(read, tail))
+        self._end_session(session).wait()
 
     def expel(self, member: str) -> None:
         """End all sessions of *member*."""

@@ -54,4 +54,15 @@ def test_a_gap_is_refused_in_either() -> None:
     for deliver in (callback.deliver, callback.deliver_oneway):
         with pytest.raises(InvalidArgument, match="can't follow"):
             deliver([row(2)], [])
-    assert replica.end == 0
+        assert replica.end == 0
+
+
+def test_what_could_not_be_taken_unasked_is_told_when_somebody_asks() -> None:
+    """So that the room ends the connection, and the session goes on where the replica ends."""
+    callback, replica, _ = a_callback()
+    callback.deliver([row(1)], [])
+    with pytest.raises(InvalidArgument):
+        callback.deliver_oneway([row(3)], [])
+    with pytest.raises(InvalidArgument, match="earlier"):
+        callback.deliver([], [])
+    assert replica.end == 1

@@ -220,6 +220,17 @@ def test_leaving_does_not_wait_for_a_mark_that_was_told(joined: Join) -> None:
         igor = joined("Igor")
 
 
+def test_who_leaves_at_once_has_confirmed_what_had_come(joined: Join) -> None:
+    ana = joined("Ana")
+    for _ in range(5):
+        igor = joined("Igor", read="manual")
+        first, second = ana.send("first"), ana.send("second")
+        igor.wait_for(second.id, timeout=10)
+        igor.leave()
+        for message in (first, second):
+            assert ana.confirmations(message.id).delivered_to == {"Igor"}
+
+
 def test_marks_outlast_a_stay(joined: Join) -> None:
     ana, igor = joined("Ana"), joined("Igor")
     message = ana.send("hi")

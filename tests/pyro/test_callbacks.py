@@ -237,6 +237,20 @@ def test_the_same_bytes_are_served_again_for_each_connection(room_end: Callable[
     assert (one.callback.said, other.callback.said[:1]) == (["same", "same"], ["same"])
 
 
+def test_one_rooms_bytes_are_not_read_as_the_rest_of_anothers(room_end: Callable[..., RoomEnd]) -> None:
+    """A hostile room ends a frame of its own, one with annotations, with the very bytes that another is going to send."""
+    hostile, other = room_end(), room_end()
+    known = say("known")
+    fields = list(struct.unpack(protocol._header_format, frame()[:HEADER_BYTES]))
+    fields[2], fields[6], fields[7] = protocol.MSG_RESULT, len(known) - HEADER_BYTES, HEADER_BYTES + 1
+    hostile.sock.sendall(struct.pack(protocol._header_format, *fields) + b"x")
+    eventually(lambda: hostile.served.reader.has_begun)
+    hostile.sock.sendall(known)
+    assert hostile.lost.wait(10)
+    other.sock.sendall(known)
+    assert msgpack.unpackb(other.answer().data) == "known"
+
+
 def test_one_thread_serves_all_of_a_process(room_end: Callable[..., RoomEnd]) -> None:
     rooms = [room_end() for _ in range(20)]
     for room in rooms:

@@ -17,7 +17,7 @@ from Pyro5.serializers import MarshalSerializer
 from Pyro5.socketutil import SocketConnection
 
 from pyrochat import Timing
-from pyrochat.core.cursors import WINDOW_BYTES
+from pyrochat.core.cursors import BLOCK_MESSAGES, WINDOW_BYTES
 from pyrochat.core.digests import seal
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.pyro.frames import HEADER_BYTES
@@ -165,6 +165,47 @@ def test_what_would_be_too_much_in_flight_waits_for_the_answer(
     assert not select.select([ana.sock], [], [], 0)[0]
     ana.answer([2, 0])
     assert ana.delivered() == [4]
+
+
+def test_what_follows_a_blocks_end_does_not_wait_for_an_answer(
+    open_room: Callable[..., Room], member: Callable[..., Member]
+) -> None:
+    log = MemoryLog("lobby")
+    log.append([chat_message(id) for id in range(1, BLOCK_MESSAGES - 1)])
+    room = open_room(log, timing=PATIENT)
+    ana = member(room, "Ana", oneway=True).welcomed()
+    room.post("Erick", ["the last of its block", "the first of the next"], [None] * 2).wait()
+    assert ana.request()[0] == "deliver"  # not answered
+    assert ana.delivered() == [BLOCK_MESSAGES + 1]
+
+
+def test_who_is_told_something_else_meanwhile_confirms_all_the_same(
+    open_room: Callable[..., Room], member: Callable[..., Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer to a notice confirms no delivery, and nothing else may come that asks."""
+    monkeypatch.setattr("pyrochat.room.multicast.marks_interval_seconds", lambda members: 1.0)
+    cast: list[Multicaster] = []
+
+    class Cast(Multicaster):
+        def __init__(self) -> None:
+            super().__init__()
+            cast.append(self)
+
+    room = open_room(MemoryLog("lobby"), timing=PATIENT, multicaster=Cast)
+    ana = member(room, "Ana", oneway=True).welcomed()
+    room.post("Erick", ["asks"], [None]).wait()
+    assert ana.delivered() == [2]
+    while (request := ana.request())[0] != "deliver" or not request[1][1]:
+        assert request[0] in ("deliver", "seal")
+        ana.answer(None if request[0] == "seal" else [2, 0])
+    ana.answer([2, 0])  # her marks have come back to her: no other marks are under way
+    last = room.post("Erick", ["does not"], [None]).wait()[-1].id
+    assert ana.request()[0] == "deliver_oneway"
+    cast[0].tell(room, "by the way")
+    while ana.request()[0] != "deliver":
+        ana.answer(None)
+    ana.answer([last, 0])
+    eventually(lambda: room.marks_of("ana")[0] == last)
 
 
 def test_what_was_not_asked_for_is_confirmed_soon_after(

@@ -210,6 +210,17 @@ def test_a_resume_of_a_session_that_has_ended_is_a_join(
     assert in_the_log(log) == ["Ana joined", "Ana left", "Ana joined"]
 
 
+@pytest.mark.parametrize(("said", "believed"), [((2, 1), (2, 1)), ((99, 99), (2, 2)), ((0, 0), (0, 0))])
+def test_who_leaves_may_say_up_to_where_it_has_the_log(
+    open_room: OpenRoom, log: GatedLog, identity: MakeIdentity, said: tuple[int, int], believed: tuple[int, int]
+) -> None:
+    room = open_room(log)
+    session_id, _ = room.join(identity(room, "Ana"), None)
+    room.post("Erick", ["hi"], [None]).wait()
+    room.leave("ana", session_id, *said)
+    assert room.marks_of("ana") == believed
+
+
 def test_another_members_session_can_not_be_resumed_attached_or_left(
     open_room: OpenRoom, log: GatedLog, identity: MakeIdentity
 ) -> None:
