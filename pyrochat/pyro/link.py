@@ -1,7 +1,7 @@
 """A link: the room's end of a connection on which it calls a client's callback. Never blocks.
 
-One request that is answered is under way at a time; oneway calls may follow it. Bytes that the socket doesn't take are kept as a view into the
-shared frame, not as a copy.
+One request that has an answer is under way at a time; oneway calls may follow it. Bytes that the socket doesn't
+take are kept as a view into the shared frame, not as a copy.
 """
 
 from __future__ import annotations

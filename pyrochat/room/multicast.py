@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import selectors
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
 
-from pyrochat.core.cursors import MARKS_IN_A_DELIVERY, WINDOW_BYTES, marks_interval_seconds
 from pyrochat.pyro.link import LinkBroken
 from pyrochat.pyro.waker import Waker
-from pyrochat.pyro.wire import WireMark, request_frame, stretch_frame
+from pyrochat.pyro.wire import request_frame
 from pyrochat.room.audience import Audience, Outlet
+from pyrochat.room.hall import Hall, Stretch
 from pyrochat.values.protocol import TAKES_ONEWAY
 
 __all__ = ["Multicaster"]
@@ -28,67 +26,13 @@ __all__ = ["Multicaster"]
 log = logging.getLogger(__name__)
 
 _TICK_SECONDS = 0.25
-_MOST_STRETCHES = 64
-
-
-class _Stretch(NamedTuple):
-    """What follows one place in the log and in the marks. unasking: None where it is too long to go out so."""
-
-    asking: bytes
-    unasking: bytes | None
-    upto: int
-    marks_upto: int
-
-
-class _Hall:
-    """What the multicaster keeps for one room."""
-
-    def __init__(self, audience: Audience) -> None:
-        self.audience = audience
-        self.outlets: dict[str, Outlet] = {}
-        self.ready: dict[str, Outlet] = {}
-        self.unasked: dict[str, tuple[Outlet, float]] = {}
-        """Who has something that no answer is going to confirm, and since when; the oldest first."""
-        self.grown = False
-        self.tail = audience.end()  # of the log, as far as it was seen to grow
-        self.tail_at = 0.0
-        self.marks_told = 0  # up to this version, marks may be told now
-        self.marks_told_at = 0.0
-        self.interval = marks_interval_seconds(audience.member_count())  # so long marks are gathered
-        self.stretches: dict[tuple[object, ...], _Stretch] = {}  # what follows a place, as long as nothing is new
-
-    def look(self, now: float) -> bool:
-        """See what is new; returns whether there is anything to deliver.
-
-        New marks may be told with messages while some keep coming, else in deliveries of their own.
-        """
-        grown, self.grown = self.grown, False  # first: what grows from now on sets it again
-        self.interval = marks_interval_seconds(self.audience.member_count())
-        end, version = self.audience.end(), self.audience.marks_version()
-        rides = end > self.tail
-        since = self.marks_told_at if rides else max(self.marks_told_at, self.tail_at)
-        if version > self.marks_told and now >= since + self.interval:
-            self.marks_told, self.marks_told_at = version, now
-            grown = True
-        if rides:
-            self.tail, self.tail_at = end, now
-        return grown or rides
-
-    def next_due(self) -> float:
-        """When there is something to do here, even if nothing comes."""
-        due = math.inf
-        if self.audience.marks_version() > self.marks_told:
-            due = max(self.marks_told_at, self.tail_at) + self.interval
-        for _, since in self.unasked.values():
-            return min(due, since + self.interval)
-        return due
 
 
 class Multicaster:
     """The thread that delivers. All public methods may be called from any thread."""
 
     def __init__(self) -> None:
-        self._halls: dict[int, _Hall] = {}
+        self._halls: dict[int, Hall] = {}
         self._selector = selectors.DefaultSelector()
         self._waker = Waker()
         self._selector.register(self._waker, selectors.EVENT_READ)
@@ -106,7 +50,7 @@ class Multicaster:
 
     def open(self, audience: Audience) -> None:
         """A room is there."""
-        self._order(lambda: self._halls.__setitem__(id(audience), _Hall(audience)))
+        self._order(lambda: self._halls.__setitem__(id(audience), Hall(audience)))
 
     def forget(self, audience: Audience) -> None:
         """A room is gone, before anybody was in it."""
@@ -179,7 +123,6 @@ class Multicaster:
                 self._now = time.monotonic()
                 for hall in list(self._halls.values()):
                     if hall.look(self._now):
-                        hall.stretches.clear()
                         for outlet in list(hall.ready.values()):
                             self._deliver(hall, outlet)
                     self._ask_the_unasked(hall)
@@ -232,7 +175,7 @@ class Multicaster:
         if outlet is not None:
             self._close(hall, outlet)
 
-    def _close(self, hall: _Hall, outlet: Outlet) -> None:
+    def _close(self, hall: Hall, outlet: Outlet) -> None:
         del hall.outlets[outlet.session_id]
         hall.ready.pop(outlet.session_id, None)
         hall.unasked.pop(outlet.session_id, None)
@@ -240,57 +183,30 @@ class Multicaster:
             self._selector.unregister(outlet.link.sock)
         outlet.link.close()
 
-    def _lose(self, hall: _Hall, outlet: Outlet, reason: str) -> None:
+    def _lose(self, hall: Hall, outlet: Outlet, reason: str) -> None:
         if hall.outlets.get(outlet.session_id) is outlet:
             self._close(hall, outlet)
             outlet.audience.lost(outlet, reason)
 
     # -- requests and their answers ---------------------------------------------------------------------
 
-    def _deliver(self, hall: _Hall, outlet: Outlet, beat: bool = False) -> None:
+    def _deliver(self, hall: Hall, outlet: Outlet, beat: bool = False) -> None:
         """Send what follows the outlet's cursor, if anything does (or anyway, as a *beat*, which asks for an answer)."""
         cursor = outlet.cursor
         if outlet.notices:
             if not outlet.owes:
                 self._say(hall, outlet, "notice", outlet.notices.pop(0))
         elif beat or cursor.sent < hall.tail or cursor.marks_position < hall.marks_told:
-            stretch = self._stretch_for(hall, outlet)
-            if stretch is not None or beat:
-                self._send_stretch(hall, outlet, stretch or self._make(hall, outlet, []), beat)
+            stretch = hall.stretch_for(outlet) or (hall.stretch_of([], outlet) if beat else None)
+            if stretch is not None:
+                self._send_stretch(hall, outlet, stretch, beat)
         elif self._farewell is not None and not outlet.owes:
             if cursor.in_flight:
                 self._deliver(hall, outlet, beat=True)
             elif not self._give_seal(hall, outlet, newest=True):
                 self._part(hall, outlet, self._farewell)
 
-    def _stretch_for(self, hall: _Hall, outlet: Outlet) -> _Stretch | None:
-        """What follows the outlet's cursor; None while it is read from disk: the room says when it has come."""
-        cursor, link = outlet.cursor, outlet.link
-        place = (link.object_id, link.serializer_id, outlet.oneway, cursor.sent, cursor.marks_position)
-        stretch = hall.stretches.get(place)  # all who are at the same place get the same bytes
-        if stretch is None:
-            messages = hall.audience.after(cursor.sent)
-            if messages is None:
-                return None
-            if len(hall.stretches) >= _MOST_STRETCHES:
-                hall.stretches.clear()
-            stretch = hall.stretches[place] = self._make(hall, outlet, messages)
-        return stretch
-
-    @staticmethod
-    def _make(hall: _Hall, outlet: Outlet, messages: list[bytes]) -> _Stretch:
-        cursor, link = outlet.cursor, outlet.link
-        marks: list[WireMark] = []
-        marks_upto = cursor.marks_position
-        if marks_upto < hall.marks_told:
-            marks, marks_upto = hall.audience.marks_since(marks_upto, MARKS_IN_A_DELIVERY)
-        asking = stretch_frame(link.object_id, messages, marks, link.serializer_id)
-        unasking = None
-        if outlet.oneway and len(asking) <= WINDOW_BYTES:
-            unasking = stretch_frame(link.object_id, messages, marks, link.serializer_id, asks=False)
-        return _Stretch(asking, unasking, cursor.sent + len(messages), marks_upto)
-
-    def _send_stretch(self, hall: _Hall, outlet: Outlet, stretch: _Stretch, beat: bool) -> None:
+    def _send_stretch(self, hall: Hall, outlet: Outlet, stretch: Stretch, beat: bool) -> None:
         """Send *stretch*, so that it asks for an answer or does not; or not now, where an answer has to come first."""
         cursor, unasking = outlet.cursor, stretch.unasking
         # Marks are written and told once an interval: asked for twice as often, they come one interval later at most.
@@ -308,12 +224,12 @@ class Multicaster:
         if cursor.sent < hall.tail and outlet.session_id in hall.ready:  # a block has ended: there may be no answer
             self._deliver(hall, outlet)
 
-    def _note_unasked(self, hall: _Hall, outlet: Outlet) -> None:
+    def _note_unasked(self, hall: Hall, outlet: Outlet) -> None:
         """Where *outlet* has something that no answer is going to confirm: ask it soon, unless a delivery does."""
         if outlet.cursor.in_flight and not outlet.owes:
             hall.unasked.setdefault(outlet.session_id, (outlet, self._now))
 
-    def _ask_the_unasked(self, hall: _Hall) -> None:
+    def _ask_the_unasked(self, hall: Hall) -> None:
         """Ask those to whom nothing has gone out meanwhile that asks."""
         while hall.unasked:
             outlet, since = next(iter(hall.unasked.values()))
@@ -323,7 +239,7 @@ class Multicaster:
             if not (outlet.owes or outlet.link.unsent):  # else it is noted again when that is over
                 self._deliver(hall, outlet, beat=True)
 
-    def _give_seal(self, hall: _Hall, outlet: Outlet, newest: bool = False) -> bool:
+    def _give_seal(self, hall: Hall, outlet: Outlet, newest: bool = False) -> bool:
         """Send the room's seal, if *outlet* has what it is on, and not the seal."""
         id, text = hall.audience.seal(newest)
         if not outlet.turned or outlet.parting or not outlet.sealed < id <= outlet.cursor.position:
@@ -332,7 +248,7 @@ class Multicaster:
         self._say(hall, outlet, "seal", id, text)
         return True
 
-    def _part(self, hall: _Hall, outlet: Outlet, farewell: str) -> None:
+    def _part(self, hall: Hall, outlet: Outlet, farewell: str) -> None:
         """The server is being stopped, and *outlet* has all that it can get."""
         if outlet.turned and not outlet.parting:
             outlet.parting = True
@@ -340,12 +256,12 @@ class Multicaster:
         else:
             self._close(hall, outlet)
 
-    def _say(self, hall: _Hall, outlet: Outlet, method: str, *arguments: object) -> None:
+    def _say(self, hall: Hall, outlet: Outlet, method: str, *arguments: object) -> None:
         outlet.busy = True
         frame = request_frame(outlet.link.object_id, method, arguments, outlet.link.serializer_id)
         self._send(hall, outlet, frame, asks=True)
 
-    def _send(self, hall: _Hall, outlet: Outlet, frame: bytes, asks: bool = False) -> None:
+    def _send(self, hall: Hall, outlet: Outlet, frame: bytes, asks: bool = False) -> None:
         outlet.last_sent = self._now
         if asks:
             outlet.asked_at = self._now

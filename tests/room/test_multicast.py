@@ -183,15 +183,8 @@ def test_who_is_told_something_else_meanwhile_confirms_all_the_same(
     open_room: Callable[..., Room], member: Callable[..., Member], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer to a notice confirms no delivery, and nothing else may come that asks."""
-    monkeypatch.setattr("pyrochat.room.multicast.marks_interval_seconds", lambda members: 1.0)
-    cast: list[Multicaster] = []
-
-    class Cast(Multicaster):
-        def __init__(self) -> None:
-            super().__init__()
-            cast.append(self)
-
-    room = open_room(MemoryLog("lobby"), timing=PATIENT, multicaster=Cast)
+    monkeypatch.setattr("pyrochat.room.hall.marks_interval_seconds", lambda members: 1.0)
+    room = open_room(MemoryLog("lobby"), timing=PATIENT)
     ana = member(room, "Ana", oneway=True).welcomed()
     room.post("Erick", ["asks"], [None]).wait()
     assert ana.delivered() == [2]
@@ -201,7 +194,7 @@ def test_who_is_told_something_else_meanwhile_confirms_all_the_same(
     ana.answer([2, 0])  # her marks have come back to her: no other marks are under way
     last = room.post("Erick", ["does not"], [None]).wait()[-1].id
     assert ana.request()[0] == "deliver_oneway"
-    cast[0].tell(room, "by the way")
+    room._multicaster.tell(room, "by the way")
     while ana.request()[0] != "deliver":
         ana.answer(None)
     ana.answer([last, 0])
@@ -260,17 +253,10 @@ def _answer_until_closed(member: Member) -> None:
 def test_who_is_told_goodbye_has_confirmed_everything(
     open_room: Callable[..., Room], member: Callable[..., Member]
 ) -> None:
-    cast: list[Multicaster] = []
-
-    class Cast(Multicaster):
-        def __init__(self) -> None:
-            super().__init__()
-            cast.append(self)
-
-    room = open_room(MemoryLog("lobby"), timing=PATIENT, multicaster=Cast)
+    room = open_room(MemoryLog("lobby"), timing=PATIENT)
     ana = member(room, "Ana", oneway=True).welcomed()
     last = [room.post("Erick", ["quick"], [None]).wait()[-1].id for _ in range(5)][-1]
-    ending = Running(lambda: cast[0].close("over", 5.0))
+    ending = Running(lambda: room._multicaster.close("over", 5.0))
     confirmed = seen = 0
     while (request := ana.request())[0] != "closing":
         method, (messages, *_) = request
