@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,7 @@ from pyrochat.values.rules import MAX_TEXT_BYTES, checked_text
 __all__ = ["PlainClient", "input_groups"]
 
 _CATCH_UP_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
 _MOST_LINES = 1000
 _LONGEST_LINE = 2 * MAX_TEXT_BYTES
 
@@ -128,13 +130,20 @@ class PlainClient:
 def input_groups(descriptor: int) -> Iterator[list[str]]:
     """The lines that can be read from *descriptor*, in groups of those that were there together."""
     rest = b""
-    while chunk := os.read(descriptor, 65_536):
+    while chunk := _read(descriptor):
         *whole, rest = (rest + chunk).split(b"\n")
         rest = rest[:_LONGEST_LINE]  # too long to be sent anyway: it is refused when it ends
         for start in range(0, len(whole), _MOST_LINES):
             yield [_decoded(line) for line in whole[start : start + _MOST_LINES]]
     if rest:
         yield [_decoded(rest)]
+
+
+def _read(descriptor: int) -> bytes:
+    """What comes next. Looks up each second: a signal that arrives right before the wait does not interrupt it."""
+    while not select.select([descriptor], [], [], _LOOK_SECONDS)[0]:
+        pass
+    return os.read(descriptor, 65_536)
 
 
 def _decoded(line: bytes) -> str:
