@@ -176,6 +176,21 @@ def _endless_name(target: Target) -> str:
         return stranger.outcome()
 
 
+def _keys_of_an_earlier_guest(target: Target) -> str:
+    """A guest under the name of one who has gone, with the keys that it may have used."""
+    name = unused_name()
+    for text in ("of the first", "of the second"):
+        with target.stranger() as guest:
+            posted = guest.greet(name).ask(call_frame("post", text, "key"))
+        if posted.is_refusal:
+            return posted.text
+        match posted.value:
+            case [_, _, _, str(said), *_] if said == text:
+                continue
+        raise Attacked(f"the second guest got what the first one had sent: {posted.value}")
+    return "each has its own message"
+
+
 TRAPS = [
     Trap("Pyro.Daemon's lists and streams", _daemon, "unknown remote attribute|has no attribute|unexposed"),
     Trap("get_metadata of what is not there", _metadata, "room-not-found"),
@@ -189,5 +204,6 @@ TRAPS = [
     Trap("1,000 oneway calls", _oneways, "no thread more"),
     Trap("streams, KEEPSERIALIZED, unknown flags", _flags, "ignored; .*room-not-found"),
     Trap("flags in a greeting", _greeting_flags, "room-not-found"),
+    Trap("the keys of an earlier guest of this name", _keys_of_an_earlier_guest, "each has its own"),
     Trap("a name of 60,000 letters", _endless_name, "invalid-name"),
 ]  # fmt: skip

@@ -12,6 +12,7 @@ import hmac
 import struct
 from collections.abc import Iterable
 
+from pyrochat.values.keys import shown_key
 from pyrochat.values.message import KINDS, Message
 
 __all__ = ["DIGEST_BYTES", "digest_after", "digest_of_fields", "extend_chain", "first_digest", "seal"]
@@ -29,7 +30,7 @@ def first_digest(identity: str) -> bytes:
 
 def digest_after(previous: bytes, message: Message) -> bytes:
     """The digest of *message*, whose predecessor's is *previous*."""
-    key = None if message.key is None else message.key.encode()
+    key = None if message.key is None else shown_key(message.key).encode()
     return digest_of_fields(
         previous, message.id, message.sender.encode(), message.text.encode(), message.time_us, message.kind, key
     )

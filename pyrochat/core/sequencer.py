@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from pyrochat.core.log import KeySeen, Log, MemberRecord
 from pyrochat.values.errors import KeyConflict
+from pyrochat.values.keys import shown_key
 from pyrochat.values.message import CHAT, Message, message_of
 
 __all__ = ["Draft", "Sequencer"]
@@ -86,6 +87,8 @@ class Sequencer:
             outcomes.append(
                 message
                 if same
-                else KeyConflict(f"the key {draft.key!r} has made message {message.id} already: use a new one")
+                else KeyConflict(
+                    f"the key {shown_key(draft.key or '')!r} has made message {message.id} already: use a new one"
+                )
             )
         return outcomes, appended

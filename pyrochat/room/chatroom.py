@@ -25,6 +25,7 @@ from pyrochat.values.errors import (
     ProofMissing,
     PyroChatError,
 )
+from pyrochat.values.keys import owned_key
 from pyrochat.values.message import WireMessage
 from pyrochat.values.protocol import MAX_FOUND, MAX_HISTORY, PROTOCOL_VERSION, room_object
 from pyrochat.values.rules import (
@@ -76,7 +77,7 @@ class ChatRoom:
         identity = self._identity()
         text, key = checked_text(text), checked_key(key)
         self._limiter.check(identity.member, 1, caller())
-        return _Posting(self._room.post(identity.name, [text], [key]), one=True)
+        return _Posting(self._room.post(identity.name, [text], _owned([key], identity)), one=True)
 
     @quick
     def post_many(self, texts: list[str], key: str | list[str | None] | None = None) -> Later | list[WireMessage]:
@@ -91,7 +92,7 @@ class ChatRoom:
             return []
         keys = _keys(key, len(texts))
         self._limiter.check(identity.member, len(texts), caller())
-        return _Posting(self._room.post(identity.name, texts, keys), one=False)
+        return _Posting(self._room.post(identity.name, texts, _owned(keys, identity)), one=False)
 
     def history(self, after: int = 0, limit: int = MAX_HISTORY) -> list[WireMessage]:
         """At most *limit* (1 to 1,000) messages with an id above *after*, in order."""
@@ -270,6 +271,11 @@ def _keys(key: object, count: int) -> list[str | None]:
         raise InvalidArgument(f"a key for several texts can have {MAX_KEY_CHARACTERS - 6} characters at the most")
     prefix = checked_key(key)
     return [f"{prefix}.{index}" for index in range(count)]
+
+
+def _owned(keys: list[str | None], identity: Identity) -> list[str | None]:
+    """*keys* as they stand in the log, where a guest's are its own."""
+    return [None if key is None else owned_key(identity.keys_owner, key) for key in keys]
 
 
 def _resume(value: object) -> Resume | None:

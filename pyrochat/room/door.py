@@ -30,6 +30,7 @@ from pyrochat.values.errors import (
     VersionMismatch,
     WrongPassword,
 )
+from pyrochat.values.keys import guest_owner
 from pyrochat.values.protocol import PROTOCOL_VERSION
 from pyrochat.values.rules import checked_name, checked_password, decoded_hex, fold
 
@@ -90,7 +91,10 @@ class Door:
         if not isinstance(session_id, str | None):
             raise InvalidArgument("a session id has to be text")
         if data.get("key") is None:
-            self._let_guest_in(connection, name, data.get("password"))
+            client = data.get("client")
+            if not isinstance(client, str | None) or not (client or "").isprintable():  # lone surrogates are not
+                raise InvalidArgument("a client id has to be printable text")
+            self._let_guest_in(connection, name, client, data.get("password"))
             return answer
         object_id = data.get("room")
         if not isinstance(object_id, str) or not object_id.isprintable():  # lone surrogates are not
@@ -104,13 +108,13 @@ class Door:
         answer["signature"] = self._key.sign(meeting.for_server()).hex()
         return answer
 
-    def _let_guest_in(self, connection: Connection, name: str, password: object) -> None:
+    def _let_guest_in(self, connection: Connection, name: str, client: str | None, password: object) -> None:
         if not self._access.guests:
             raise GuestsRefused("this server takes no guests: come with PyroChat's own client, which has a key")
         if self._access.password is not None:
             given = None if password is None else hashlib.sha256(str(password).encode(errors="replace")).digest()
             self._check_password(connection, given, hashlib.sha256(self._access.password.encode()).digest())
-        self._let_in(connection, Identity(name, fold(name)))
+        self._let_in(connection, Identity(name, fold(name), keys_owner=guest_owner(client)))
 
     def prove(self, connection: Connection, object_id: str, signature: object, password_proof: object) -> None:
         """The first call of a client with a key. Raises ProofWrong, WrongPassword, NameTaken, Banned."""

@@ -22,13 +22,17 @@ class Applicant:
 
 @dataclass(eq=False, slots=True)
 class Identity:
-    """Who a connection is. key: None for a guest. object_id: the room that it was proved for, None for any."""
+    """Who a connection is. key: None for a guest. object_id: the room that it was proved for, None for any.
+
+    keys_owner: what its messages' keys are its own by, beside the name; empty for a member (`values.keys`).
+    """
 
     name: str
     member: str
     key: bytes | None = None
     session_id: str | None = None
     object_id: str | None = None
+    keys_owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)

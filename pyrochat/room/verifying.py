@@ -11,6 +11,7 @@ from pathlib import Path
 from pyrochat.core.digests import digest_of_fields, first_digest
 from pyrochat.room.log_file import About, Progress, connect, read_about
 from pyrochat.values.errors import LogUnreadable
+from pyrochat.values.keys import shown_key
 from pyrochat.values.message import KINDS
 
 __all__ = ["Verdict", "verify_file", "walk"]
@@ -117,7 +118,8 @@ def _check(row: tuple[object, ...], id: int, previous: bytes) -> tuple[str | Non
         and max(len(sender), len(key or b"")) <= _LONGEST
     ):
         return f"message {id} was changed: its fields make no sense", previous
-    digest = digest_of_fields(previous, id, sender, text, time_us, _KINDS[kind], key)
+    given = None if key is None else shown_key(key.decode("latin-1")).encode("latin-1")  # byte by byte
+    digest = digest_of_fields(previous, id, sender, text, time_us, _KINDS[kind], given)
     if digest != stored:
         return f"message {id} was changed: its digest does not fit", previous
     return None, digest

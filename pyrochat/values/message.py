@@ -14,6 +14,7 @@ from types import NoneType
 from typing import Any, Final, NamedTuple
 
 from pyrochat.values.errors import InvalidArgument
+from pyrochat.values.keys import KEY_MARK, shown_key
 
 __all__ = [
     "CHAT",
@@ -84,7 +85,12 @@ class Message(NamedTuple):
 
     def to_wire(self) -> WireMessage:
         """The flat list that crosses the wire."""
-        return list(self)
+        return list(self.shown())
+
+    def shown(self) -> Message:
+        """The message as others see it: its key as its sender gave it (`values.keys`)."""
+        key = self.key
+        return self if key is None or KEY_MARK not in key else self._replace(key=shown_key(key))
 
     @classmethod
     def from_wire(cls, fields: Iterable[object]) -> Message:

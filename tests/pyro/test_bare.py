@@ -82,6 +82,57 @@ def test_post_with_a_key_appends_once(erick: Proxy) -> None:
     assert len(erick.history()) == 1
 
 
+def test_found_12_guests_who_follow_each_other_under_a_name_share_no_keys(server: Server, serializer: str) -> None:
+    made = []
+    for text, more in (("first", {}), ("second", {}), ("third", {"client": "one"}), ("fourth", {"client": "two"})):
+        with bare(server, "Ana", serializer, **more) as ana:
+            message = ana.post(text, key="k")
+            assert ana.post(text, key="k") == message
+            batch = ana.post_many([text, text], key="b")
+            assert ana.post_many([text, text], key="b") == batch
+            made += [message, *batch]
+    assert [(id, text, key) for id, _, _, text, _, _, key in made] == [
+        (id, text, key)
+        for id, (text, key) in enumerate(
+            ((text, key) for text in ("first", "second", "third", "fourth") for key in ("k", "b.0", "b.1")), 1
+        )
+    ]
+    with bare(server, "Ana", serializer, client="one") as ana:
+        assert ana.post("third", key="k") == made[6]
+        assert ana.post_many(["third", "third"], key=["b.0", "b.1"]) == made[7:9]
+        with pytest.raises(ValueError, match=r"^key-conflict: .*'k'") as conflict:
+            ana.post("another text", key="k")
+        assert str(conflict.value).isprintable()
+        assert ana.history() == made, "everybody sees the key that was given"
+
+
+def test_found_12_what_guests_keys_are_kept_by_changes_no_digest(server: Server, serializer: str, joined: Join) -> None:
+    igor = joined("Igor")
+    with bare(server, "Ana", serializer) as ana:
+        message = ana.post("hi", key="k")
+    assert igor.wait_for(message[0], timeout=10).to_wire() == message
+    assert igor.verify().identical_up_to == igor.verify().end >= message[0]
+
+
+def test_found_12_a_guests_keys_outlive_the_server(host_lobby: Callable[..., Server], serializer: str) -> None:
+    before = host_lobby()
+    with bare(before, "Ana", serializer, client="one") as ana:
+        message = ana.post("hi", key="k")
+    before.close()
+    after = host_lobby()
+    with bare(after, "Ana", serializer, client="two") as another:
+        assert another.post("hi", key="k")[0] == 2
+    with bare(after, "Ana", serializer, client="one") as ana:
+        assert ana.post("hi", key="k") == message
+
+
+@pytest.mark.parametrize("client", [5, ["a"], "line\nbreak"])
+def test_found_12_a_client_id_is_printable_text(server: Server, serializer: str, client: object) -> None:
+    refused = pytest.raises(pyro_errors.CommunicationError, match="invalid-argument: a client id has to be")
+    with bare(server, "Ana", serializer, client=client) as ana, refused:
+        ana.post("hi")
+
+
 def test_post_many_returns_consecutive_messages(erick: Proxy) -> None:
     assert [m[:4] for m in erick.post_many(["a", "b"])] == [[1, "lobby", "Erick", "a"], [2, "lobby", "Erick", "b"]]
     assert [m[6] for m in erick.post_many(["c", "d"], "k")] == ["k.0", "k.1"]
