@@ -45,6 +45,7 @@ class Log(ABC):
     each of them is the same log as this one.
     loss: what proves that messages of this log are missing; None while nothing does. Until the
     operator has accepted the loss, nothing may be appended: ids would be given a second time.
+    gone: whether what it is stored in was taken away under it: nothing can be appended then.
     seal_key: a secret of the log's, for `core.digests.seal`.
     room: the room's name.
     """
@@ -52,6 +53,7 @@ class Log(ABC):
     identity: str
     seal_key: bytes
     loss: str | None = None
+    gone: bool = False
     forks: Mapping[str, int] = {}
     room: str
 
@@ -98,6 +100,13 @@ class Log(ABC):
     @abstractmethod
     def members(self) -> list[MemberRecord]:
         """All member records."""
+
+    def look(self) -> bool:
+        """Called now and then, in any thread: see to what stands beside the log. True where `tidy` has something to do."""
+        return False
+
+    def tidy(self) -> None:  # noqa: B027 - a log in memory has nothing to give back
+        """In the sequencer's thread: give back the space that is not needed any more; waits for nobody."""
 
     @abstractmethod
     def close(self) -> None:

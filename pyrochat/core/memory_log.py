@@ -41,8 +41,8 @@ class MemoryLog(Log):
         keys = {(m.sender, m.key): m.id for m in messages if m.key is not None}
         if len(keys) < sum(m.key is not None for m in messages) or any(key in self._ids_by_key for key in keys):
             raise KeySeen
+        self._digests += extend_chain(self._digests[-1], messages)  # first: who reads meanwhile finds one for the tail
         self._messages += messages_from_wire(messages)
-        self._digests += extend_chain(self._digests[-1], messages)
         self._ids_by_key.update({(sender, key): id for (sender, key), id in keys.items() if key is not None})
         self._members.update((record.member, record) for record in members)
 

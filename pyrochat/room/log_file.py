@@ -1,8 +1,9 @@
-"""The file of a log: where it is, what is in it, its lock, and how older formats are brought up to date."""
+"""The file of a log: where it is, what is in it, and how older formats are brought up to date."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import sqlite3
@@ -12,17 +13,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import filelock
-
 from pyrochat.core.digests import digest_of_fields, first_digest
-from pyrochat.values.errors import CannotHost, LogInUse, LogUnreadable
+from pyrochat.values.errors import CannotHost, LogUnreadable
 from pyrochat.values.message import SYSTEM
 from pyrochat.values.rules import fold
 
-__all__ = ["FORMAT", "About", "Progress", "connect", "is_used", "lock", "log_path", "prepare", "read_about"]
+__all__ = [
+    "BUSY_MILLISECONDS", "FORMAT", "WAL_BYTES", "About", "Progress", "connect", "file_stem", "is_used", "log_path", "prepare", "read_about",
+]  # fmt: skip
 
 FORMAT = 2
 _APPLICATION_ID = 0x50796368  # "Pych": `file` and SQLite's tools can tell our logs by it
+BUSY_MILLISECONDS = 5000
+WAL_BYTES = 4 * 1024 * 1024  # SQLite writes it into the file at 1,000 pages, about as much
+_STEM_DIGITS = 32  # 128 bits: nobody finds two names with the same
 _READ_ONLY_OR_FULL = ("SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_IOERR")
 
 Progress = Callable[[int, int], object]
@@ -64,9 +68,25 @@ class About:
     forks: dict[str, int] = field(default_factory=dict)
 
 
+def file_stem(room: str) -> str:
+    """How the files of *room* are called, without what comes after the dot: lower-case ASCII, 37 characters at most.
+
+    The folded name itself where it is ASCII. Any other would depend on how a file system compares and spells
+    letters, and may have 384 bytes where it takes 255 (or 143): it is replaced by its digest, which no room's
+    name can be taken for, as those have no ``~``.
+    """
+    name = fold(room)
+    return name if name.isascii() else f"room~{hashlib.sha256(name.encode()).hexdigest()[:_STEM_DIGITS]}"
+
+
 def log_path(data: Path, room: str) -> Path:
-    """Where the log of *room* is in the data folder *data*."""
-    return data / "rooms" / f"{urllib.parse.quote(fold(room), safe='')}.sqlite3"
+    """Where the log of *room* is in the data folder *data*; everything else of a room is beside it.
+
+    A log that an earlier version has made stays where it is, under its name in percent encoding.
+    """
+    path = data / "rooms" / f"{file_stem(room)}.sqlite3"
+    before = path.with_name(f"{urllib.parse.quote(fold(room), safe='')}.sqlite3")
+    return before if os.path.lexists(before) and not os.path.lexists(path) else path
 
 
 def is_used(path: Path) -> bool:
@@ -82,32 +102,16 @@ def is_used(path: Path) -> bool:
         return True
 
 
-def lock(path: Path, room: str) -> filelock.BaseFileLock:
-    """The lock of the log at *path*, held; the folder is made where it is missing. Raises LogInUse, CannotHost."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        held = filelock.FileLock(path.with_suffix(".lock"), blocking=False)
-        held.acquire()
-    except filelock.Timeout:
-        raise LogInUse(
-            f"another server has the log of room {room!r} open ({path}): stop it, or choose another --data"
-        ) from None
-    except OSError as error:
-        raise CannotHost(
-            f"can't use {path.parent} ({error.strerror or error}): choose another folder with --data"
-        ) from None
-    if not os.access(path.parent, os.W_OK):
-        held.release()
-        raise CannotHost(f"can't write in {path.parent}: choose another folder with --data")
-    return held
-
-
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection to the file at *path*: every commit is on disk when it returns."""
+    """A connection to the file at *path*: every commit is on disk when it returns.
+
+    Its WAL is cut to `WAL_BYTES` when it begins anew; without that it keeps the size that it once had.
+    """
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=32)
     try:
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
     except BaseException:
         connection.close()
         raise

@@ -70,9 +70,10 @@ class Room:
         self._sequencer = Sequencer(log)
         self._marks_due = 0.0
         self._stretches = Stretches(log, reader, lambda: multicaster.grew(self))
-        self._writer = Writer(self.name, self._commit, self._marks_wait)
+        self._writer = Writer(self.name, self._commit, self._idle_seconds)
         self._wholeness = Wholeness(log, lambda text: multicaster.tell(self, text))
         self._expiry: Request | None = None  # the last request of `tick`
+        self._untidy = False  # the log has something to give back
         self._leaves_failed = False  # a "left" could not be written: it is due as soon as the log can be
         for ghost in self._state.sessions.all():
             names.keep(ghost.member, ghost.id)
@@ -236,8 +237,10 @@ class Room:
 
     # -- the writer's thread ----------------------------------------------------------------------------
 
-    def _marks_wait(self) -> float | None:
-        """Seconds until marks have to be written, None while there are none."""
+    def _idle_seconds(self) -> float | None:
+        """Seconds until marks have to be written, or the log wants to be tidied; None while nothing does."""
+        if self._untidy:
+            return 0.0
         with self._state_mutex:
             return max(0.0, self._marks_due - time.monotonic()) if self._state.marks.has_unwritten else None
 
@@ -250,6 +253,9 @@ class Room:
                 group = []
             group.append(request)
         self._commit_group(group)
+        if self._untidy:
+            self._untidy = False
+            self.log.tidy()
 
     def _commit_group(self, requests: list[Request]) -> None:
         planned: list[tuple[Request, Sequence[Draft]]] = []
@@ -275,7 +281,6 @@ class Room:
             if drafts or records:
                 outcomes, appended = self._sequencer.sequence(drafts, records, time.time_ns() // 1000)
         except LogUnavailable as error:
-            logger.error("room %s: %s", self.name, error)
             self._marks_due = now + _RETRY_SECONDS
             self._leaves_failed = True
             for request, plan in planned:
@@ -376,6 +381,13 @@ class Room:
         return self._state.sessions.lost_before(now - self.timing.grace_seconds)
 
     # -- the operator ---------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Now and then, in any thread: see to the files of the room."""
+        if self.log.look():
+            self._untidy = True
+            self._writer.nudge()
+        self.search.look()
 
     def status(self) -> RoomStatus:
         """What the server command shows."""

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import threading
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from pyrochat.room.room import Room
 from pyrochat.room.search_index import index_path
 from pyrochat.room.sqlite_log import SqliteLog
 from pyrochat.room.stretches import BlockReader
+from pyrochat.room.troubles import Troubles
 from pyrochat.values.errors import CannotHost, LogProblem, NewRoomsRefused, PyroChatError, RoomClosing, ServerFull
 from pyrochat.values.protocol import Timing, room_object
 from pyrochat.values.rules import fold
@@ -55,6 +57,7 @@ class Rooms:
         self._rooms: dict[str, Room] = {}  # by folded name; replaced, never changed: readers need no lock
         self._opening = threading.Lock()  # one room at a time is opened while the server runs
         self._closing = False
+        self._troubles = Troubles("rooms")
         self._daemon: Daemon | None = None
         self._remote: Remote | None = None
         self._registration: Registration | None = None
@@ -70,6 +73,17 @@ class Rooms:
     def names(self) -> list[str]:
         """The names of the rooms."""
         return [room.name for room in self._rooms.values()]
+
+    def look(self) -> None:
+        """Now and then: see to the files of all rooms."""
+        for room in self.all:
+            try:
+                room.look()
+            except Exception as error:  # a defect; the others are looked after all the same
+                where = "".join(traceback.format_exception(error))
+                self._troubles.say(
+                    f"{room.name} {error!r}", f"can't look after room {room.name!r}\n{where}", logging.ERROR
+                )
 
     def has(self, name: str) -> bool:
         """Whether there is a room of this name, however it is spelled."""

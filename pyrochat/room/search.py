@@ -29,6 +29,7 @@ REST_SECONDS = 1.0  # at the log's end, unless somebody searches: what comes mea
 RETRY_SECONDS = 5.0
 _REST = 4.0  # for each second of work: a fifth of a core at the most, whoever posts or joins meanwhile
 _WAIT_SECONDS = 2.0
+_DAMAGED = "it is damaged"
 _NEAR_MESSAGES = 10_000  # so many are in the index within the wait
 
 
@@ -48,7 +49,7 @@ class Search:
         self._index = None if path is None else SearchIndex(path)
         self._changed = threading.Condition()  # guards what follows
         self._upto: int | None = None  # None while the index is not open
-        self._afresh = False  # the index turned out to be damaged
+        self._afresh: str | None = None  # why the index has to be made anew, whatever is in its file
         self._trouble: str | None = None if path is not None else "this room has no index"
         self._waiters = 0
         self._idle = False
@@ -62,6 +63,7 @@ class Search:
     def wait(self) -> None:
         """Wait, for 2 s at the most, until the index has what the log has now; not where that is far ahead."""
         end = self._log.tail
+        self.look()
         with self._changed:
             if self._upto is not None and end - self._upto > _NEAR_MESSAGES:
                 return
@@ -69,6 +71,16 @@ class Search:
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._is_at(end) or self._trouble or self._closing, _WAIT_SECONDS)
             self._waiters -= 1
+
+    def look(self) -> None:
+        """Now and then, in any thread: an index whose file was removed or replaced is made anew."""
+        if self._index is None or self._upto is None or self._log.gone:
+            return
+        changed = self._index.changed()
+        if changed is not None:
+            with self._changed:
+                self._upto, self._afresh = None, changed
+                self._changed.notify_all()
 
     def _is_at(self, end: int) -> bool:
         return self._upto is not None and self._upto >= end
@@ -98,7 +110,7 @@ class Search:
         logger.warning("room %s: a search failed: %s", self._log.room, error)
         if is_damage(error, in_a_search=True):
             with self._changed:
-                self._upto, self._afresh = None, True
+                self._upto, self._afresh = None, _DAMAGED
                 self._changed.notify_all()
 
     # -- the writer's thread ----------------------------------------------------------------------------------
@@ -140,6 +152,8 @@ class Search:
 
     def _step(self, index: SearchIndex) -> float:
         """Open the index, or add a batch to it; returns for how long to rest."""
+        if self._log.gone:  # nor is the index ours that may be in its folder now
+            raise SearchUnavailable("the room's log was deleted or replaced under its server")
         began = time.monotonic()
         tail = self._log.tail
         was = self._upto
@@ -152,7 +166,7 @@ class Search:
         with self._changed:
             if was is not None or upto >= tail:  # a file that can be opened may still be one that can't be filled
                 self._trouble = None
-            self._upto, self._afresh = upto, False
+            self._upto, self._afresh = upto, None
             self._changed.notify_all()
         if was is None:
             return 0.0
@@ -170,6 +184,7 @@ class Search:
         elif trouble != self._trouble:
             logger.warning("room %s: can't fill the search index: %s", self._log.room, trouble)
         with self._changed:
-            self._upto, self._afresh, self._trouble = None, is_damage(error), trouble
+            self._upto, self._trouble = None, trouble
+            self._afresh = _DAMAGED if is_damage(error) else self._afresh
             self._changed.notify_all()
         return RETRY_SECONDS

@@ -20,6 +20,8 @@ from pathlib import Path
 
 from pyrochat.core.log import Log
 from pyrochat.core.query import Query
+from pyrochat.room.log_file import WAL_BYTES
+from pyrochat.room.place import Place
 from pyrochat.values.errors import SearchUnavailable
 from pyrochat.values.message import CHAT, Message
 from pyrochat.values.rules import fold
@@ -34,6 +36,7 @@ _MESSAGES_A_TABLE = 100_000
 _APPLICATION_ID = 0x50796373  # "Pycs"
 _SENDER_MARK = "\ue000"  # begins the words that stand for senders; a prefix that people type never meets them
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_NOT_THERE = "it is not there yet"
 _NONSENSE = ("SQLITE_ERROR", "SQLITE_CONSTRAINT")  # a table or a row is not as we have made it
 
 _SCHEMA = f"""
@@ -71,28 +74,35 @@ class SearchIndex:
         self._file_mutex = threading.Lock()  # guards _reader, and the file's being there
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
+        self._place: Place | None = None
 
-    def open(self, log: Log, afresh: bool = False) -> int:
+    def open(self, log: Log, afresh: str | None = None) -> int:
         """Begin to fill it; returns the id up to which it has the messages of *log*.
 
-        A file that is damaged, of another format, or not made of *log* is replaced; with *afresh*, any.
+        A file that is damaged, of another format, or not made of *log* is replaced; where *afresh* says why, any.
         """
         self.close()
         with self._file_mutex:
-            reason = "it is damaged" if afresh else self._misfit(log)
+            reason = afresh or self._misfit(log)
             if reason is not None:
-                if self._path.exists():
+                if reason != _NOT_THERE:
                     logger.warning("room %s: the search index is made anew: %s", log.room, reason)
                 self._replace(log)
             assert self._writer is not None
             upto: int = self._writer.execute("SELECT upto FROM about").fetchone()[0]
+            self._place = Place(self._path)
             return upto
+
+    def changed(self) -> str | None:
+        """What was removed or replaced of the open file, in any thread; None while it is what was opened."""
+        place = self._place
+        return None if place is None else place.changed()
 
     def _misfit(self, log: Log) -> str | None:
         """Open the file; returns why it has to be made anew, None where it fits *log*."""
         assert self._file_mutex.locked()
         if not self._path.exists():
-            return "it is not there yet"
+            return _NOT_THERE
         try:
             self._writer = db = _connect(self._path)
             if (_pragma(db, "application_id"), _pragma(db, "user_version")) != (_APPLICATION_ID, FORMAT):
@@ -185,7 +195,7 @@ class SearchIndex:
             for db in (self._reader, self._writer):  # the writer checkpoints, so it goes last
                 if db is not None:
                     db.close()
-            self._reader = self._writer = None
+            self._reader = self._writer = self._place = None
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -193,6 +203,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA synchronous = NORMAL")  # after a power cut it is behind, but whole
         connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
     except BaseException:
         connection.close()
         raise

@@ -2,7 +2,7 @@
 
 WAL, ``synchronous=FULL``: a commit returns after fsync. One connection writes and checkpoints, because
 SQLite before 3.51.3 can corrupt the WAL when several connections do; readers have their own, and only
-read. A lock file beside the log keeps a second server away from it, and ends with the process.
+read. A lock keeps a second server away from it, and ends with the process (`log_lock`).
 
 Opening a log walks its whole chain of digests (about 4 µs a message): a room never starts on a log
 that is not what was written.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
+import os
 import sqlite3
 import threading
 import time
@@ -23,7 +23,10 @@ from pathlib import Path
 from pyrochat.core.digests import extend_chain, first_digest
 from pyrochat.core.log import KeySeen, Log, MemberRecord
 from pyrochat.room import witness
-from pyrochat.room.log_file import Progress, connect, lock, prepare, read_about
+from pyrochat.room.log_file import BUSY_MILLISECONDS, WAL_BYTES, Progress, connect, file_stem, prepare, read_about
+from pyrochat.room.log_lock import LogLock
+from pyrochat.room.place import Place
+from pyrochat.room.troubles import Troubles
 from pyrochat.room.verifying import walk
 from pyrochat.values.errors import (
     CannotHost,
@@ -39,7 +42,7 @@ __all__ = ["SqliteLog"]
 
 log = logging.getLogger(__name__)
 
-_WITNESS_SECONDS = 1.0
+_COPY_BYTES = 1024 * 1024
 _COLUMNS = "id, sender, text, time_us, kind, key"
 _FIELDS = "id, ?, sender, text, time_us, kind, key"  # of a Message; its room is given
 
@@ -65,14 +68,18 @@ class SqliteLog(Log):
         self._readers: list[sqlite3.Connection] = []
         self._closed = False
         self._uncertain: str | None = None
-        self._witnessed_at = 0.0
+        self._witness_mutex = threading.Lock()  # guards the witness's file, and the next
+        self._witnessed: tuple[int, bytes] | None = None
+        self._troubles = Troubles(f"room {room}")
         with contextlib.ExitStack() as undo:
-            held = lock(path, room)
+            held = LogLock(path, room)
             undo.callback(held.release)
+            self._descriptor = held.descriptor
             try:
                 self._writer = connect(path)
                 undo.callback(self._writer.close)
                 self._open(room, accept_loss, progress or _no_progress)
+                self._place = Place(path)
             except sqlite3.Error as error:
                 raise LogUnreadable(
                     f"{path} can't be read as a log ({error}): restore it from a backup, or move it away"
@@ -95,7 +102,7 @@ class SqliteLog(Log):
             loss = verdict.damage
         loss = loss or self._missing(about.identity)
         if loss is not None and accept_loss:
-            self._accept(loss, about.identity)
+            self._accept(room, loss, about.identity)
             about, loss = read_about(db, self.path), None
         self.seal_key = about.seal_key
         self.room, self.identity, self.forks, self.loss = about.room, about.identity, about.forks, loss
@@ -116,9 +123,62 @@ class SqliteLog(Log):
             return f"message {seen.tail} is not the one that was there when it was closed or last looked at"
         return None
 
+    # -- the file, now and then ----------------------------------------------------------------------------
+
+    def look(self) -> bool:
+        if self._closed:
+            return False
+        self._find_place()
+        self._bear_witness()
+        return self._wal_bytes() > WAL_BYTES
+
+    def tidy(self) -> None:
+        db = self._writer
+        try:
+            db.execute("PRAGMA busy_timeout = 0")  # who still reads is not waited for
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self._troubles.over("checkpoint")
+        except sqlite3.Error as error:
+            self._troubles.say(f"checkpoint {error}", f"can't write the log's newest part into its file ({error})")
+        finally:
+            db.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+
+    def _wal_bytes(self) -> int:
+        try:
+            return os.stat(f"{self.path}-wal").st_size
+        except OSError:
+            return 0
+
+    def _find_place(self) -> bool:
+        """Whether the log is where it was when it was opened; else nothing may be written."""
+        gone = self._place.changed()
+        self.gone = gone is not None
+        if gone is None:
+            self._troubles.over("place")
+            return True
+        self._troubles.say(
+            "place",
+            f"THE LOG IS NOT IN ITS PLACE ANY MORE: {gone}. Nothing is taken until it is back; what was acknowledged "
+            "since your last backup is only in this process, its clients, and where the files went",
+            logging.CRITICAL,
+        )
+        return False
+
     def _bear_witness(self) -> None:
-        self._witnessed_at = time.monotonic()
-        witness.write(self.path, witness.Witness(self.identity, *self._tip))
+        """Note beside the log how far it has come, where that is news: at most so much can be lost unnoticed."""
+        with self._witness_mutex:
+            tip = self._tip
+            if tip == self._witnessed or self.loss is not None or self.gone:
+                return
+            try:
+                witness.write(self.path, witness.Witness(self.identity, *tip))
+            except OSError as error:
+                self._troubles.say(
+                    "witness", f"can't note how far the log goes ({error}): a tail that is lost is not noticed then"
+                )
+                return
+            self._witnessed = tip
+            self._troubles.over("witness")
 
     @property
     def tail(self) -> int:
@@ -132,6 +192,10 @@ class SqliteLog(Log):
         if self._uncertain is not None:
             raise LogUnavailable(
                 f"the disk failed in a commit ({self._uncertain}): the server has to be restarted; nothing was stored"
+            )
+        if not self._find_place():
+            raise LogUnavailable(
+                "the room's log was deleted or replaced under its server: nothing was stored; tell its operator"
             )
         db = self._writer
         digests = extend_chain(self._tip[1], messages)
@@ -158,13 +222,13 @@ class SqliteLog(Log):
             raise self._failure(error) from None
         if messages:
             self._tip = (messages[-1].id, digests[-1])
-            if time.monotonic() > self._witnessed_at + _WITNESS_SECONDS:
-                self._bear_witness()
+        self._troubles.over("write")
 
     def _failure(self, error: sqlite3.Error) -> LogUnavailable:
         """Undo a commit that failed; returns what to raise."""
         with contextlib.suppress(sqlite3.Error):  # the failure may have rolled back already
             self._writer.execute("ROLLBACK")
+        self._troubles.say(f"write {error}", f"can't write the log ({error})", logging.ERROR)
         if "FSYNC" in (getattr(error, "sqlite_errorname", None) or ""):
             # What was written may or may not be on disk, and a later fsync may claim success for it.
             self._uncertain = str(error)
@@ -216,16 +280,16 @@ class SqliteLog(Log):
         except sqlite3.Error as error:  # the clients that saw more will show it again after a restart
             log.error("room %s: can't note its loss: %s", self.room, error)
 
-    def _accept(self, loss: str, identity: str) -> None:
+    def _accept(self, room: str, loss: str, identity: str) -> None:
         """Go on from the tail as another log; the file as it was is kept beside it."""
-        kept = self.path.with_name(f"{self.path.stem}-before-{time.strftime('%Y%m%dT%H%M%S')}.sqlite3")
+        kept = self.path.with_name(f"{file_stem(room)}-before-{time.strftime('%Y%m%dT%H%M%S')}.sqlite3")
         db = self._writer
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         try:
-            shutil.copyfile(self.path, kept)
+            self._copy(kept)
         except OSError as error:
             raise CannotHost(f"can't keep a copy of the log as {kept} ({error.strerror}): see to the disk") from None
-        log.warning("room %s: loss accepted (%s); the log as it was is kept as %s", self.path.stem, loss, kept)
+        log.warning("room %s: loss accepted (%s); the log as it was is kept as %s", room, loss, kept)
         db.execute("BEGIN IMMEDIATE")
         db.execute("DELETE FROM messages WHERE id > ?", (self.tail,))
         db.execute("UPDATE members SET delivered = min(delivered, ?), read = min(read, ?)", (self.tail, self.tail))
@@ -233,6 +297,17 @@ class SqliteLog(Log):
         db.execute("INSERT INTO about VALUES (?, ?)", (f"fork:{identity}", str(self.tail)))
         db.execute("UPDATE about SET value = ? WHERE key = 'identity'", (str(uuid.uuid4()),))
         db.execute("COMMIT")
+
+    def _copy(self, target: Path) -> None:
+        """Copy the file as it stands on disk. Not by its name: see `log_lock` on closing a descriptor."""
+        with target.open("xb") as copy, contextlib.ExitStack() as undo:
+            undo.callback(target.unlink)
+            offset = 0
+            while part := os.pread(self._descriptor, _COPY_BYTES, offset):
+                copy.write(part)
+                offset += len(part)
+            copy.flush()
+            undo.pop_all()
 
     def close(self) -> None:
         with self._mutex:
@@ -242,8 +317,8 @@ class SqliteLog(Log):
         for db in self._readers:
             db.close()
         self._readers.clear()
-        if self.loss is None:
-            self._bear_witness()
+        self._find_place()
+        self._bear_witness()
         self._release.close()
 
     @contextlib.contextmanager
@@ -254,14 +329,25 @@ class SqliteLog(Log):
             db = self._readers.pop() if self._readers else None
         try:
             if db is None:
-                db = connect(self.path)
-                db.execute("PRAGMA query_only = ON")
+                db = self._new_reader()
             yield db
+            self._troubles.over("read")
         except sqlite3.Error as error:
+            self._troubles.say(f"read {error}", f"can't read the log ({error})", logging.ERROR)
             raise LogUnavailable(f"the room can't read its log ({error})") from None
         finally:
             if db is not None:
                 self._give_back(db)
+
+    def _new_reader(self) -> sqlite3.Connection:
+        """A connection that only reads; raises LogUnavailable where it would read, or make, another file."""
+        if self._find_place():
+            db = connect(self.path)
+            if self._find_place():  # still: so it is the same file
+                db.execute("PRAGMA query_only = ON")
+                return db
+            db.close()
+        raise LogUnavailable("the room's log was deleted or replaced under its server: tell its operator")
 
     def _give_back(self, reader: sqlite3.Connection) -> None:
         with self._mutex:

@@ -46,6 +46,14 @@ def test_a_replica_that_differs_is_told_up_to_where_it_does_not(joined: Join) ->
     assert verification.identical_up_to == 41
 
 
+def test_when_it_goes_quiet_everybody_has_the_seal_on_the_last_message(joined: Join) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    for number in range(5):
+        last = ana.send(f"text {number}").id
+    for chat in (ana, igor):
+        eventually(lambda chat=chat: (chat._replica.proof() or [0])[0] == last)  # type: ignore[misc]
+
+
 def test_a_log_that_lost_its_tail_is_noticed_by_who_saw_more(
     server: Server, host_lobby: Callable[..., Server], joined: Join, data: Path
 ) -> None:

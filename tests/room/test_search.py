@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -217,6 +218,73 @@ def test_damage_that_the_thread_meets_is_said_and_repaired(
     assert [m.id for m in found.messages] == [5, 4, 3, 2, 1]
     assert log.reads.count(0) == 2, "it was made anew"
     assert "the search index is made anew: it is damaged" in caplog.text
+
+
+def remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink()
+
+
+def replace(path: Path) -> None:
+    other = path.with_name("other.search")
+    other.write_bytes(b"no database at all\n" * 500)
+    other.rename(path)
+
+
+def put_an_older_one_back(path: Path) -> None:
+    """As a restored backup does: the file as SQLite copies it, in the place of the one that is open."""
+    other = path.with_name("other.search")
+    with contextlib.closing(sqlite3.connect(path)) as source, contextlib.closing(sqlite3.connect(other)) as target:
+        source.backup(target)
+        target.execute("UPDATE about SET identity = 'of another log'")
+        target.commit()
+    other.rename(path)
+
+
+@pytest.mark.parametrize("take", [remove, replace, put_an_older_one_back])
+def test_found_27d_an_index_that_is_taken_away_is_made_anew(
+    open_search: OpenSearch, path: Path, caplog: pytest.LogCaptureFixture, take: Callable[[Path], None]
+) -> None:
+    caplog.set_level(logging.WARNING)
+    log = WatchedLog(5)
+    search = open_search(log)
+    assert ids(search) == [5, 4, 3, 2, 1]
+    take(path)
+    found = eventually(lambda: whole(search))
+    assert [m.id for m in found.messages] == [5, 4, 3, 2, 1]
+    log.grow(1)
+    search.grew()
+    assert ids(search) == [6, 5, 4, 3, 2, 1]
+    assert log.reads.count(0) == 2, "it was made anew"
+    assert "the search index is made anew: " in caplog.text
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT identity FROM about").fetchone() == (log.identity,)
+
+
+def test_found_27d_an_index_that_is_taken_away_is_made_anew_without_a_search(
+    open_search: OpenSearch, path: Path
+) -> None:
+    log = WatchedLog(5)
+    search = open_search(log)
+    eventually(lambda: whole(search))
+    remove(path)
+    search.look()
+    eventually(lambda: search._upto == 5 and path.exists())
+
+
+def test_found_27d_an_index_is_left_alone_where_the_log_was_replaced_too(open_search: OpenSearch, path: Path) -> None:
+    log = WatchedLog(5)
+    search = open_search(log)
+    eventually(lambda: whole(search))
+    log.gone = True
+    put_an_older_one_back(path)
+    theirs = path.read_bytes()
+    assert ids(search) == [5, 4, 3, 2, 1], "by the file that it has open"
+    log.grow(1)
+    search.grew()
+    search.look()
+    eventually(lambda: search._upto != 5)
+    assert path.read_bytes() == theirs
 
 
 def test_a_query_that_goes_wrong_does_not_cost_the_index(
