@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ app = typer.Typer(
 DataOption = Annotated[
     Path | None, typer.Option(envvar="PYROCHAT_DATA", help="The server's data folder; default: your data folder.")
 ]
+_PATIENCE_SECONDS = 5.0  # with a server that writes
 WIDTH = 200  # also in a pipe: a name is shown whole
 
 NameArgument = Annotated[str, typer.Argument(help="The name.")]
@@ -35,8 +37,10 @@ NameArgument = Annotated[str, typer.Argument(help="The name.")]
 
 @contextlib.contextmanager
 def opened_registry(data: Path | None) -> Iterator[Registry]:
-    """The registry in *data*, or in the user's data folder."""
-    with contextlib.closing(Registry(data_folder() if data is None else data)) as registry:
+    """The registry in *data*, or in the user's data folder, for a command that does one thing with it."""
+    logging.getLogger("pyrochat").addHandler(logging.NullHandler())  # what fails is told in one line: by the error
+    folder = data_folder() if data is None else data
+    with contextlib.closing(Registry(folder, busy_seconds=_PATIENCE_SECONDS)) as registry:
         yield registry
 
 

@@ -3,18 +3,25 @@
 A name belongs to the first key that used it, until the operator frees it. The operator's commands write
 the same file while the server runs; it looks whether that has happened (`has_changed`). A room that was
 created while a server ran is remembered, so that the next start opens it again.
+
+One connection reads and another writes, so that who is known never waits for who is new: in SQLite's WAL mode a
+reader waits for nobody, whoever holds the file.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyrochat.room.log_file import WAL_BYTES
+from pyrochat.room.place import Place
+from pyrochat.room.troubles import Troubles
 from pyrochat.values.errors import Banned, CannotHost, InvalidArgument, LogUnavailable, NameTaken
 from pyrochat.values.rules import checked_name, fold
 
@@ -36,7 +43,8 @@ CREATE TABLE IF NOT EXISTS rooms (
     since_us INTEGER NOT NULL
 ) WITHOUT ROWID;
 """
-_BUSY_SECONDS = 5.0
+_BUSY_SECONDS = 1.0  # that a newcomer waits for whoever else writes; it takes twice as long where others wait too
+_OPENING_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +66,55 @@ class RememberedRoom:
     since_us: int
 
 
-class Registry:
-    """The registry in the folder *data*. Any thread may call. Raises CannotHost where it can't be opened."""
+def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
+    """A connection to the register at *path*: every commit is on disk when it returns."""
+    db = sqlite3.connect(path, timeout=busy_seconds, check_same_thread=False, isolation_level=None)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+    except BaseException:
+        db.close()
+        raise
+    return db
 
-    def __init__(self, data: Path) -> None:
+
+class Registry:
+    """The registry in the folder *data*. Any thread may call. Raises CannotHost where it can't be opened.
+
+    busy_seconds: how long a change waits for another process that writes. connect: opens the file.
+    Every method raises LogUnavailable where the file fails; the log says it, once for each way to fail.
+    """
+
+    def __init__(
+        self, data: Path, *, busy_seconds: float = _BUSY_SECONDS,
+        connect: Callable[[Path, float], sqlite3.Connection] = _connect,
+    ) -> None:  # fmt: skip
         path = data / "names.sqlite3"
-        self._mutex = threading.Lock()
+        self._busy_seconds = busy_seconds
+        self._troubles = Troubles("the register of names")
+        self._reading_mutex = threading.Lock()  # guards _reader
+        self._writing_mutex = threading.Lock()  # guards _writer
         try:
-            data.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None)
-            path.chmod(0o600)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
+            with contextlib.ExitStack() as undo:
+                data.mkdir(parents=True, exist_ok=True)
+                if not path.exists():
+                    path.touch(0o600)
+                path.chmod(0o600)  # before there is anything beside it: that gets the same mode
+                self._writer = connect(path, _OPENING_SECONDS)
+                undo.callback(self._writer.close)
+                self._writer.executescript(_SCHEMA)
+                self._writer.execute(f"PRAGMA busy_timeout = {busy_seconds * 1000:.0f}")
+                self._reader = connect(path, busy_seconds)
+                undo.callback(self._reader.close)
+                self._reader.execute("PRAGMA query_only = ON")
+                self._place = Place(path)
+                self._version = self._data_version()
+                undo.pop_all()
         except (OSError, sqlite3.Error) as error:
             raise CannotHost(
                 f"can't use {path} ({error}): it holds the names' keys; choose another --data, or move it away"
             ) from None
-        self._version = self._data_version()
 
     def key_of(self, member: str) -> bytes | None:
         """The key that the folded name *member* belongs to."""
@@ -115,11 +154,24 @@ class Registry:
             query = "SELECT 1 FROM names WHERE banned AND (member = ? OR key = ?) LIMIT 1"
             return db.execute(query, (member, key)).fetchone() is not None
 
+    def bans(self) -> tuple[set[str], set[bytes]]:
+        """The folded names that are banned, and the keys that they belong to."""
+        with self._reading() as db:
+            rows = db.execute("SELECT member, key FROM names WHERE banned").fetchall()
+        return {member for member, _ in rows}, {key for _, key in rows if key is not None}
+
     def has_changed(self) -> bool:
-        """Whether another process has written since the last call."""
-        with self._reading():
+        """Whether another process has written since the last call that could look: not while we wait to write."""
+        self._find_place()
+        if not self._writing_mutex.acquire(blocking=False):
+            return False
+        try:
             before, self._version = self._version, self._data_version()
             return self._version != before
+        except sqlite3.Error as error:
+            raise self._failure("read", error) from None
+        finally:
+            self._writing_mutex.release()
 
     # -- the operator ---------------------------------------------------------------------------------------
 
@@ -182,8 +234,9 @@ class Registry:
 
     def close(self) -> None:
         """Close the file. Idempotent."""
-        with self._mutex:
-            self._db.close()
+        with self._reading_mutex, self._writing_mutex:
+            self._reader.close()
+            self._writer.close()
 
     # -- within ---------------------------------------------------------------------------------------------
 
@@ -194,23 +247,56 @@ class Registry:
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._mutex:
+        with self._reading_mutex:
             try:
-                yield self._db
+                yield self._reader
+                self._troubles.over("read")
             except sqlite3.Error as error:
-                raise LogUnavailable(f"the register of names can't be used ({error})") from None
+                raise self._failure("read", error) from None
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._reading() as db:
-            db.execute("BEGIN IMMEDIATE")
+        if not self._find_place():
+            raise LogUnavailable("the register of names was deleted or replaced under its server: tell its operator")
+        if not self._writing_mutex.acquire(timeout=self._busy_seconds):
+            raise LogUnavailable("the register of names is held by others: try again in a moment")
+        try:
+            db = self._writer
             try:
+                db.execute("BEGIN IMMEDIATE")
                 yield db
+                db.execute("COMMIT")
             except BaseException:
-                db.execute("ROLLBACK")
+                if db.in_transaction:  # else the failure has rolled back already
+                    db.execute("ROLLBACK")
                 raise
-            db.execute("COMMIT")
+            self._troubles.over("write")
+        except sqlite3.Error as error:
+            raise self._failure("write", error) from None
+        finally:
+            self._writing_mutex.release()
+
+    def _failure(self, what: str, error: sqlite3.Error) -> LogUnavailable:
+        """Tell the operator that the file can't be used to *what*; returns what to raise."""
+        self._troubles.say(
+            f"{what} {error}",
+            f"names.sqlite3 can't be used to {what} ({error}): see to the disk, and who else has it open",
+        )
+        return LogUnavailable(f"the register of names can't be used ({error}): try again later, or tell its operator")
+
+    def _find_place(self) -> bool:
+        """Whether the file is where it was when it was opened; else nothing may be written."""
+        gone = self._place.changed()
+        if gone is None:
+            self._troubles.over("place")
+            return True
+        self._troubles.say(
+            "place",
+            f"IT IS NOT IN ITS PLACE ANY MORE: {gone}. No new names are taken until it is back, or the server is restarted",
+            logging.CRITICAL,
+        )
+        return False
 
     def _data_version(self) -> int:
-        version: int = self._db.execute("PRAGMA data_version").fetchone()[0]
+        version: int = self._writer.execute("PRAGMA data_version").fetchone()[0]
         return version

@@ -36,7 +36,7 @@ __all__ = ["Server"]
 log = logging.getLogger(__name__)
 
 _FAREWELL_SECONDS = 2.0
-_REGISTRY_SECONDS = 1.0
+_REGISTRY_SECONDS = 0.5
 
 
 class Server:
@@ -47,6 +47,8 @@ class Server:
     nameserver: whether to register with the Pyro name server (and to start one where none answers).
     accept_loss, progress: see `SqliteLog`. access: what those who come have to show. rate: how much one
     member may send. tls: the certificate to show; True makes one, and keeps it in *data*.
+    look_seconds: how often it looks whether its files are in their places, how far the logs have come (which it notes
+    beside them), and for bans; None: every 0.5 s.
     Raises CannotHost, LogInUse, LogUnreadable, LogDamaged, NameServerRefused, InvalidRoomName.
     """
 
@@ -66,6 +68,7 @@ class Server:
         access: Access | None = None,
         rate: Rate | None = None,
         tls: ServerTls | bool = False,
+        look_seconds: float | None = None,
     ) -> None:
         names = [checked_room_name(room) for room in rooms]
         if not names:
@@ -74,7 +77,9 @@ class Server:
             raise InvalidRoomName("the same room is named twice")
         access = access or Access()
         self._closed = threading.Event()
-        self._doorkeeper = threading.Thread(target=self._watch_registry, name="pyrochat-doorkeeper", daemon=True)
+        self._look_seconds = look_seconds
+        self._watch_ended = threading.Event()
+        self._doorkeeper = threading.Thread(target=self._keep_watch, name="pyrochat-doorkeeper", daemon=True)
         self._multicaster = Multicaster()
         self._reader = BlockReader()
         self._daemon: Daemon | None = None
@@ -162,21 +167,29 @@ class Server:
         assert self._daemon is not None
         return str(self._daemon.uriFor(object_id))
 
-    # -- who has to go ----------------------------------------------------------------------------------------
+    # -- what needs a look ----------------------------------------------------------------------------------------
 
-    def _watch_registry(self) -> None:
-        """Show those out whom the operator bans while the server runs."""
-        while not self._closed.wait(_REGISTRY_SECONDS):
+    def _keep_watch(self) -> None:
+        """See to the files of the rooms, and show those out whom the operator bans while the server runs."""
+        bans_due = False
+        while not self._watch_ended.wait(self._look_seconds or _REGISTRY_SECONDS):
+            self._rooms.look()
             try:
-                if self._registry.has_changed():
-                    for member, key in self._names.in_use():
-                        if self._registry.is_banned(member, key):
-                            log.info("%s is banned", member)
-                            for room in self._rooms.all:
-                                room.expel(member)
-                            self._door.show_out(member)
-            except PyroChatError as error:
-                log.warning("could not look for bans: %s", error)
+                bans_due = self._registry.has_changed() or bans_due
+                if bans_due:
+                    self._show_out_the_banned()
+                    bans_due = False
+            except PyroChatError:
+                continue  # the registry has said it
+
+    def _show_out_the_banned(self) -> None:
+        members, keys = self._registry.bans()
+        for member, key in self._names.in_use():
+            if member in members or key in keys:
+                log.info("%s is banned", member)
+                for room in self._rooms.all:
+                    room.expel(member)
+                self._door.show_out(member)
 
     # -- the end ------------------------------------------------------------------------------------------------
 
@@ -189,6 +202,9 @@ class Server:
         if self._closed.is_set():
             return
         self._rooms.create_no_more()
+        self._watch_ended.set()
+        if self._doorkeeper.is_alive():  # before the logs are closed: what SQLite then removes is not missing
+            self._doorkeeper.join(_FAREWELL_SECONDS)
         if self._registration is not None:
             self._registration.close()
         for room in self._rooms.all:
@@ -200,8 +216,6 @@ class Server:
         for room in self._rooms.all:
             room.close_log()
         self._closed.set()
-        if self._doorkeeper.is_alive():
-            self._doorkeeper.join()
         self._registry.close()
 
     def __enter__(self) -> Self:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import pytest
 
 import pyrochat
 from pyrochat import Chat, InvalidRoomName, LogInUse, RoomNotFound, Server
+from pyrochat.room import witness
+from pyrochat.room.log_file import WAL_BYTES, log_path
 from tests.support import QUICK, eventually
 
 Join = Callable[..., Chat]
@@ -59,3 +63,39 @@ def test_rooms_of_one_server_are_apart(data: Path) -> None:
     ):
         assert lobby.send("here").id == kitchen.send("there").id == 2
         assert [m.text for m in kitchen.history()] == ["Ana joined", "there"]
+
+
+# -- its files, now and then ------------------------------------------------------------------------------------------
+
+
+def test_found_24_a_server_shrinks_the_wal_when_a_reader_has_gone_and_nobody_posts(data: Path) -> None:
+    path = log_path(data, "lobby")
+    wal = path.with_name(f"{path.name}-wal")
+    with Server(["lobby"], data, nameserver=False, look_seconds=0.05) as server:
+        [room] = server._rooms.all
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM messages").fetchone()
+            while wal.stat().st_size <= 2 * WAL_BYTES:
+                room.post("Ana", ["x" * 800] * 1000, [None] * 1000).wait()
+        eventually(lambda: wal.stat().st_size <= WAL_BYTES)
+        room.post("Ana", ["it goes on"], [None]).wait()
+
+
+def test_a_server_that_ends_misses_nothing(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What SQLite removes when a log is closed was not taken away."""
+    for _ in range(10):
+        with Server(["lobby", "kitchen"], data, nameserver=False, look_seconds=0.0001) as server:
+            server._rooms.all[0].post("Ana", ["hi"], [None]).wait()
+    assert not caplog.records
+
+
+def test_a_room_that_fails_keeps_no_other_from_being_looked_after(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Server(["lobby", "kitchen"], data, nameserver=False, look_seconds=0.05) as server:
+        lobby, kitchen = server._rooms.all
+        search, lobby.search = lobby.search, None  # type: ignore[assignment]
+        eventually(lambda: "can't look after room 'lobby'" in caplog.text)
+        last = kitchen.post("Ana", ["hi"], [None]).wait()[-1].id
+        eventually(lambda: (seen := witness.read(log_path(data, "kitchen"))) is not None and seen.tail == last)
+        lobby.search = search
+    assert caplog.text.count("AttributeError: ") == 1, "said once, with where it comes from"

@@ -1,13 +1,19 @@
-"""A server that is stopped, or killed, while members send: nothing is lost, repeated or renumbered."""
+"""A server that is stopped, or killed, or whose files are taken away: nothing is lost, repeated or renumbered unnoticed."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from Pyro5.api import Proxy
 
 import pyrochat
+from pyrochat.room import witness
 from tests.support import eventually
 from tests.system.support import Machine, free_port
 
@@ -101,3 +107,75 @@ def test_a_server_that_was_killed_keeps_marks_and_the_view(machine: Machine) -> 
         assert ana.confirmations(message.id).read_by == {"Igor"}
         assert ana.members == ["Ana", "Igor"]
         assert [m.text for m in igor.history()] == ["Ana joined", "Igor joined", "read this"]
+
+
+def guest(uri: str, name: str = "Ana") -> Proxy:
+    proxy = Proxy(uri)
+    proxy._pyroHandshake = {"name": name}
+    return proxy
+
+
+def test_found_13_a_lost_tail_is_noticed_although_the_room_was_idle(machine: Machine) -> None:
+    """Nobody has joined, so nobody's marks tell: only the witness knows what was acknowledged last."""
+    log = machine.folder / "data" / "rooms" / "lobby.sqlite3"
+    wal = log.with_name(f"{log.name}-wal")
+    server = machine.server()
+    with guest(server.uris["lobby"]) as ana:
+        ana.post("stays")
+        whole = wal.stat().st_size
+        ana.post("is lost")
+
+    def witnessed() -> bool:
+        seen = witness.read(log)
+        return seen is not None and seen.tail == 2
+
+    eventually(witnessed, message="what was acknowledged last is not witnessed while the room is idle")
+    server.kill()
+    os.truncate(wal, whole)
+
+    again = machine.server()
+    again.wait_error("has lost messages (it had message 2 when it was closed or last looked at, now it ends at 1)")
+    with guest(again.uris["lobby"]) as ana:
+        with pytest.raises(RuntimeError, match="log-lost: "):
+            ana.post("would be message 2 once more")
+        assert [message[3] for message in ana.history()] == ["stays"]
+
+
+def delete(data: Path) -> None:
+    gone = data.rename(data.with_name("gone"))  # first: the server may be making a file there
+    shutil.rmtree(gone)
+
+
+def replace(data: Path) -> None:
+    gone = data.rename(data.with_name("gone"))
+    shutil.copytree(gone, data)
+
+
+@pytest.mark.parametrize("take", [delete, replace])
+def test_found_22_a_server_whose_folder_is_taken_away_says_so_and_takes_nothing(
+    machine: Machine, take: Callable[[Path], None]
+) -> None:
+    server = machine.server()
+    with guest(server.uris["lobby"]) as ana, guest(server.uris["lobby"], "Igor") as igor:
+        ana.post("before")
+        take(machine.folder / "data")
+        server.wait_error("CRITICAL room lobby: THE LOG IS NOT IN ITS PLACE ANY MORE")  # before anybody posts
+        server.wait_error("CRITICAL the register of names: IT IS NOT IN ITS PLACE ANY MORE")
+        for member in (ana, igor):
+            for _ in range(3):
+                with pytest.raises(RuntimeError, match=r"log-unavailable: .*nothing was stored"):
+                    member.post("after")
+        assert [message[3] for message in igor.history()] == ["before"]
+    assert len([line for line in server.errors if "NOT IN ITS PLACE" in line]) == 2, str(server)
+    server.signal(signal.SIGTERM)
+    assert server.wait(10) == 0, str(server)
+
+
+def test_found_22_a_second_server_on_the_same_log_by_a_hard_link_is_refused(machine: Machine) -> None:
+    machine.server()
+    other = machine.folder / "other" / "rooms"
+    other.mkdir(parents=True)
+    os.link(machine.folder / "data" / "rooms" / "lobby.sqlite3", other / "lobby.sqlite3")
+    second = machine.run("pyrochat-server", "--port", "0", "--data", str(other.parent))
+    assert second.wait() == 1
+    assert second.complaints[0].startswith("pyrochat-server: another server has the log of room 'lobby' open")

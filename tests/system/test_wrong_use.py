@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import resource
 import socket
@@ -235,3 +236,15 @@ def test_a_room_that_a_live_server_has_registered(machine: Machine) -> None:
     assert_one_complaint(second, FAILED, f"is served at {first.at} already", "--room")
     client = machine.run("pyrochat-client", "Ana", typed="still here")
     assert client.bodies == ["* Ana joined", "Ana: still here"]
+
+
+def test_a_register_that_is_held_by_others(machine: Machine) -> None:
+    machine.run("pyrochat-server", "names", "list")
+    with contextlib.closing(sqlite3.connect(machine.folder / "data" / "names.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        ban = machine.run("pyrochat-server", "names", "ban", "Ana")
+    assert ban.wait() == FAILED
+    assert ban.errors == [
+        "pyrochat-server names: the register of names can't be used (database is locked): try again later, or tell its "
+        "operator"
+    ]
