@@ -46,6 +46,7 @@ class Log(ABC):
     loss: what proves that messages of this log are missing; None while nothing does. Until the
     operator has accepted the loss, nothing may be appended: ids would be given a second time.
     gone: whether what it is stored in was taken away under it: nothing can be appended then.
+    is_untidy: whether `tidy` has something to do.
     seal_key: a secret of the log's, for `core.digests.seal`.
     room: the room's name.
     """
@@ -54,6 +55,7 @@ class Log(ABC):
     seal_key: bytes
     loss: str | None = None
     gone: bool = False
+    is_untidy: bool = False
     forks: Mapping[str, int] = {}
     room: str
 
@@ -101,12 +103,11 @@ class Log(ABC):
     def members(self) -> list[MemberRecord]:
         """All member records."""
 
-    def look(self) -> bool:
-        """Called now and then, in any thread: see to what stands beside the log. True where `tidy` has something to do."""
-        return False
+    def look(self) -> None:  # noqa: B027 - a log in memory has no files
+        """Called now and then, in any thread: see to what stands beside the log."""
 
-    def tidy(self) -> None:  # noqa: B027 - a log in memory has nothing to give back
-        """In the sequencer's thread: give back the space that is not needed any more; waits for nobody."""
+    def tidy(self) -> None:  # noqa: B027
+        """In the sequencer's thread: where it `is_untidy`, give back what space is not needed; waits for nobody."""
 
     @abstractmethod
     def close(self) -> None:

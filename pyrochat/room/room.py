@@ -28,7 +28,7 @@ from pyrochat.room.identity import Identity, Resume
 from pyrochat.room.multicast import Multicaster
 from pyrochat.room.names import Names
 from pyrochat.room.search import Search
-from pyrochat.room.status import RoomStatus, SessionStatus
+from pyrochat.room.status import RoomStatus
 from pyrochat.room.stretches import BlockReader, Stretches
 from pyrochat.room.wholeness import Wholeness
 from pyrochat.room.writer import Request, Writer
@@ -73,7 +73,6 @@ class Room:
         self._writer = Writer(self.name, self._commit, self._idle_seconds)
         self._wholeness = Wholeness(log, lambda text: multicaster.tell(self, text))
         self._expiry: Request | None = None  # the last request of `tick`
-        self._untidy = False  # the log has something to give back
         self._leaves_failed = False  # a "left" could not be written: it is due as soon as the log can be
         for ghost in self._state.sessions.all():
             names.keep(ghost.member, ghost.id)
@@ -196,11 +195,8 @@ class Room:
             raise InvalidArgument(f"the log ends at {self.log.tail}, not at {position}")
         self._multicaster.admit(Outlet(self, session_id, member, link, position, turned))
 
-    def check_session(self, member: str, session_id: str) -> None:
-        """Raise UnknownSession where *member* has no such session."""
-        self._session(member, session_id)
-
-    def _session(self, member: str, session_id: str) -> Session:
+    def check_session(self, member: str, session_id: str) -> Session:
+        """The session of *member* that has this id; raises UnknownSession where there is none."""
         with self._state_mutex:
             session = self._state.sessions.get(session_id)
         if session is None or session.member != member:
@@ -212,7 +208,7 @@ class Room:
 
         delivered, read: the marks that it says goodbye with; believed up to the log's end.
         """
-        session = self._session(member, session_id)
+        session = self.check_session(member, session_id)
         with self._state_mutex:
             tail = self._state.tail
             self._state.marks.record(member, min(delivered, tail), min(read, tail))
@@ -239,7 +235,7 @@ class Room:
 
     def _idle_seconds(self) -> float | None:
         """Seconds until marks have to be written, or the log wants to be tidied; None while nothing does."""
-        if self._untidy:
+        if self.log.is_untidy:
             return 0.0
         with self._state_mutex:
             return max(0.0, self._marks_due - time.monotonic()) if self._state.marks.has_unwritten else None
@@ -253,9 +249,7 @@ class Room:
                 group = []
             group.append(request)
         self._commit_group(group)
-        if self._untidy:
-            self._untidy = False
-            self.log.tidy()
+        self.log.tidy()
 
     def _commit_group(self, requests: list[Request]) -> None:
         planned: list[tuple[Request, Sequence[Draft]]] = []
@@ -384,22 +378,16 @@ class Room:
 
     def look(self) -> None:
         """Now and then, in any thread: see to the files of the room."""
-        if self.log.look():
-            self._untidy = True
+        self.log.look()
+        if self.log.is_untidy:
             self._writer.nudge()
         self.search.look()
 
     def status(self) -> RoomStatus:
         """What the server command shows."""
-        loss = self._wholeness.text
         positions = self._multicaster.positions(self)
         with self._state_mutex:
-            tail = self._state.tail
-            sessions = [
-                SessionStatus(s.name, tail - positions.get(s.id, tail), s.lost_at is None)
-                for s in self._state.sessions.all()
-            ]
-            return RoomStatus(self.name, tail, self._state.views.count, sessions, loss)
+            return RoomStatus.of(self.name, self._state, positions, self._wholeness.text)
 
     def close(self) -> None:
         """Commit what has been asked for, and take nothing more. Deliveries go on until the multicaster is closed."""

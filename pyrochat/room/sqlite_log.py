@@ -125,14 +125,16 @@ class SqliteLog(Log):
 
     # -- the file, now and then ----------------------------------------------------------------------------
 
-    def look(self) -> bool:
-        if self._closed:
-            return False
-        self._find_place()
-        self._bear_witness()
-        return self._wal_bytes() > WAL_BYTES
+    def look(self) -> None:
+        if not self._closed:
+            self._find_place()
+            self._bear_witness()
+            self.is_untidy = self._wal_bytes() > WAL_BYTES
 
     def tidy(self) -> None:
+        if not self.is_untidy:
+            return
+        self.is_untidy = False  # until the next look
         db = self._writer
         try:
             db.execute("PRAGMA busy_timeout = 0")  # who still reads is not waited for

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
+
+from pyrochat.core.state import RoomState
 
 __all__ = ["RoomStatus", "SessionStatus"]
 
@@ -25,3 +29,13 @@ class RoomStatus:
     members: int
     sessions: list[SessionStatus]
     loss: str | None = None
+
+    @classmethod
+    def of(cls, room: str, state: RoomState, positions: Mapping[str, int], loss: str | None) -> Self:
+        """From the *state* of *room*. positions: how far each session, by its id, has confirmed."""
+        tail = state.tail
+        sessions = [
+            SessionStatus(session.name, tail - positions.get(session.id, tail), session.lost_at is None)
+            for session in state.sessions.all()
+        ]
+        return cls(room, tail, state.views.count, sessions, loss)

@@ -5,48 +5,24 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from pyrochat import LogUnavailable, Message, SearchUnavailable
+from pyrochat import LogUnavailable, SearchUnavailable
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.core.query import parse_query
 from pyrochat.room import search as search_module
 from pyrochat.room import search_index
 from pyrochat.room.room import Room
-from pyrochat.room.search import BATCH_MESSAGES, Found, Search
+from pyrochat.room.search import BATCH_MESSAGES, Search
 from pyrochat.values.errors import RoomClosing
+from tests.room.searching import WatchedLog, find, ids, whole
 from tests.support import Running, chat_message, eventually
 
 OpenRoom = Callable[..., Room]
 OpenSearch = Callable[..., Search]
-
-
-class WatchedLog(MemoryLog):
-    """Notes what the thread of a search reads; that can be stopped, and can fail."""
-
-    def __init__(self, messages: int = 0, identity: str | None = None) -> None:
-        super().__init__("lobby", identity)
-        self.reads: list[int] = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.failure: Exception | None = None
-        self.grow(messages)
-
-    def grow(self, count: int, text: str = "tick") -> None:
-        if count:
-            self.append([chat_message(self.tail + n, text) for n in range(1, count + 1)])
-
-    def read(self, after: int, limit: int) -> list[Message]:
-        if threading.current_thread().name.startswith("pyrochat-search"):
-            self.reads.append(after)
-            assert self.gate.wait(10)
-            if self.failure is not None:
-                raise self.failure
-        return super().read(after, limit)
 
 
 @pytest.fixture(autouse=True)
@@ -73,24 +49,6 @@ def open_search(path: Path) -> Iterator[OpenSearch]:
     yield make
     for search in opened:
         search.close()
-
-
-def find(search: Search, words: str = "tick") -> Found:
-    search.wait()
-    return search.find(parse_query(words), 1 << 62, 50)
-
-
-def ids(search: Search, words: str = "tick") -> list[int]:
-    return [message.id for message in find(search, words).messages]
-
-
-def whole(search: Search, words: str = "tick") -> Found | None:
-    """What is found, as soon as everything is indexed and nothing is wrong."""
-    try:
-        found = find(search, words)
-    except SearchUnavailable:
-        return None
-    return found if found.indexed_up_to == found.end else None
 
 
 def damage(path: Path) -> None:
