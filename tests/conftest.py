@@ -66,6 +66,21 @@ def host_lobby(data: Path) -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture
+def serve(data: Path) -> Iterator[Callable[..., Server]]:
+    """Starts servers of the room "lobby" with what only `Server` takes (``serve(bounds=…)``); all closed at the end."""
+    servers: list[Server] = []
+
+    def start(**options: object) -> Server:
+        options = {"data": data, "nameserver": False, "timing": QUICK} | options
+        servers.append(Server(["lobby"], **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
 def server(host_lobby: Callable[..., Server]) -> Server:
     """A server of the room "lobby"."""
     return host_lobby()

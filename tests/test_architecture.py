@@ -17,7 +17,7 @@ ALLOWED = {
     "values": {"values"},
     "core": {"core", "values"},
     "trust": {"trust", "values"},
-    "pyro": {"pyro", "trust", "values"},
+    "pyro": {"pyro", "core", "trust", "values"},
     "folders": set(),
     "room": {"room", "core", "pyro", "trust", "values"},
     "client": {"client", "core", "pyro", "trust", "values", "folders"},

@@ -21,14 +21,10 @@ from pyrochat.pyro.callbacks import CallbackServer
 from pyrochat.values.errors import (
     ChatClosed,
     InvalidInput,
-    LogProblem,
-    NotAMember,
     PyroChatError,
     RateLimited,
-    Refused,
     RoomClosing,
     SendTimeout,
-    UnknownSession,
 )
 from pyrochat.values.message import Message
 from pyrochat.values.rules import MAX_BATCH_BYTES, MAX_BATCH_TEXTS, MAX_KEY_CHARACTERS
@@ -281,8 +277,7 @@ class Outbox:
             return
         try:
             self._session.call("mark_read", self._reading.tell(), timeout=_AGAIN_SECONDS)
-        except (NotAMember, UnknownSession, Refused, LogProblem, ChatClosed) as error:
-            log.debug("the read mark was not taken: %s", error)
         except PyroChatError as error:
-            log.debug("the read mark has to be told again: %s", error)
-            self._reading.forget_told()
+            log.debug("the read mark was not taken: %s", error)
+            if error.may_pass:
+                self._reading.forget_told()  # so it is told again

@@ -22,13 +22,10 @@ from pyrochat.pyro.callbacks import CallbackServer, Served
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.values.errors import (
     ChatClosed,
-    LogLost,
     LogProblem,
     PyroChatError,
-    RateLimited,
     Refused,
     RoomUnreachable,
-    ServerFull,
     TooManyAttempts,
     UntrustedServer,
     WaitTimeout,
@@ -211,25 +208,14 @@ class ClientSession:
                 self._connect()
             except ChatClosed:
                 return
-            except (
-                ServerFull,
-                TooManyAttempts,
-                RateLimited,
-                UntrustedServer,
-                LogLost,
-            ) as error:  # may change, by somebody's doing
-                self._tell_reason(str(error))
-            except (Refused, LogProblem) as error:
-                with self._changed:
-                    if self.state != RECONNECTING:
-                        return
-                    self._error = error
-                    self.state, self.reason = REFUSED, str(error)
-                    self._changed.notify_all()
-                self._tell_state(REFUSED, str(error))
-                return
             except PyroChatError as error:
-                log.info("room %s: not back yet: %s", self._replica.room, error)
+                if not error.may_pass:
+                    self._give_up(error)
+                    return
+                if isinstance(error, Refused | LogProblem | UntrustedServer):  # it takes somebody's doing
+                    self._tell_reason(str(error))
+                else:
+                    log.info("room %s: not back yet: %s", self._replica.room, error)
             except Exception:  # a defect here must not keep the client away for ever
                 log.exception("room %s: could not come back", self._replica.room)
             else:
@@ -237,6 +223,16 @@ class ClientSession:
             with self._changed:
                 self._changed.wait_for(lambda: self.state != RECONNECTING, backoff * random.uniform(0.5, 1.0))
             backoff = min(backoff * 2, MOST_BACKOFF_SECONDS)
+
+    def _give_up(self, error: PyroChatError) -> None:
+        """The room won't have us back, however often we ask."""
+        with self._changed:
+            if self.state != RECONNECTING:
+                return
+            self._error = error
+            self.state, self.reason = REFUSED, str(error)
+            self._changed.notify_all()
+        self._tell_state(REFUSED, str(error))
 
     def _tell_reason(self, reason: str) -> None:
         """We are still not back, and here is why: told once for each reason."""

@@ -82,8 +82,8 @@ def chat(
             raise
     else:
         return chat_in_terminal(chats, settings, plain=plain, json=json)
-    descriptors = raise_descriptor_limit()
-    with _host(rooms, data_folder() if data is None else data, descriptors, secret) as server:
+    raise_descriptor_limit()
+    with _host(rooms, data_folder() if data is None else data, secret) as server:
         which = f"room {rooms[0]}: it is" if len(rooms) == 1 else f"rooms {', '.join(rooms)}: they are"
         write_status(f"nobody hosts {which} hosted here now, at {server.at}")
         chats = join_rooms(name, rooms, server.at, password=secret, read=reading(plain=plain, json=json))
@@ -103,13 +103,13 @@ def _login_name() -> str:
         raise InvalidName("your login name can't be a name here: say pyrochat NAME") from None
 
 
-def _host(rooms: Sequence[str], data: Path, descriptors: int, password: str | None) -> Server:
+def _host(rooms: Sequence[str], data: Path, password: str | None) -> Server:
     """A server on the usual port, or on any where that is taken."""
     access = Access(password)
     try:
-        return Server(rooms, data, port=DEFAULT_PORT, descriptor_limit=descriptors, access=access)
+        return Server(rooms, data, port=DEFAULT_PORT, access=access)
     except PortInUse:
-        return Server(rooms, data, descriptor_limit=descriptors, access=access)
+        return Server(rooms, data, access=access)
 
 
 def _others(server: Server, name: str) -> int:

@@ -23,7 +23,7 @@ from pyrochat.core.rates import DEFAULT_RATE, rate_of
 from pyrochat.folders import data_folder
 from pyrochat.pyro.tls import ServerTls
 from pyrochat.room.door import Access
-from pyrochat.room.server import Server
+from pyrochat.room.server import MOST_DESCRIPTORS, Server, descriptor_limit
 from pyrochat.terminal.progress import ProgressBar
 from pyrochat.trust.certificates import expired_at
 from pyrochat.values.errors import CannotHost, InvalidArgument
@@ -32,7 +32,6 @@ from pyrochat.values.protocol import DEFAULT_PORT, DEFAULT_ROOM, Timing
 __all__ = ["DataOption", "raise_descriptor_limit", "run", "serve_until_signal"]
 
 _FEWEST_DESCRIPTORS = 128
-_MOST_DESCRIPTORS = 1 << 20
 _TIMING = Timing()
 _LOOPBACK = ("localhost", "127.", "::1")
 
@@ -101,7 +100,7 @@ def server(
         return back_up_room(folder, rooms[0], backup)
     access = Access(given_password(ask_password, password_file), guests, new_rooms)
     shown_tls = _tls(tls, tls_cert, tls_key, tls_client_ca)
-    descriptors = raise_descriptor_limit()
+    raise_descriptor_limit()
     interactive = sys.stdout.isatty() and sys.stderr.isatty()
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING if interactive else logging.INFO,
@@ -113,7 +112,7 @@ def server(
     with ProgressBar("checking the log") as progress:
         serving = Server(
             rooms, folder, host=listen, port=port, advertise=shown, timing=Timing(beat, silence, grace),
-            descriptor_limit=descriptors, accept_loss=accept_loss, progress=progress,
+            accept_loss=accept_loss, progress=progress,
             access=access, rate=rate_of(rate, burst), tls=shown_tls,
         )  # fmt: skip
     with serving:
@@ -166,21 +165,19 @@ def _interrupt() -> None:
     raise KeyboardInterrupt
 
 
-def raise_descriptor_limit() -> int:
-    """Allow this process as many open files as the system lets it; returns how many. Raises CannotHost."""
+def raise_descriptor_limit() -> None:
+    """Allow this process as many open files as the system lets it. Raises CannotHost where those are too few."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < most:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-            soft = most
-    limit = _MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+    limit = descriptor_limit()
     if limit < _FEWEST_DESCRIPTORS:
         raise CannotHost(
             f"only {limit} file descriptors are allowed, a server needs {_FEWEST_DESCRIPTORS}: "
             f"raise the limit (ulimit -n 1024) and start again"
         )
-    return limit
 
 
 def _address_in_the_network() -> str:

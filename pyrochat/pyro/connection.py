@@ -16,6 +16,7 @@ from typing import Any
 from Pyro5.errors import ConnectionClosedError
 from Pyro5.errors import TimeoutError as PyroTimeout
 
+from pyrochat.core.peers import peer_of
 from pyrochat.pyro.frames import Frame, FrameReader
 
 __all__ = ["FRAME_SECONDS", "WOULD_BLOCK", "Connection", "shut_down"]
@@ -37,6 +38,9 @@ class Connection:
     identity: whatever the server has bound to it; None before. trusted: it has passed whatever the
     server asks of newcomers. settled: it may stay without being trusted. detached: somebody else has
     taken the socket, and closing this object leaves it open.
+    vouched: a key that is proved stands for it; others may have to make room for newcomers. stays: it has a session
+    on the server, and makes room last. crowded: it came when places were few.
+    peer_address: the peer's numeric address, also when it is gone; empty where it has none. peer: see `core.peers`.
     """
 
     def __init__(self, sock: socket.socket, most_bytes: int) -> None:
@@ -48,7 +52,12 @@ class Connection:
         self.identity: Any = None
         self.trusted = False
         self.settled = False
+        self.vouched = False
+        self.stays = False
+        self.crowded = False
         self.detached = False
+        self.peer_address = _address_of(sock)
+        self.peer = peer_of(self.peer_address)
         self.born = time.monotonic()
         self.frame_begun = self.born
         self.refused_at: float | None = None
@@ -58,14 +67,6 @@ class Connection:
         self.unsent = _NOTHING
         self.progress_at = self.born
         self._drained = 0
-
-    @property
-    def peer_address(self) -> str:
-        """The peer's numeric address; empty where it is gone."""
-        try:
-            return str(self.sock.getpeername()[0])
-        except OSError:
-            return ""
 
     @property
     def is_secure(self) -> bool:
@@ -186,6 +187,14 @@ class Connection:
         if not self.detached:
             shut_down(self.sock)
             self.sock.close()
+
+
+def _address_of(sock: socket.socket) -> str:
+    try:
+        name = sock.getpeername()
+    except OSError:  # it is gone already
+        return ""
+    return str(name[0]) if isinstance(name, tuple) else ""
 
 
 def shut_down(sock: socket.socket) -> None:

@@ -14,6 +14,7 @@ from Pyro5 import core, protocol, server
 from Pyro5 import errors as pyro_errors
 from Pyro5.callcontext import current_context
 
+from pyrochat.core.places import Bounds
 from pyrochat.pyro.connection import Connection
 from pyrochat.pyro.dispatch import Pending, answer_frame, clean, expose
 from pyrochat.pyro.frames import Frame, ProtocolError, whole_frame
@@ -22,7 +23,7 @@ from pyrochat.pyro.transport import Transport
 from pyrochat.values.errors import CannotHost, InvalidArgument, PortInUse, PyroChatError, RoomNotFound, ServerFull
 from pyrochat.values.wire_errors import wire_text
 
-__all__ = ["Daemon", "caller", "callers_address", "callers_serializer", "take_callers_socket"]
+__all__ = ["Daemon", "caller", "callers_serializer", "take_callers_socket"]
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +42,6 @@ def callers_serializer() -> int:
     """The id of the serializer that the caller speaks."""
     serializer_id: int = current_context.serializer_id
     return serializer_id
-
-
-def callers_address() -> str:
-    """The numeric address of the caller."""
-    return caller().peer_address
 
 
 def take_callers_socket() -> tuple[socket.socket, Exception]:
@@ -82,6 +78,7 @@ class Daemon(server.Daemon):  # type: ignore[misc]
         connection and returns the answer, or raises. bid_farewell: called with the connection when it
         is gone and has an identity.
     charge: called with a connection and the seconds of a core that one of its calls has taken.
+    bounds: how many connections there may be.
     advertise: the host that stands in the URIs, where it is not *host*. tls: a context for the port.
     Raises CannotHost.
     """
@@ -95,7 +92,7 @@ class Daemon(server.Daemon):  # type: ignore[misc]
         bid_farewell: Callable[[Connection], None],
         advertise: str | None = None,
         charge: Callable[[Connection, float], None] = lambda connection, seconds: None,
-        descriptor_limit: int = 1 << 20,
+        bounds: Bounds | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         listening = _listen(host, port)
@@ -104,7 +101,7 @@ class Daemon(server.Daemon):  # type: ignore[misc]
         self._quick: tuple[bytes, ...] = ()
         with one, other:
             super().__init__(connected_socket=one, interface=DaemonFace)
-        self.transportServer = Transport(self, listening, descriptor_limit, tls)
+        self.transportServer = Transport(self, listening, bounds or Bounds(), tls)
         self.port: int = listening.getsockname()[1]
         shown = advertise or host
         self.address = (shown, self.port)
@@ -137,6 +134,7 @@ class Daemon(server.Daemon):  # type: ignore[misc]
         finally:
             self._charge(connection, time.thread_time() - begun)
         self._trust(connection)
+        self.transportServer.heard(connection)
         connection.post(whole_frame(protocol.MSG_CONNECTOK, payload, frame.serializer_id, frame.sequence))
 
     def is_quick(self, frame: Frame) -> bool:
@@ -148,9 +146,12 @@ class Daemon(server.Daemon):  # type: ignore[misc]
         """Answer a call; returns the request if its result comes later: then *connection* is pending."""
         current_context.client = connection
         current_context.serializer_id = frame.serializer_id
+        is_stranger = not connection.vouched
         begun = time.thread_time()
         answer = answer_frame(frame, self.objectsById, connection.trusted or connection.settled)
         self._trust(connection)
+        if is_stranger:
+            self.transportServer.heard(connection)
         self._charge(connection, time.thread_time() - begun)
         if isinstance(answer, Pending):
             return answer

@@ -23,9 +23,11 @@ from typing import Any
 
 from Pyro5 import errors as pyro_errors
 
+from pyrochat.core.places import Bounds
 from pyrochat.pyro.connection import FRAME_SECONDS, Connection, shut_down
 from pyrochat.pyro.frames import Frame, ProtocolError
 from pyrochat.pyro.late_answers import LateAnswers
+from pyrochat.pyro.strangers import Strangers
 from pyrochat.pyro.tls import ServerHandshake
 from pyrochat.pyro.waker import Waker
 from pyrochat.pyro.workers import Workers
@@ -35,10 +37,8 @@ __all__ = ["Transport"]
 log = logging.getLogger(__name__)
 
 LINGER_SECONDS = 0.25
-MAX_STRANGERS = 1024  # connections that are not trusted (yet); the oldest makes room for a newcomer
 STRANGERS_WORKERS = 16
 MAX_GREETING_BYTES = 64 * 1024  # in a message of a stranger's
-RESERVED_DESCRIPTORS = 64  # for logs, the name server, the multicaster's own sockets
 _BACKLOG = 1024
 _REST_SECONDS = 0.05
 _DRAIN_SECONDS = 2.0  # so long what a refused peer still sends is read, so that it gets to read why
@@ -47,20 +47,17 @@ _DRAIN_SECONDS = 2.0  # so long what a refused peer still sends is read, so that
 class Transport:
     """What a Pyro5 daemon takes for its transport server.
 
-    daemon: its `greet` and `serve` take the frames, its `refusal` words a refusal. descriptor_limit: the
-    process's soft limit; newcomers are refused a little before it is reached. tls: the context for TLS;
-    None for a plain port.
+    daemon: its `greet` and `serve` take the frames, its `refusal` words a refusal. bounds: how many strangers
+    there may be, and up to which descriptor newcomers have a place. tls: the context for TLS; None for a plain port.
     """
 
-    def __init__(
-        self, daemon: Any, sock: socket.socket, descriptor_limit: int, tls: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, daemon: Any, sock: socket.socket, bounds: Bounds, tls: ssl.SSLContext | None = None) -> None:
         self.daemon = daemon
         self.sock: socket.socket | None = sock
         self.locationStr = ""
         sock.listen(_BACKLOG)
         sock.setblocking(False)
-        self._last_descriptor = descriptor_limit - RESERVED_DESCRIPTORS
+        self._bounds = bounds
         self._tls = tls
         self._selector = selectors.DefaultSelector()
         self._selector.register(sock, selectors.EVENT_READ)
@@ -68,7 +65,8 @@ class Transport:
         self._selector.register(self._waker, selectors.EVENT_READ)
         self._watching: set[Connection] = set()
         self._handshakes: dict[Connection, ServerHandshake] = {}
-        self._strangers: dict[Connection, None] = {}  # the oldest first
+        self._strangers = Strangers(bounds)
+        self._made_room = 0  # so many strangers have gone since the last sweep
         self._handed_back: deque[tuple[Connection, bool]] = deque()  # to be taken up; whether they are watched
         self._late_answers = LateAnswers(self._hand_back)
         self._workers = Workers(self._serve)
@@ -132,7 +130,8 @@ class Transport:
             except OSError:  # reset before we looked at it
                 accepted.close()
                 continue
-            if accepted.fileno() >= self._last_descriptor:
+            made_room = self._make_room(connection)
+            if accepted.fileno() >= self._bounds.last_descriptor and not made_room:
                 log.warning("refused %s: no descriptors left", address)
                 connection.send_at_once(self.daemon.refusal_when_full(connection))
                 connection.close()
@@ -141,24 +140,34 @@ class Transport:
                 self._connections.add(connection)
             if self._tls is not None:
                 self._handshakes[connection] = ServerHandshake(connection, self._tls)
-            self._strangers[connection] = None
+            self._strangers.add(connection)
             self._watch(connection)
-            self._make_room()
 
-    def _make_room(self) -> None:
-        if len(self._strangers) <= MAX_STRANGERS:
-            return
-        for oldest in list(self._strangers):
-            if oldest.trusted:
-                del self._strangers[oldest]
-            elif self._resting.pop(oldest, oldest) is None or self._unwatch(oldest):
-                self._forget(oldest)  # else a worker has it, and it is the next one's turn
-            if len(self._strangers) <= MAX_STRANGERS:
+    def _make_room(self, newcomer: Connection) -> bool:
+        """Let as many strangers go as *newcomer* needs; whether any has gone."""
+        needed, candidates = self._strangers.making_room(newcomer)
+        gone = 0
+        for connection in candidates:
+            if gone >= needed:
                 break
+            gone += self._let_go(connection)
+        self._made_room += gone
+        return gone > 0
+
+    def heard(self, connection: Connection) -> None:
+        """A stranger's request was served: it was idle till now, or is a stranger no more. Any thread may call."""
+        self._strangers.look_at(connection)
+
+    def _let_go(self, connection: Connection) -> bool:
+        """End *connection*; False where it is being served, so that it is another's turn."""
+        if connection in self._resting:
+            del self._resting[connection]
+        elif connection.is_pending or not self._unwatch(connection):
+            return False
+        self._forget(connection)
+        return True
 
     def _watch(self, connection: Connection) -> None:
-        if connection.trusted:
-            self._strangers.pop(connection, None)
         try:
             event = selectors.EVENT_WRITE if connection.unsent else selectors.EVENT_READ
             self._selector.register(connection.sock, event, connection)
@@ -279,6 +288,9 @@ class Transport:
             socket.socket.shutdown(connection.sock, socket.SHUT_WR)
 
     def _sweep(self, now: float) -> None:
+        if self._made_room:
+            log.info("%d idle connections without a key made room for others", self._made_room)
+            self._made_room = 0
         for connection in list(self._watching):
             if (
                 (connection.reader.has_begun and connection.frame_begun < now - FRAME_SECONDS)
@@ -330,7 +342,7 @@ class Transport:
         with self._connections_mutex:
             self._connections.discard(connection)
         self._handshakes.pop(connection, None)
-        self._strangers.pop(connection, None)
+        self._strangers.remove(connection)
         try:
             self.daemon.clientDisconnect(connection)
         except Exception:

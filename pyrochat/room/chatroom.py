@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable
 
 from pyrochat.core.query import parse_query
-from pyrochat.pyro.daemon import caller, callers_address, callers_serializer, take_callers_socket
+from pyrochat.pyro.connecting import Connector
+from pyrochat.pyro.daemon import caller, callers_serializer, take_callers_socket
 from pyrochat.pyro.dispatch import Later, expose, quick
-from pyrochat.pyro.link import Link
-from pyrochat.pyro.remote import RemoteObject, parse_uri
+from pyrochat.room.callbacks import CallbackJoin, callback_of
 from pyrochat.room.door import Door
 from pyrochat.room.identity import Identity, Resume
 from pyrochat.room.limiter import Limiter
@@ -18,7 +17,6 @@ from pyrochat.room.room import Room
 from pyrochat.room.rooms import Rooms
 from pyrochat.room.writer import Request
 from pyrochat.values.errors import (
-    CallbackUnreachable,
     InvalidArgument,
     NameMissing,
     NotAMember,
@@ -40,9 +38,7 @@ from pyrochat.values.rules import (
 __all__ = ["ChatRoom", "ServerObject"]
 
 _MAX_ID = 1 << 62
-_CONNECT_SECONDS = 5.0
 _history_turns = threading.Semaphore(2)  # who asks for the past does not slow down the present
-_MOST_GREETING_BYTES = 65_536  # of a callback that is connected to
 
 
 @expose
@@ -53,12 +49,13 @@ class ChatRoom:
     ``proxy._pyroHandshake = {"name": "Erick"}``.
     """
 
-    def __init__(self, room: Room, rooms: Rooms, door: Door, limiter: Limiter) -> None:
+    def __init__(self, room: Room, rooms: Rooms, door: Door, limiter: Limiter, connector: Connector) -> None:
         self._room = room
         self._rooms = rooms
         self._object_id = room_object(room.name)
         self._door = door
         self._limiter = limiter
+        self._connector = connector
 
     def prove(self, signature: str, password_proof: str | None = None) -> None:
         """Meet the challenge that the handshake was answered with; for a client with a key, before anything else.
@@ -132,7 +129,7 @@ class ChatRoom:
         self._identity()
         return self._room.confirmations(checked_integer(id, "a message id", 1, _MAX_ID)).to_wire()
 
-    def join(self, callback_uri: str | None = None, resume: list[object] | None = None) -> list[object]:
+    def join(self, callback_uri: str | None = None, resume: list[object] | None = None) -> Later | list[object]:
         """Become a member (or one more session of one); returns ``[session id, log id, tail]``.
 
         callback_uri: a Pyro object at the caller's own address; the room calls
@@ -141,19 +138,19 @@ class ChatRoom:
         resume: ``[session id, log id, replica's end, digest there, proof]`` of a client that was here before;
         proof: None, or ``[id, digest, seal]`` of the last seal that the room has given it.
         """
-        identity = self._identity()
+        identity, connection = self._identity(), caller()
         resumed = _resume(resume)
-        self._limiter.check(identity.member, 1, caller())  # "joined", and "left" some time
-        link = None if callback_uri is None else _connect(callback_uri)
-        try:
-            session_id, tail = self._room.join(identity, resumed)
-            if link is not None:
-                self._room.connect(identity, session_id, link)
-        except BaseException:
-            if link is not None:
-                link.close()
-            raise
-        identity.session_id = session_id
+        self._limiter.check(identity.member, 1, connection)  # "joined", and "left" some time
+
+        def opened(session_id: str) -> None:
+            identity.session_id, connection.stays = session_id, True
+
+        if callback_uri is not None:
+            connecting = callback_of(callback_uri, connection, callers_serializer())
+            taken_up = self._room.taken_up(identity, resumed)
+            return CallbackJoin(self._room, identity, connecting, self._connector, opened, taken_up)
+        session_id, tail = self._room.join(identity, resumed)
+        opened(session_id)
         return [session_id, self._room.log.identity, tail]
 
     def attach(self, session_id: str, position: int) -> None:
@@ -200,6 +197,7 @@ class ChatRoom:
         if identity.session_id is None:
             raise NotAMember("this connection has not joined: there is nothing to leave")
         session_id, identity.session_id = identity.session_id, None
+        caller().stays = False
         self._room.leave(identity.member, session_id, delivered, read)
 
     def rooms(self) -> list[str]:
@@ -297,29 +295,3 @@ def _proof(value: object) -> tuple[int, bytes, str] | None:
         case [int(id), str(digest), str(seal)] if 0 < id <= _MAX_ID and seal.isascii():
             return id, bytes.fromhex(digest), seal
     raise InvalidArgument("a proof has to be [id, digest, seal]")
-
-
-def _connect(uri: object) -> Link:
-    """A link to the callback at *uri*, which has to be at the caller's own address."""
-    if caller().is_secure:
-        raise CallbackUnreachable(
-            "a callback of your own is not called over TLS: use PyroChat's client, or the plain port of another server"
-        )
-    if not isinstance(uri, str):
-        raise CallbackUnreachable("the callback has to be a URI in text: str(daemon.register(callback))")
-    address, object_id = parse_uri(uri)
-    own = callers_address()
-    try:
-        addresses = {str(info[4][0]) for info in socket.getaddrinfo(*address, type=socket.SOCK_STREAM)}
-    except (OSError, UnicodeError, OverflowError):  # no such host; none that could be; no such port
-        addresses = set()
-    if own not in addresses:
-        raise CallbackUnreachable(f"the callback has to be at the caller's own address {own}, not at {address[0]}")
-    try:
-        remote = RemoteObject(
-            (own, address[1]), object_id, "hello", timeout=_CONNECT_SECONDS, serializer_id=callers_serializer(),
-            most_bytes=_MOST_GREETING_BYTES,
-        )  # fmt: skip
-    except PyroChatError as error:
-        raise CallbackUnreachable(f"the callback at {uri} doesn't answer: {error}") from None
-    return Link(remote.release(), object_id, callers_serializer())

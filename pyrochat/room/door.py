@@ -7,8 +7,6 @@ no name may only ask which rooms there are.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import threading
 import time
 from dataclasses import dataclass
@@ -17,18 +15,19 @@ from pyrochat.core.rates import Rate, TokenBuckets
 from pyrochat.pyro.connection import Connection
 from pyrochat.room.identity import NOBODY, Applicant, Identity
 from pyrochat.room.names import Names
-from pyrochat.room.registry import Registry
+from pyrochat.room.passwords import Guessing, Passwords
+from pyrochat.room.registry import Registry, RegistryEntry
 from pyrochat.trust.keys import PUBLIC_KEY_BYTES, Key, verifies
-from pyrochat.trust.proofs import NONCE_BYTES, Meeting, new_nonce, password_key
+from pyrochat.trust.proofs import NONCE_BYTES, Meeting, new_nonce
 from pyrochat.values.errors import (
     GuestsRefused,
     InvalidArgument,
     NameTaken,
     NewRoomsRefused,
     ProofWrong,
+    ServerFull,
     TooManyAttempts,
     VersionMismatch,
-    WrongPassword,
 )
 from pyrochat.values.keys import guest_owner
 from pyrochat.values.protocol import PROTOCOL_VERSION
@@ -37,8 +36,10 @@ from pyrochat.values.rules import checked_name, checked_password, decoded_hex, f
 __all__ = ["NEW_ROOMS", "Access", "Door"]
 
 NEW_ROOMS = ("nobody", "members", "everyone")
-WRONG_PASSWORD_SECONDS = 1.0
 NEW_NAMES = Rate(10, 2000)  # from one address: each stays in the registry
+NEW_KEY_SECONDS = 3600.0  # so long a name's key is new here
+_TURNS = 64
+_GUESSING = Guessing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,13 @@ class Access:
     """What a server asks of those who come. Raises InvalidArgument.
 
     password: None for open rooms. guests: whether a key can be missing. new_rooms: who may create a room,
-    one of `NEW_ROOMS`: "members" have a key, "everyone" is guests too.
+    one of `NEW_ROOMS`: "members" have a key, "everyone" is guests too. guessing: how many wrong passwords are heard.
     """
 
     password: str | None = None
     guests: bool = True
     new_rooms: str = "nobody"
+    guessing: Guessing = _GUESSING
 
     def __post_init__(self) -> None:
         checked_password(self.password)
@@ -71,10 +73,10 @@ class Door:
         self._key = key
         self._certificate = certificate
         self._access = access
-        self._password_key = None if access.password is None else password_key(access.password, key.public)
-        self._mutex = threading.Lock()  # guards the next two; by address
+        self._passwords = None if access.password is None else Passwords(access.password, key.public, access.guessing)
+        self._mutex = threading.Lock()  # guards the next one; by address
         self._newcomers = TokenBuckets(NEW_NAMES)
-        self._guesses = TokenBuckets(Rate(1 / WRONG_PASSWORD_SECONDS, 0))
+        self._turns = [threading.Lock() for _ in range(_TURNS)]  # one under each name at a time is let in
         self._inside: dict[Identity, Connection] = {}
 
     def greet(self, connection: Connection, data: object) -> object:
@@ -111,13 +113,15 @@ class Door:
     def _let_guest_in(self, connection: Connection, name: str, client: str | None, password: object) -> None:
         if not self._access.guests:
             raise GuestsRefused("this server takes no guests: come with PyroChat's own client, which has a key")
-        if self._access.password is not None:
-            given = None if password is None else hashlib.sha256(str(password).encode(errors="replace")).digest()
-            self._check_password(connection, given, hashlib.sha256(self._access.password.encode()).digest())
+        if self._passwords is not None:
+            self._passwords.check_guest(connection.peer, password)
         self._let_in(connection, Identity(name, fold(name), keys_owner=guest_owner(client)))
 
     def prove(self, connection: Connection, object_id: str, signature: object, password_proof: object) -> None:
-        """The first call of a client with a key. Raises ProofWrong, WrongPassword, NameTaken, Banned."""
+        """The first call of a client with a key.
+
+        Raises ProofWrong, WrongPassword, TooManyAttempts, NameTaken, Banned, ServerFull.
+        """
         applicant = connection.identity
         if not isinstance(applicant, Applicant):
             raise ProofWrong("there is nothing to prove on this connection")
@@ -127,29 +131,53 @@ class Door:
             raise ProofWrong("the proof is for another room")
         if not verifies(meeting.client_key, _hexadecimal(signature, 64), meeting.for_client()):
             raise ProofWrong("the signature is not your key's on this greeting")
-        if self._password_key is not None:
+        member = fold(meeting.name)
+        if self._passwords is not None:
             given = None if password_proof is None else _hexadecimal(password_proof, 32)
-            self._check_password(connection, given, meeting.password_proof(self._password_key))
-        identity = Identity(
-            meeting.name, fold(meeting.name), meeting.client_key, applicant.session_id, meeting.object_id
-        )  # fmt: skip
+            known_key = meeting.client_key if self._registry.key_of(member) == meeting.client_key else None
+            self._passwords.check_proof(connection.peer, known_key, given, meeting)
+        identity = Identity(meeting.name, member, meeting.client_key, applicant.session_id, meeting.object_id)
         self._let_in(connection, identity)
 
     def _let_in(self, connection: Connection, identity: Identity) -> None:
+        """Bind *identity* to *connection*. Raises what keeps it out.
+
+        Whose the name is comes first: who may not have it never holds it, not even for the moment in which its
+        owner comes.
+        """
+        entry = self._registry.check(identity.name, identity.key)
+        if entry is not None and entry.key is not None:  # its owner: waits for nobody
+            self._hold_name(connection, identity, _is_known(entry))
+        else:
+            with self._turns[hash(identity.member) % _TURNS]:
+                self._let_newcomer_in(connection, identity)
+        connection.identity, connection.trusted, connection.vouched = identity, True, identity.key is not None
+
+    def _let_newcomer_in(self, connection: Connection, identity: Identity) -> None:
+        """A guest, or the first that comes under a name; one after the other. Raises what keeps it out."""
+        self._registry.check(identity.name, identity.key)  # again: another may have had its turn meanwhile
+        self._hold_name(connection, identity, is_known=False)
+        if identity.key is None:
+            return
         try:
-            self._names.claim(identity.member, identity.key, identity)
-        except NameTaken:
-            self._release_gone(identity.member)
-            self._names.claim(identity.member, identity.key, identity)
-        try:
-            if identity.key is not None and self._registry.key_of(identity.member) is None:
-                self._check_newcomers(connection)
+            self._check_newcomers(connection)
             self._registry.claim(identity.name, identity.key)
         except BaseException:
+            self._inside.pop(identity, None)
             self._names.release(identity.member, identity)
             raise
+
+    def _hold_name(self, connection: Connection, identity: Identity, is_known: bool) -> None:
+        """Raises NameTaken, ServerFull."""
+        if identity.key is not None and connection.crowded and not is_known:
+            raise ServerFull("the last places are kept for members whose keys are known here: try again later")
+        claim = identity.member, identity.key, identity, connection.peer, is_known
+        try:
+            self._names.claim(*claim)
+        except (NameTaken, ServerFull):
+            self._release_gone(identity.member)
+            self._names.claim(*claim)
         self._inside[identity] = connection
-        connection.identity, connection.trusted = identity, True
 
     def _release_gone(self, member: str) -> None:
         """Who comes again at once may meet a connection of its own that has ended, and nobody has looked at it yet."""
@@ -162,21 +190,6 @@ class Door:
             wait = self._newcomers.take(connection.peer_address, 1, time.monotonic())
         if wait:
             raise TooManyAttempts(f"too many new names from your address: try again in {wait:.1f} s")
-
-    def _check_password(self, connection: Connection, given: bytes | None, right: bytes) -> None:
-        """Raise WrongPassword, and then try none from that address for a while, not even the right one."""
-        is_right = given is not None and hmac.compare_digest(given, right)
-        address, now = connection.peer_address, time.monotonic()
-        with self._mutex:
-            wait = self._guesses.charge(address, 0, now)
-            if not wait and given is not None and not is_right:
-                self._guesses.charge(address, 1, now)
-        if wait:
-            raise TooManyAttempts("a wrong password has just come from your address: try again in a second")
-        if given is None:
-            raise WrongPassword.missing()
-        if not is_right:
-            raise WrongPassword("the password is wrong: ask who hosts the room")
 
     def check_may_create_rooms(self, identity: Identity) -> None:
         """Raise NewRoomsRefused where *identity* may not."""
@@ -199,6 +212,11 @@ class Door:
         for identity, connection in list(self._inside.items()):
             if identity.member == member:
                 connection.hang_up()
+
+
+def _is_known(entry: RegistryEntry | None) -> bool:
+    """Whether the key of *entry* has had its name for longer than a newcomer."""
+    return entry is not None and entry.key is not None and entry.since_us < (time.time() - NEW_KEY_SECONDS) * 1e6
 
 
 def _check_version(version: object) -> None:

@@ -121,32 +121,34 @@ class Registry:
         entry = self._entry(member)
         return entry.key if entry else None
 
-    def claim(self, name: str, key: bytes | None) -> None:
-        """Let *key* (None: a guest) use *name*; it belongs to the first key that comes.
+    def check(self, name: str, key: bytes | None) -> RegistryEntry | None:
+        """What is known of *name*, where *key* (None: a guest) may use it.
 
-        Raises NameTaken where it belongs to another, Banned.
+        Raises NameTaken where it belongs to another key, Banned.
         """
         member = fold(name)
         if self.is_banned(member, key):
             raise Banned(f"the name {name!r} is banned here")
         entry = self._entry(member)
-        if entry is not None and entry.key == key:
+        if entry is not None and entry.key not in (None, key):
+            raise NameTaken(
+                f"the name {name!r} belongs to another key: choose another name, or bring your key from where you "
+                "used it (pyrochat key export); the server's operator can free the name"
+            )
+        return entry
+
+    def claim(self, name: str, key: bytes | None) -> None:
+        """Let *key* (None: a guest) use *name*; it belongs to the first key that comes. Raises as `check` does."""
+        entry = self.check(name, key)
+        if key is None or (entry is not None and entry.key == key):
             return
-        if entry is None or entry.key is None:
-            if key is None:
-                return
-            with self._writing() as db:
-                db.execute(
-                    "INSERT INTO names (member, name, key, since_us) VALUES (?, ?, ?, ?) "
-                    "ON CONFLICT (member) DO UPDATE SET key = excluded.key WHERE names.key IS NULL",
-                    (member, name, key, time.time_ns() // 1000),
-                )
-            if self.key_of(member) == key:
-                return
-        raise NameTaken(
-            f"the name {name!r} belongs to another key: choose another name, or bring your key from where you "
-            "used it (pyrochat key export); the server's operator can free the name"
-        )
+        with self._writing() as db:
+            db.execute(
+                "INSERT INTO names (member, name, key, since_us) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (member) DO UPDATE SET key = excluded.key WHERE names.key IS NULL",
+                (fold(name), name, key, time.time_ns() // 1000),
+            )
+        self.check(name, key)  # another process may have been quicker
 
     def is_banned(self, member: str, key: bytes | None) -> bool:
         """Whether the folded name *member* is banned, or the key of a banned name is *key*."""

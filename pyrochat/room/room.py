@@ -27,6 +27,7 @@ from pyrochat.room.audience import Outlet
 from pyrochat.room.identity import Identity, Resume
 from pyrochat.room.multicast import Multicaster
 from pyrochat.room.names import Names
+from pyrochat.room.opening import Opening
 from pyrochat.room.search import Search
 from pyrochat.room.status import RoomStatus
 from pyrochat.room.stretches import BlockReader, Stretches
@@ -135,19 +136,29 @@ class Room:
         """Open a session for *identity*, or take up the one that it had; returns its id and the log's tail.
 
         The session has no connection yet: without `attach` or `connect` within the grace it ends again.
+        Raises what `taken_up` and `open_session` raise.
+        """
+        return self.taken_up(identity, resume) or self.open_session(identity).result()
+
+    def taken_up(self, identity: Identity, resume: Resume | None) -> tuple[str, int] | None:
+        """The session that *identity* had, and the log's tail; None where it has to open another.
+
         Raises OtherLog where *resume* comes from another log than this room's, LogLost where messages of this
         room's log are missing.
         """
         self._wholeness.check()
         self._writer.check_open()
-        if resume is not None:
-            self._examine(identity, resume)
-            with self._state_mutex:
-                session = self._state.sessions.get(resume.session_id)
-                if session is not None and session.member == identity.member:
-                    return session.id, self._state.tail
+        if resume is None:
+            return None
+        self._examine(identity, resume)
+        with self._state_mutex:
+            session = self._state.sessions.get(resume.session_id)
+            return (session.id, self._state.tail) if session and session.member == identity.member else None
+
+    def open_session(self, identity: Identity) -> Opening:
+        """Open a session for *identity*; doesn't wait. Raises RoomClosing, and NameTaken or ServerFull as `Names` does."""
         session = Session(uuid.uuid4().hex, identity.member, identity.name, lost_at=time.monotonic())
-        self._names.share(identity.member, session.id)
+        self._names.share(identity.member, identity, session.id)
 
         def plan() -> list[Draft]:
             ghosts, drafts = self._state.open_session(session)
@@ -156,11 +167,11 @@ class Room:
             return drafts
 
         try:
-            self._writer.submit(Request(plan, changes_view=True)).wait()
-        except BaseException:
-            self._end_session(session)
+            request = self._writer.submit(Request(plan, changes_view=True))
+        except RoomClosing:
+            self._names.release(session.member, session.id)
             raise
-        return session.id, self.log.tail
+        return Opening(session.id, request, lambda: self.log.tail, lambda: self._end_session(session))
 
     def _examine(self, identity: Identity, resume: Resume) -> None:
         """Raise OtherLog or LogLost where what the client has is not the beginning of our log."""
@@ -304,37 +315,30 @@ class Room:
         else:
             request.succeed(before)
 
-    # -- the multicaster's thread -----------------------------------------------------------------------
+    # -- the multicaster's thread: see `Audience` -------------------------------------------------------
 
     def end(self) -> int:
-        """See `Audience`."""
         return self._stretches.end
 
     def after(self, position: int) -> list[bytes] | None:
-        """See `Audience`."""
         return self._stretches.after(position)
 
     def marks_since(self, version: int, limit: int) -> tuple[list[WireMark], int]:
-        """See `Audience`."""
         with self._state_mutex:
             marks, upto = self._state.marks.since(version, limit)
             name = self._state.views.name_of
             return [[name(member), delivered, read] for member, delivered, read in marks], upto
 
     def seal(self, newest: bool) -> tuple[int, str]:
-        """See `Audience`."""
         return self._wholeness.seal(newest, time.monotonic())
 
     def marks_version(self) -> int:
-        """See `Audience`."""
         return self._state.marks.version
 
     def member_count(self) -> int:
-        """See `Audience`."""
         return self._state.views.count
 
     def admitted(self, outlet: Outlet) -> bool:
-        """See `Audience`."""
         with self._state_mutex:
             return self._state.resume_session(outlet.session_id, outlet.member)
 
@@ -352,7 +356,6 @@ class Room:
             self._writer.nudge()
 
     def lost(self, outlet: Outlet, reason: str) -> None:
-        """See `Audience`."""
         logger.info("room %s: lost a session of %s (%s)", self.name, outlet.member, reason)
         with self._state_mutex:
             self._state.lose_session(outlet.session_id, time.monotonic())

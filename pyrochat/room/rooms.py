@@ -30,9 +30,9 @@ __all__ = ["MAX_ROOMS", "Rooms"]
 log = logging.getLogger(__name__)
 
 MAX_ROOMS = 100  # of one server; its operator may name more with --room
-_SPARE_DESCRIPTORS = 128  # a room takes about twelve, and newcomers are refused when fewer than 64 are left
 _PATIENCE_SECONDS = 5.0  # until a room that others create is open: a name server may be slow
 _PARTING_SECONDS = 2.0
+_MOST_WAITING = 8  # for a room that they create
 
 Remote = Callable[[Room], object]
 
@@ -41,11 +41,12 @@ class Rooms:
     """The rooms of a server, in the order in which they came. Any thread may call.
 
     data: the folder of their logs. registry: remembers those that were created while a server ran.
+    last_descriptor: none is created when this one is taken; a room needs about twelve.
     """
 
     def __init__(
         self, data: Path, registry: Registry, names: Names, multicaster: Multicaster, reader: BlockReader,
-        timing: Timing, descriptor_limit: int,
+        timing: Timing, last_descriptor: int,
     ) -> None:  # fmt: skip
         self._data = data
         self._registry = registry
@@ -53,9 +54,10 @@ class Rooms:
         self._multicaster = multicaster
         self._reader = reader
         self._timing = timing
-        self._last_descriptor = descriptor_limit - _SPARE_DESCRIPTORS
+        self._last_descriptor = last_descriptor
         self._rooms: dict[str, Room] = {}  # by folded name; replaced, never changed: readers need no lock
         self._opening = threading.Lock()  # one room at a time is opened while the server runs
+        self._queue = threading.Semaphore(_MOST_WAITING)  # each who waits holds a worker
         self._closing = False
         self._troubles = Troubles("rooms")
         self._daemon: Daemon | None = None
@@ -135,14 +137,19 @@ class Rooms:
         Raises NewRoomsRefused, ServerFull, NameServerRefused, CannotHost, LogUnavailable, RoomClosing; nothing
         is left of the room then.
         """
-        if not self._opening.acquire(timeout=_PATIENCE_SECONDS):
+        if not self._queue.acquire(blocking=False):
             raise NewRoomsRefused("other rooms are being opened: try again in a moment")
         try:
-            if not self.has(name):
-                self._check_space()
-                self._create(name, creator)
+            if not self._opening.acquire(timeout=_PATIENCE_SECONDS):
+                raise NewRoomsRefused("other rooms are being opened: try again in a moment")
+            try:
+                if not self.has(name):
+                    self._check_space()
+                    self._create(name, creator)
+            finally:
+                self._opening.release()
         finally:
-            self._opening.release()
+            self._queue.release()
 
     def _create(self, name: str, creator: str) -> None:
         with contextlib.ExitStack() as undo:

@@ -31,6 +31,7 @@ _REST = 4.0  # for each second of work: a fifth of a core at the most, whoever p
 _WAIT_SECONDS = 2.0
 _DAMAGED = "it is damaged"
 _NEAR_MESSAGES = 10_000  # so many are in the index within the wait
+_MOST_WAITERS = 64  # each holds a worker
 
 
 class Found(NamedTuple):
@@ -61,11 +62,13 @@ class Search:
     # -- who asks -----------------------------------------------------------------------------------------
 
     def wait(self) -> None:
-        """Wait, for 2 s at the most, until the index has what the log has now; not where that is far ahead."""
+        """Wait, for 2 s at the most, until the index has what the log has now; not where that is far ahead, or many wait already."""
         end = self._log.tail
         self.look()
         with self._changed:
             if self._upto is not None and end - self._upto > _NEAR_MESSAGES:
+                return
+            if self._waiters >= _MOST_WAITERS:
                 return
             self._waiters += 1
             self._changed.notify_all()

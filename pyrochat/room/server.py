@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 import ssl
 import threading
 from collections.abc import Sequence
@@ -10,7 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from pyrochat.core.places import Bounds
 from pyrochat.core.rates import Rate
+from pyrochat.pyro.connecting import CONNECT_SECONDS, Connector
 from pyrochat.pyro.daemon import Daemon
 from pyrochat.pyro.tls import ServerTls
 from pyrochat.room.chatroom import ChatRoom, ServerObject
@@ -31,12 +34,19 @@ from pyrochat.values.errors import InvalidRoomName, PyroChatError
 from pyrochat.values.protocol import SERVER_OBJECT, Timing, room_object
 from pyrochat.values.rules import checked_room_name, fold
 
-__all__ = ["Server"]
+__all__ = ["MOST_DESCRIPTORS", "Server", "descriptor_limit"]
 
 log = logging.getLogger(__name__)
 
 _FAREWELL_SECONDS = 2.0
 _REGISTRY_SECONDS = 0.5
+MOST_DESCRIPTORS = 1 << 20
+
+
+def descriptor_limit() -> int:
+    """How many files this process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else min(soft, MOST_DESCRIPTORS)
 
 
 class Server:
@@ -46,7 +56,9 @@ class Server:
     free one. advertise: the host that others reach it by, where that is not *host*.
     nameserver: whether to register with the Pyro name server (and to start one where none answers).
     accept_loss, progress: see `SqliteLog`. access: what those who come have to show. rate: how much one
-    member may send. tls: the certificate to show; True makes one, and keeps it in *data*.
+    member may send. bounds: how many connections it holds; None: what the process's limit of open files lets it.
+    tls: the certificate to show; True makes one, and keeps it in *data*. connect_seconds: until a client's own
+    callback has to answer.
     look_seconds: how often it looks whether its files are in their places, how far the logs have come (which it notes
     beside them), and for bans; None: every 0.5 s.
     Raises CannotHost, LogInUse, LogUnreadable, LogDamaged, NameServerRefused, InvalidRoomName.
@@ -62,13 +74,14 @@ class Server:
         advertise: str | None = None,
         nameserver: bool = True,
         timing: Timing | None = None,
-        descriptor_limit: int = 1 << 20,
+        bounds: Bounds | None = None,
         accept_loss: bool = False,
         progress: Progress | None = None,
         access: Access | None = None,
         rate: Rate | None = None,
         tls: ServerTls | bool = False,
         look_seconds: float | None = None,
+        connect_seconds: float = CONNECT_SECONDS,
     ) -> None:
         names = [checked_room_name(room) for room in rooms]
         if not names:
@@ -76,19 +89,22 @@ class Server:
         if len({fold(name) for name in names}) < len(names):
             raise InvalidRoomName("the same room is named twice")
         access = access or Access()
+        bounds = bounds or Bounds.within(descriptor_limit())
         self._closed = threading.Event()
         self._look_seconds = look_seconds
         self._watch_ended = threading.Event()
         self._doorkeeper = threading.Thread(target=self._keep_watch, name="pyrochat-doorkeeper", daemon=True)
         self._multicaster = Multicaster()
         self._reader = BlockReader()
+        self._connector = Connector(bounds, connect_seconds)
         self._daemon: Daemon | None = None
         self._registration: Registration | None = None
         self._registry = Registry(data)
-        self._names = Names(self._registry.key_of)
+        self._names = Names(self._registry.key_of, bounds)
         self._limiter = Limiter(rate or Rate())
         self._rooms = Rooms(
-            data, self._registry, self._names, self._multicaster, self._reader, timing or Timing(), descriptor_limit
+            data, self._registry, self._names, self._multicaster, self._reader, timing or Timing(),
+            bounds.last_free_descriptor,
         )  # fmt: skip
         try:
             key = Key.kept_at(data / "server-key.pem")
@@ -99,7 +115,7 @@ class Server:
             for name in names:
                 self._rooms.open(name, accept_loss=accept_loss, progress=progress)
             context = shown.context() if shown else None
-            self._daemon = self._start_daemon(host, port, advertise, descriptor_limit, context)
+            self._daemon = self._start_daemon(host, port, advertise, bounds, context)
             self._doorkeeper.start()
             if nameserver:
                 uris = {name: self.uri(name) for name in self.rooms}
@@ -110,14 +126,14 @@ class Server:
             raise
 
     def _start_daemon(
-        self, host: str, port: int, advertise: str | None, descriptor_limit: int, tls: ssl.SSLContext | None
+        self, host: str, port: int, advertise: str | None, bounds: Bounds, tls: ssl.SSLContext | None
     ) -> Daemon:
         daemon = Daemon(
             host, port, greet=self._door.greet, bid_farewell=self._door.bid_farewell, advertise=advertise,
             charge=self._limiter.charge,
-            descriptor_limit=descriptor_limit, tls=tls,
+            bounds=bounds, tls=tls,
         )  # fmt: skip
-        self._rooms.serve(daemon, lambda room: ChatRoom(room, self._rooms, self._door, self._limiter))
+        self._rooms.serve(daemon, lambda room: ChatRoom(room, self._rooms, self._door, self._limiter, self._connector))
         daemon.register(ServerObject(self._rooms), SERVER_OBJECT)
         threading.Thread(target=daemon.requestLoop, name="pyrochat-accept", daemon=True).start()
         return daemon
@@ -211,6 +227,7 @@ class Server:
             room.close()
         if self._daemon is not None:  # before the farewell: who hears it comes back at once
             self._daemon.shutdown()
+        self._connector.close()
         self._multicaster.close(farewell, _FAREWELL_SECONDS)
         self._reader.close()
         for room in self._rooms.all:

@@ -52,7 +52,8 @@
     └── ChatClosed
 
 `code` is stable; it is what stands for the class on the wire (`wire_errors`). The text is for people: a
-lower-case sentence that says what to do next.
+lower-case sentence that says what to do next. `may_pass`: whether the same request may succeed later without
+its caller doing anything else; a client that comes back tries again then, and gives up otherwise.
 """
 
 from __future__ import annotations
@@ -76,12 +77,14 @@ class PyroChatError(Exception):
     """Root of the tree: catch this to catch everything that PyroChat raises on purpose."""
 
     code = "error"
+    may_pass = True
 
 
 class InvalidInput(PyroChatError, ValueError):
     """Raised when an argument breaks a rule that the caller could have known."""
 
     code = "invalid"
+    may_pass = False
 
 
 class InvalidName(InvalidInput):
@@ -130,12 +133,14 @@ class Refused(PyroChatError):
     """Raised when the room understood the request and says no."""
 
     code = "refused"
+    may_pass = False
 
 
 class NameTaken(Refused):
     """Raised when another client holds this name and ours can't prove to be the same one."""
 
     code = "name-taken"
+    may_pass = True
 
 
 class NameMissing(Refused):
@@ -157,21 +162,24 @@ class VersionMismatch(Refused):
 
 
 class ServerFull(Refused):
-    """Raised when the server has no descriptors left for another connection."""
+    """Raised when the server has no place left for another connection, or for another of this kind."""
 
     code = "server-full"
+    may_pass = True
 
 
 class CallbackUnreachable(Refused):
     """Raised when a callback URI can't be used or doesn't answer."""
 
     code = "callback-unreachable"
+    may_pass = True
 
 
 class UnknownSession(Refused):
     """Raised when a session named by a client has ended; join again."""
 
     code = "unknown-session"
+    may_pass = True
 
 
 class ProofMissing(Refused):
@@ -219,6 +227,7 @@ class TooManyAttempts(Refused):
     """Raised when a password is tried shortly after a wrong one from the same address."""
 
     code = "too-many-attempts"
+    may_pass = True
 
 
 class RateLimited(Refused):
@@ -228,6 +237,7 @@ class RateLimited(Refused):
     """
 
     code = "rate-limited"
+    may_pass = True
 
     @classmethod
     def until(cls, retry_seconds: float, rate: float) -> Self:
@@ -323,6 +333,7 @@ class LogProblem(PyroChatError):
     """Raised when a log is not what it should be; never repaired silently."""
 
     code = "log-problem"
+    may_pass = False
 
 
 class LogInUse(LogProblem):
@@ -347,6 +358,7 @@ class LogLost(LogProblem):
     """Raised when a room's log is shown to have lost messages; it takes none until its operator has decided."""
 
     code = "log-lost"
+    may_pass = True
 
 
 class OtherLog(LogProblem):
@@ -384,3 +396,4 @@ class ChatClosed(PyroChatError):
     """Raised when a Chat is used after `leave()`."""
 
     code = "chat-closed"
+    may_pass = False

@@ -61,10 +61,7 @@ def test_a_room_that_is_not_there_is_said(joined: Join) -> None:
         lobby.create_room("two words")
 
 
-def test_a_private_servers_new_rooms_are_private_too(
-    host_lobby: Host, joined: Join, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pyrochat.room.door.WRONG_PASSWORD_SECONDS", 0.01)
+def test_a_private_servers_new_rooms_are_private_too(host_lobby: Host, joined: Join, tmp_path: Path) -> None:
     server = host_lobby(data=tmp_path / "private", password="sesame", new_rooms="members")
     lobby = joined("Erick", at=server.at, password="sesame")
     lobby.create_room("coffee")

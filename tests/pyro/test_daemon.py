@@ -14,6 +14,7 @@ from Pyro5.serializers import MarshalSerializer, serializers_by_id
 from Pyro5.socketutil import SocketConnection
 
 from pyrochat import CannotHost, Server, ServerFull, VersionMismatch
+from pyrochat.core.places import Bounds
 from pyrochat.pyro.connection import Connection
 from pyrochat.pyro.daemon import MAX_REQUEST_BYTES, Daemon
 from pyrochat.pyro.dispatch import expose
@@ -156,7 +157,7 @@ def test_who_gives_no_name_is_nobody_and_may_only_ask_the_server(server: Server,
 
 
 def test_a_full_server_says_so_to_every_kind_of_client() -> None:
-    daemon = Daemon("localhost", 0, greet=let_in, bid_farewell=lambda who: None, descriptor_limit=0)
+    daemon = Daemon("localhost", 0, greet=let_in, bid_farewell=lambda who: None, bounds=Bounds.within(0))
     accepting = Running(daemon.requestLoop)
     try:
         with pytest.raises(ServerFull):

@@ -16,9 +16,11 @@ from attacks.target import Target
 from attacks.traps import Trap, callbacks, calls, frames, values
 from attacks.wire import Attacked, Stranger, call_frame, greeting
 from pyrochat import Server
+from pyrochat.core.places import Bounds
 from pyrochat.pyro import connection as connection_module
 from pyrochat.pyro import transport as transport_module
 from pyrochat.pyro import workers as workers_module
+from pyrochat.trust.keys import Key
 from pyrochat.values.protocol import SERVER_OBJECT
 from tests.support import QUICK, address_of, bare, eventually
 
@@ -109,21 +111,24 @@ def test_half_a_call_of_somebody_inside_is_cut_off(impatient: Server) -> None:
         assert member.wait_end() < 10
 
 
-def test_the_oldest_strangers_make_room(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
-    monkeypatch.setattr(transport_module, "MAX_STRANGERS", 20)
+FEW = Bounds(strangers=20, strangers_of_a_peer=20)
+
+
+def test_the_oldest_strangers_make_room(serve: Host) -> None:
+    server = serve(bounds=FEW)
     with contextlib.ExitStack() as stack:
-        inside = stack.enter_context(Stranger(address_of(server))).greet("inside")
+        inside = stack.enter_context(Stranger(address_of(server))).prove("inside", Key.made())
         crowd = [stack.enter_context(Stranger(address_of(server))) for _ in range(50)]
         for stranger in crowd[:30]:
             assert stranger.wait_end() < 10
-        assert connection_count(server) == 21
+        eventually(lambda: connection_count(server) == 21)
         assert not crowd[-1].greet("late").ask(call_frame("members")).is_refusal
         assert not inside.ask(call_frame("members")).is_refusal
 
 
-def test_strangers_who_speak_make_room_too(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
+def test_strangers_who_speak_make_room_too(monkeypatch: pytest.MonkeyPatch, serve: Host) -> None:
     """A worker may have them at the moment when they should go."""
-    monkeypatch.setattr(transport_module, "MAX_STRANGERS", 20)
+    server = serve(bounds=FEW)
     monkeypatch.setattr(transport_module, "LINGER_SECONDS", 1.0)
     with contextlib.ExitStack() as stack:
         for _ in range(3):
@@ -157,8 +162,8 @@ def test_who_asks_on_without_waiting_for_answers_gets_them_all(server: Server) -
     assert all(answer is not None and not answer.is_refusal for answer in answers)
 
 
-def test_a_callback_that_never_shakes_hands_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyrochat.room.chatroom._CONNECT_SECONDS", 0.2)
+def test_a_callback_that_never_shakes_hands_is_given_up(serve: Host) -> None:
+    server = serve(connect_seconds=0.2)
     with callbacks.Callback(lambda room: None) as callback, Stranger(address_of(server)) as member:
         said = member.greet("caller").ask(call_frame("join", callback.uri))
         assert "callback-unreachable" in said.text

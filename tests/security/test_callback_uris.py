@@ -15,8 +15,7 @@ from Pyro5.api import Daemon, expose
 from pyrochat import Server
 from pyrochat.pyro.frames import FrameReader, whole_frame
 from pyrochat.pyro.serializers import JSON, encode_value
-from pyrochat.room import chatroom
-from tests.security.support import LOOPBACK, Join
+from tests.security.support import LOOPBACK, Host, Join
 from tests.support import Running, bare, changes, eventually
 
 OTHER_ADDRESS = "127.0.0.2"
@@ -56,10 +55,8 @@ def test_no_unix_socket_and_no_name_is_followed(server: Server, tmp_path: Path, 
         assert nobody_came(victim)
 
 
-def test_a_callback_that_is_silent_has_a_deadline_of_its_own(
-    server: Server, joined: Join, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(chatroom, "_CONNECT_SECONDS", 0.3)
+def test_a_callback_that_is_silent_has_a_deadline_of_its_own(serve: Host, joined: Join) -> None:
+    server = serve(connect_seconds=0.3)
     with listening(LOOPBACK) as silent:
         began = time.monotonic()
 
@@ -68,7 +65,7 @@ def test_a_callback_that_is_silent_has_a_deadline_of_its_own(
                 mallory.join(f"PYRO:x@{LOOPBACK}:{silent.getsockname()[1]}")
 
         joining = Running(join)
-        assert joined("Ana").send("meanwhile").text == "meanwhile"
+        assert joined("Ana", at=server.at).send("meanwhile").text == "meanwhile"
         with pytest.raises(PermissionError, match=r"callback-unreachable: .* did not answer within 0.3 s"):
             joining.result()
         assert time.monotonic() - began < 5

@@ -79,7 +79,7 @@ def test_a_name_that_another_client_uses(machine: Machine) -> None:
     machine.server()
     machine.client("Ana")
     other = machine.run("pyrochat-client", "ANA", env={"PYROCHAT_CONFIG_DIR": machine.folder / "other"})
-    assert_one_complaint(other, FAILED, "in use by another client", "choose another name")
+    assert_one_complaint(other, FAILED, "belongs to another key", "choose another name")
 
 
 def test_a_key_that_cannot_be_kept(machine: Machine) -> None:
