@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import threading
 import time
@@ -55,7 +56,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--every", type=float, default=0.1)
     given = parser.parse_args()
-    chats = [pyrochat.join(f"member{n}", at=given.at, fingerprint=given.fingerprint) for n in range(given.count)]
+    how = {"at": given.at, "fingerprint": given.fingerprint, "password": os.environ.get("PYROCHAT_PASSWORD")}
+    chats = [pyrochat.join(f"member{n}", **how) for n in range(given.count)]
     chatters = [Chatter(chat, given.every, given.every * n / given.count) for n, chat in enumerate(chats)]
     _say("ready")
     for line in sys.stdin:

@@ -12,14 +12,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from attacks.target import Latency, Target
-from attacks.traps import Trap, callbacks, calls, crowds, frames, values
+from attacks.traps import Trap, callbacks, calls, crowds, frames, guests, values
 from attacks.wire import Attacked
 from faults.processes import BenchError
 
 __all__ = ["TRAPS", "Result", "run", "show", "spring"]
 
 TRAPS = [
-    *frames.TRAPS, *values.TRAPS, *calls.TRAPS, *callbacks.TRAPS, *frames.PATIENT, *crowds.TRAPS, *frames.TLS,
+    *frames.TRAPS, *values.TRAPS, *calls.TRAPS, *callbacks.TRAPS, *frames.PATIENT, *crowds.TRAPS, *guests.TRAPS,
+    *frames.TLS,
 ]  # fmt: skip
 _MOST_SECONDS = 45.0
 _CALM_SECONDS = 5.0
@@ -77,17 +78,15 @@ def run(only: str, progress: Callable[[str], None]) -> tuple[Latency, list[Resul
     chosen = [trap for trap in TRAPS if only in trap.name]
     calm = Latency(0, 0.0, 0.0)
     results: list[Result] = []
-    for tls in (False, True):
-        traps = [trap for trap in chosen if trap.tls == tls]
-        if not traps:
-            continue
-        with Target(tls=tls) as target:
+    for tls, private, descriptors in dict.fromkeys(trap.server for trap in chosen):
+        traps = [trap for trap in chosen if trap.server == (tls, private, descriptors)]
+        with Target(tls=tls, password="a word" if private else None, descriptors=descriptors) as target:
             progress("members chat in peace")
             target.latency()
             target.check_alive()
             time.sleep(_CALM_SECONDS)
             measured = target.latency()
-            calm = measured if not tls or not calm.count else calm
+            calm = calm if calm.count else measured
             for trap in traps:
                 progress(trap.name)
                 results.append(spring(target, trap))

@@ -83,16 +83,24 @@ class Vitals:
 class Target:
     """A server of the room "lobby". A context manager; at its end everything is gone.
 
-    members: how many chat meanwhile, each *every* seconds. options: more options of the server's.
+    members: how many chat meanwhile, each *every* seconds. options: more options of the server's. password: its rooms'.
+    descriptors: so many it may have open; 0: as many as we may.
     """
 
-    def __init__(self, members: int = 10, every: float = 0.1, options: Sequence[str] = (), tls: bool = False) -> None:
+    def __init__(
+        self, members: int = 10, every: float = 0.1, options: Sequence[str] = (), tls: bool = False,
+        password: str | None = None, descriptors: int = 0,
+    ) -> None:  # fmt: skip
         self.tls = tls
+        self._descriptors = descriptors
+        self.password = password
         self.folder = Path(tempfile.mkdtemp(prefix="pyrochat-attacks-"))
         self.environment = {
             "PYRO_NS_HOST": HOST, "PYRO_NS_PORT": str(free_port()),
             "PYROCHAT_CONFIG_DIR": str(self.folder / "config"), "PYROCHAT_DATA": str(self.folder / "data"),
         }  # fmt: skip
+        if password is not None:
+            self.environment["PYROCHAT_PASSWORD"] = password
         self.fingerprint: str | None = None
         self._started: list[Process] = []
         self.crowd: Process | None = None
@@ -113,6 +121,8 @@ class Target:
 
     def _start_server(self, options: Sequence[str]) -> Process:
         command = [_script("pyrochat-server"), "--host", HOST, "--port", str(self.address[1]), *options]
+        if self._descriptors:
+            command = ["/bin/sh", "-c", f'ulimit -n {self._descriptors}; exec "$@"', "sh", *command]
         server = self.start(command, "server")
         server.wait_for_line("ready at", _READY_SECONDS)
         if self.tls:
@@ -163,7 +173,9 @@ class Target:
         if not self.server.is_running:
             raise Attacked("the server has ended")
         with self.stranger() as guest:
-            reply = guest.greet(f"guest{time.monotonic_ns() % 10**9}").ask(call_frame("members"))
+            reply = guest.greet(f"guest{time.monotonic_ns() % 10**9}", password=self.password).ask(
+                call_frame("members")
+            )
             if reply.is_refusal:
                 raise Attacked(f"a guest is not served: {reply.text}")
 
@@ -187,7 +199,7 @@ class Target:
         with self.configured():
             begun = time.perf_counter()
             try:
-                chat = pyrochat.join(name, at=self.at, fingerprint=self.fingerprint)
+                chat = pyrochat.join(name, at=self.at, fingerprint=self.fingerprint, password=self.password)
             except pyrochat.PyroChatError as error:
                 raise Attacked(f"nobody can join: {error}") from None
             took = time.perf_counter() - begun

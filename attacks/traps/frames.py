@@ -26,8 +26,9 @@ def _first(data: Callable[[], bytes]) -> Callable[[Target], str]:
     """Send it as the first words of a connection."""
 
     def attack(target: Target) -> str:
+        words = data()  # a bomb takes seconds to make, and who says nothing for so long is cut off
         with target.stranger() as stranger:
-            stranger.send(data())
+            stranger.send(words)
             return stranger.outcome()
 
     return attack
@@ -37,8 +38,9 @@ def _later(data: Callable[[], bytes]) -> Callable[[Target], str]:
     """Send it as a member does who has been let in."""
 
     def attack(target: Target) -> str:
+        words = data()
         with target.stranger() as member:
-            member.greet(unused_name()).send(data())
+            member.greet(unused_name()).send(words)
             return member.outcome()
 
     return attack

@@ -119,8 +119,23 @@ class Places(Generic[Holder]):
 
         Of *peer* itself where it has all that a peer may have, else of whichever has the most.
         """
-        if self._count(peer) < self._of_a_peer:
-            peer = max(self._queues, key=self._count, default=peer)
+        return self._in_order(peer if self._count(peer) >= self._of_a_peer else self._largest())
+
+    def too_many(self) -> list[Holder]:
+        """Who has to go for the bounds to hold: some of those that had to go before may have been busy."""
+        found: list[Holder] = []
+        for peer in self._queues:
+            found += self._in_order(peer)[: max(0, self._count(peer) - self._of_a_peer)]
+        surplus = len(self._peer) - self._in_all - len(found)
+        if surplus > 0:
+            found += [holder for holder in self._in_order(self._largest()) if holder not in found][:surplus]
+        return found
+
+    def _largest(self) -> str:
+        """The peer that has the most; empty where there is none."""
+        return max(self._queues, key=self._count, default="")
+
+    def _in_order(self, peer: str) -> list[Holder]:
         first, last = self._queues.get(peer, ({}, {}))
         return [*first, *last]
 

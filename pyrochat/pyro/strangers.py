@@ -39,6 +39,11 @@ class Strangers:
         with self._mutex:
             self._places.remove(connection)
 
+    def too_many(self) -> list[Connection]:
+        """Who has to go for the bounds to hold: who was served when it was its turn is idle again."""
+        with self._mutex:
+            return self._places.too_many()
+
     def making_room(self, newcomer: Connection) -> tuple[int, list[Connection]]:
         """How many have to go before *newcomer* has a place, and who may, in order; says whether it is crowded here."""
         descriptor = newcomer.sock.fileno()

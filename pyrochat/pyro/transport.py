@@ -288,6 +288,7 @@ class Transport:
             socket.socket.shutdown(connection.sock, socket.SHUT_WR)
 
     def _sweep(self, now: float) -> None:
+        self._made_room += sum(map(self._let_go, self._strangers.too_many()))
         if self._made_room:
             log.info("%d idle connections without a key made room for others", self._made_room)
             self._made_room = 0

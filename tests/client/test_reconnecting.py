@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,18 @@ from pyrochat.room.door import Access, Door
 from pyrochat.room.names import Names
 from pyrochat.room.registry import Registry
 from pyrochat.trust.keys import Key
+from pyrochat.values.errors import (
+    Banned,
+    GuestsRefused,
+    InvalidName,
+    NameTaken,
+    PyroChatError,
+    RateLimited,
+    ServerFull,
+    TooManyAttempts,
+    UnknownSession,
+    WrongPassword,
+)
 from tests.support import Running, changes, eventually, texts
 
 Join = Callable[..., Chat]
@@ -275,3 +288,61 @@ def test_leaving_a_server_that_hangs_takes_a_moment_and_no_more(
     hanging.set()
     with pytest.raises(SendTimeout):
         sending.result()
+
+
+OTHER_KEY = b"k" * 32
+
+
+def test_found_5_a_name_that_is_taken_while_one_was_away_is_no_refusal_for_good(
+    server: Server, joined: Join, restarted: Callable[..., Server], data: Path
+) -> None:
+    """Given that somebody else has the name when the client comes back, then it says so, and is back when it is free."""
+    chat = joined("Ana")
+    reasons: list[str] = []
+    chat.on_state(lambda state, reason: reasons.append(reason))
+    server.close()
+    with contextlib.closing(Registry(data)) as operator:
+        operator.remove("Ana")
+        operator.claim("Ana", OTHER_KEY)
+        restarted()
+        eventually(lambda: any("belongs to another key" in reason for reason in reasons))
+        assert chat.state == "reconnecting"
+        sending = Running(lambda: chat.send("once it is free"))
+        operator.remove("Ana")
+        assert sending.result().text == "once it is free"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("error", [NameTaken, ServerFull, TooManyAttempts, UnknownSession, RateLimited])
+def test_found_5_what_can_pass_is_tried_again(
+    server: Server, joined: Join, monkeypatch: pytest.MonkeyPatch, error: type[PyroChatError]
+) -> None:
+    chat = joined("Ana")
+    refused: list[str] = []
+    let_in = server._door._let_in
+
+    def refuse(*_: object) -> None:
+        refused.append(error.code)
+        raise error("not now: 0.1 s")
+
+    monkeypatch.setattr(server._door, "_let_in", refuse)
+    shut_down(chat._session._served.sock)  # type: ignore[union-attr]
+    eventually(lambda: len(refused) > 1)
+    assert (chat.state, chat._session.reason) == ("reconnecting", "not now: 0.1 s")
+    monkeypatch.setattr(server._door, "_let_in", let_in)
+    eventually(lambda: is_back(chat))
+
+
+@pytest.mark.parametrize("error", [Banned, GuestsRefused, VersionMismatch, WrongPassword, OtherLog, InvalidName])
+def test_what_can_not_pass_ends_the_chat(
+    server: Server, joined: Join, monkeypatch: pytest.MonkeyPatch, error: type[PyroChatError]
+) -> None:
+    chat = joined("Ana")
+
+    def refuse(*_: object) -> None:
+        raise error("not ever")
+
+    monkeypatch.setattr(server._door, "_let_in", refuse)
+    shut_down(chat._session._served.sock)  # type: ignore[union-attr]
+    eventually(lambda: chat.state == "refused")
+    with pytest.raises(error, match="not ever"):
+        chat.send("hi")

@@ -56,6 +56,19 @@ def test_when_all_places_are_taken_the_peer_with_most_gives_one_up() -> None:
     assert let_in(places, "z", "fourth") == ["b"]
 
 
+def test_who_was_busy_when_it_should_go_has_to_go_later() -> None:
+    places: Places[str] = Places(5, 3)
+    for name, peer in [("x", "other"), *((name, "one") for name in "abcde")]:
+        places.put(name, peer)
+    assert places.too_many() == ["a", "b"]
+    for name in "ab":
+        places.remove(name)
+    assert places.too_many() == []
+    for name in "yz":
+        places.put(name, "other")
+    assert places.too_many() == ["x"], "of the peers that have as many, the one that came first"
+
+
 def test_who_is_not_there_is_not_renewed_and_may_be_removed() -> None:
     places: Places[str] = Places(4, 4)
     places.renew("a", stays=False)

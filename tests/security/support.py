@@ -230,7 +230,7 @@ def knocking(
 
 
 @contextlib.contextmanager
-def entered(server: Server, name: str, key: Key | None = None, room: str = "lobby") -> Iterator[RemoteObject]:
+def entered(server: Server | str, name: str, key: Key | None = None, room: str = "lobby") -> Iterator[RemoteObject]:
     """A connection on which *name* has been proved with *key*."""
     with knocking(server, name, key, room) as knock:
         knock.prove()

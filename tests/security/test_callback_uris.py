@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from Pyro5 import protocol
-from Pyro5.api import Daemon, expose
+from Pyro5.api import BatchProxy, Daemon, expose
 
+from attacks.wire import Stranger, call_frame
 from pyrochat import Server
+from pyrochat.core.places import Bounds
 from pyrochat.pyro.frames import FrameReader, whole_frame
-from pyrochat.pyro.serializers import JSON, encode_value
+from pyrochat.pyro.serializers import JSON, MSGPACK, encode_value
 from tests.security.support import LOOPBACK, Host, Join
-from tests.support import Running, bare, changes, eventually
+from tests.support import Running, address_of, bare, changes, eventually
 
 OTHER_ADDRESS = "127.0.0.2"
 
@@ -69,6 +73,88 @@ def test_a_callback_that_is_silent_has_a_deadline_of_its_own(serve: Host, joined
         with pytest.raises(PermissionError, match=r"callback-unreachable: .* did not answer within 0.3 s"):
             joining.result()
         assert time.monotonic() - began < 5
+
+
+# -- callbacks that never answer -----------------------------------------------------------------------------------
+
+
+def workers() -> int:
+    return sum(thread.name.startswith("pyrochat-worker") for thread in threading.enumerate())
+
+
+def test_found_6_callbacks_that_never_answer_hold_no_worker(serve: Host, joined: Join) -> None:
+    """Given 50 of them, all connected to and silent, then there are few workers, and others are served."""
+    server = serve(connect_seconds=60.0)
+    with listening(LOOPBACK) as silent, contextlib.ExitStack() as stack:
+        silent.settimeout(10)
+        uri = f"PYRO:x@{LOOPBACK}:{silent.getsockname()[1]}"
+        callers = [stack.enter_context(Stranger(address_of(server))).greet(f"caller{n}") for n in range(50)]
+        for caller in callers:
+            caller.send(call_frame("join", uri))
+            stack.enter_context(silent.accept()[0])
+        eventually(lambda: workers() < 20)
+        assert not select.select([caller.sock for caller in callers], [], [], 0)[0], "they are still connected to"
+        assert joined("Ana", at=server.at).send("meanwhile").text == "meanwhile"
+        with bare(server, "Igor") as igor:
+            assert igor.members() == ["Ana"]
+
+
+def test_found_6_others_callbacks_are_called_meanwhile(serve: Host) -> None:
+    """Also those of the same address, which has no place left: who is slowest makes room, and is told so."""
+    server = serve(connect_seconds=60.0, bounds=Bounds(callbacks_of_a_peer=3))
+    with listening(LOOPBACK) as silent, contextlib.ExitStack() as stack:
+        uri = f"PYRO:x@{LOOPBACK}:{silent.getsockname()[1]}"
+        callers = [stack.enter_context(Stranger(address_of(server))).greet(f"caller{n}") for n in range(6)]
+        for caller in callers:
+            caller.send(call_frame("join", uri))
+        told = eventually(lambda: select.select([caller.sock for caller in callers], [], [], 0)[0][2:])
+        hostile = Hostile(answer([0, 0]))
+        with bare(server, "Igor", "msgpack") as igor:
+            igor.join(hostile.uri)
+            assert igor.members() == ["Igor"]
+            igor.leave()
+        hostile.close()
+        [reply] = [caller.reply() for caller in callers if caller.sock in told]
+        assert reply is not None
+        assert reply.text.startswith("callback-unreachable: ")
+
+
+def test_found_6_in_a_batch_nobody_waits_for_a_callback_either(server: Server) -> None:
+    with listening(LOOPBACK) as silent, bare(server, "Mallory") as mallory:
+        batch = BatchProxy(mallory)
+        batch.members()
+        batch.join(f"PYRO:x@{LOOPBACK}:{silent.getsockname()[1]}")
+        results = batch()
+        assert next(results) == []
+        with pytest.raises(ValueError, match=r"invalid-argument: .* call it by itself"):
+            next(results)
+        assert nobody_came(silent)
+
+
+def test_found_6_who_has_gone_meanwhile_opens_no_session_under_a_name_that_another_has(server: Server) -> None:
+    """Given a guest whose callback answers late, when it has hung up and another has its name, then it has not joined."""
+    with listening(LOOPBACK) as late:
+        with Stranger(address_of(server)) as gone:
+            gone.greet("Ana").send(call_frame("join", f"PYRO:x@{LOOPBACK}:{late.getsockname()[1]}"))
+            peer, _ = late.accept()
+        with peer, bare(server, "Ana") as ana:
+            assert ana.members() == []
+            peer.recv(1000)
+            peer.sendall(whole_frame(protocol.MSG_CONNECTOK, encode_value({}, MSGPACK), MSGPACK))
+            peer.settimeout(10)
+            with contextlib.suppress(ConnectionResetError):
+                assert peer.recv(1000) == b"", "the room calls it"
+            assert ana.members() == []
+
+
+@pytest.mark.parametrize("host", ["localhost", "my-laptop", "nowhere.invalid"])
+def test_a_hosts_name_is_the_callers_own_and_is_not_looked_up(server: Server, host: str) -> None:
+    hostile = Hostile(answer([0, 0]))
+    with bare(server, "Igor", "msgpack") as igor:
+        igor.join(hostile.uri.replace(LOOPBACK, host))
+        assert igor.members() == ["Igor"]
+        igor.leave()
+    hostile.close()
 
 
 # -- what a callback answers ---------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import shutil
+import threading
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,12 @@ import pytest
 from Pyro5 import errors as pyro_errors
 
 import pyrochat
+from attacks.wire import Attacked, Stranger, call_frame, greeting
 from pyrochat import Chat, NameTaken, PyroChatError, RoomUnreachable, Server
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.trust.keys import Key
 from tests.security.support import Host, Join, entered, knocking
-from tests.support import QUICK, address_of, bare, changes, eventually, texts
+from tests.support import QUICK, Running, address_of, bare, changes, eventually, texts
 
 
 def methods_of(server: Server, object_id: str) -> list[str]:
@@ -229,3 +231,33 @@ def test_two_folders_with_one_key_are_two_sessions_of_one_member(
     assert changes(igor.history()) == ["Ana joined", "Igor joined"]
     notebook.leave()
     eventually(lambda: changes(igor.history())[-1] == "Ana left")
+
+
+def test_found_5_an_owner_is_never_refused_while_others_greet_under_the_name(server: Server) -> None:
+    """Guests, and others with keys, greet under the name in a loop, from several connections."""
+    owner = Key.made()
+    with entered(server, "Ana", owner):
+        pass
+    over = threading.Event()
+    refused: list[str] = []
+
+    def greet(key: Key | None) -> None:
+        while not over.is_set():
+            with Stranger(address_of(server)) as stranger, contextlib.suppress(Attacked):
+                reply = stranger.ask(
+                    greeting({"name": "Ana"}) if key is None else call_frame("prove", stranger.apply("ANA", key))
+                )
+                assert reply.is_refusal
+                refused.append(reply.text.partition(":")[0])
+
+    greeters = [Running(lambda key=key: greet(key)) for key in (None, None, None, Key.made())]
+    try:
+        eventually(lambda: len(refused) > 20)
+        for _ in range(60):
+            with entered(server, "Ana", owner) as ana:
+                assert ana.call("members") == []
+    finally:
+        over.set()
+        for each in greeters:
+            each.result()
+    assert set(refused) == {"name-taken"}
