@@ -57,7 +57,9 @@ def server(
     host: Annotated[str | None, typer.Option(help="Where to listen; default: localhost.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes any free one.")] = DEFAULT_PORT,
     advertise: Annotated[str | None, typer.Option(help="The host that others reach this server by.")] = None,
-    lan: Annotated[bool, typer.Option("--lan", help="Open the rooms and the name server to the network.")] = False,
+    lan: Annotated[
+        bool, typer.Option("--lan", help="Open the rooms and the name server to the network; see --tls.")
+    ] = False,
     verify: VerifyOption = False,
     expect: ExpectOption = None,
     backup: BackupOption = None,
@@ -143,7 +145,10 @@ def _announce(serving: Server, open_to_others: bool) -> None:
     if expired:
         _warn(f"the certificate is not valid (limit: {expired:%Y-%m-%d %H:%M} UTC): members will refuse it")
     if open_to_others and not secure:
-        _warn(f"nothing is encrypted: whoever can listen on the way to port {serving.port} can read (see --tls)")
+        _warn(
+            f"nothing is encrypted: whoever is on the way to port {serving.port} can read everything, and change it or "
+            "write under the name of whoever has connected; only --tls prevents that"
+        )
 
 
 def _warn(text: str) -> None:

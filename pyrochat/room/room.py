@@ -133,11 +133,7 @@ class Room:
             return self._state.marks.of(member)
 
     def join(self, identity: Identity, resume: Resume | None) -> tuple[str, int]:
-        """Open a session for *identity*, or take up the one that it had; returns its id and the log's tail.
-
-        The session has no connection yet: without `attach` or `connect` within the grace it ends again.
-        Raises what `taken_up` and `open_session` raise.
-        """
+        """A session that is taken up or opened, and the log's tail. Without `attach` or `connect` it ends after the grace."""
         return self.taken_up(identity, resume) or self.open_session(identity).result()
 
     def taken_up(self, identity: Identity, resume: Resume | None) -> tuple[str, int] | None:

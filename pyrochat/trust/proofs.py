@@ -3,6 +3,10 @@
 Both sign the same facts, each under a label of its own: who they are, which room, a nonce from each side,
 and, under TLS, the certificate that the client sees. A recorded signature has an old nonce; one that a
 hostile server has collected names that server's key and certificate.
+
+The proofs say who has met, and nothing about what is said afterwards. Under TLS the certificate binds that to the
+meeting. Without it, somebody in between who passes on all bytes passes on the proofs too, and can then add calls
+of its own under the client's name, or answers under the server's.
 """
 
 from __future__ import annotations

@@ -54,6 +54,12 @@ class Recorder:
         """All bytes of all connections, both ways."""
         return b"".join(bytes(part) for part in (*self.to_server, *self.to_client))
 
+    def add(self, data: bytes) -> None:
+        """Bytes of the relay's own, to the server, on each connection that it has."""
+        for sock in self._sockets[1::2]:
+            with contextlib.suppress(OSError):
+                sock.sendall(data)
+
     def _start(self, function: Callable[..., None], *arguments: Any) -> None:
         thread = threading.Thread(target=function, args=arguments, name="test-recorder", daemon=True)
         self._threads.append(thread)

@@ -13,6 +13,7 @@ from Pyro5 import protocol
 from Pyro5.api import BatchProxy, Proxy
 
 import pyrochat
+from attacks.wire import call_frame
 from pyrochat import PyroChatError, Server
 from pyrochat.pyro.frames import whole_frame
 from pyrochat.pyro.remote import RemoteObject
@@ -24,7 +25,7 @@ from pyrochat.trust.proofs import Meeting, new_nonce
 from pyrochat.values.errors import NameMissing, ProofMissing, ProofWrong, UntrustedServer
 from tests.security.support import LOOPBACK, Host, Impostor, Join, Recorder, honest_answer, knocking
 from tests.security.test_identity import methods_of
-from tests.support import QUICK, SERIALIZER_NAMES, address_of, bare, changes, texts
+from tests.support import QUICK, SERIALIZER_NAMES, address_of, bare, changes, eventually, texts
 
 # Right arguments for every method of every object; a new method needs a line here.
 ROOM_CALLS: dict[str, list[object]] = {
@@ -290,6 +291,33 @@ def test_a_relay_that_ends_tls_with_a_certificate_of_its_own_gets_no_proof(
         with pytest.raises(UntrustedServer, match="IS NOT THE ONE YOU KNOW"):
             joined("Ana", at=relay.at, fingerprint=server.fingerprint)
         assert len(relay.taken) == 1  # not even a greeting
+
+
+FORGED = call_frame("post", "forged", flags=protocol.FLAGS_ONEWAY)
+
+
+def test_found_12b_a_relay_that_passes_on_all_bytes_adds_none_under_tls(host_lobby: Host, joined: Join) -> None:
+    server = host_lobby(tls=True)
+    with Recorder(address_of(server)) as relay:
+        ana = joined("Ana", at=relay.at, fingerprint=server.fingerprint)
+        ana.send("one")
+        relay.add(FORGED)
+        ana.send("two")
+        eventually(lambda: ana.state == "connected")
+        assert texts(ana.history()) == ["one", "two"]
+
+
+def test_found_12b_without_tls_it_can_and_the_documents_say_so(server: Server, joined: Join) -> None:
+    """A limit that is known: where this fails because it is gone, docs/security.md and the warning of --lan are wrong."""
+    with Recorder(address_of(server)) as relay:
+        ana = joined("Ana", at=relay.at)
+        relay.add(FORGED)
+        eventually(lambda: "forged" in texts(ana.history()))
+        assert ana.history()[-1].sender == "Ana"
+    documents = Path(pyrochat.__file__).parents[1]
+    unprotected = (documents / "docs" / "security.md").read_text().partition("## What is not protected")[2]
+    assert "write under the name of whoever has\n  connected" in unprotected
+    assert "without it they can" in (documents / "README.md").read_text()
 
 
 # -- servers that can't show who they are ------------------------------------------------------------------------
