@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 import msgpack
 from Pyro5 import protocol
 
-from pyrochat.pyro.serializers import MSGPACK, decode_value, encode_call, encode_value
+from pyrochat.pyro.serializers import MSGPACK, Bounds, decode_value, encode_call, encode_value
 from pyrochat.trust.keys import Key
 from pyrochat.trust.proofs import Meeting, new_nonce
 from pyrochat.values.errors import InvalidArgument
@@ -41,6 +41,7 @@ CLOSED = "closed without a word"
 PATIENCE_SECONDS = 20.0
 _HEADER = struct.Struct(protocol._header_format)
 _MOST_ANSWER_BYTES = 64 << 20
+_ANYTHING = Bounds(values=1 << 24, depth=64)
 _numbers = itertools.count(1)
 
 
@@ -153,7 +154,7 @@ class Stranger:
         if payload is None:
             return None
         try:
-            value = decode_value(payload[annotated:], serializer) if kind != protocol.MSG_PING else payload
+            value = decode_value(payload[annotated:], serializer, _ANYTHING) if kind != protocol.MSG_PING else payload
         except InvalidArgument as error:
             value = f"unreadable: {error}"
         return Reply(kind, flags, sequence, value)

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from Pyro5.api import Proxy
 
@@ -18,6 +18,7 @@ QUICK = Timing(beat_seconds=0.2, silent_seconds=1.0, grace_seconds=1.0)
 SERIALIZER_NAMES = ["serpent", "json", "msgpack"]
 
 Result = TypeVar("Result")
+Kind = TypeVar("Kind")
 
 
 def eventually(condition: Callable[[], Result], timeout: float = 10, message: str = "") -> Result:
@@ -116,3 +117,20 @@ def texts(messages: Sequence[Message], kind: str = CHAT) -> list[str]:
 def changes(messages: Sequence[Message]) -> list[str]:
     """The changes of membership, as their texts."""
     return texts(messages, SYSTEM)
+
+
+def stumbling(base: type[Kind], method: str, times: int = 1, error: BaseException | None = None) -> type[Kind]:
+    """A *base* whose *method* raises *error*, which nobody has thought of, the first so many *times* that it is called.
+
+    Its attribute `stumbles` says how often it has.
+    """
+    error = error or KeyError("a defect")
+
+    def stumble(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        if made.stumbles < times:
+            made.stumbles += 1
+            raise error
+        return getattr(super(made, self), method)(*arguments, **keywords)
+
+    made: Any = type(f"Stumbling{base.__name__}", (base,), {method: stumble, "stumbles": 0})
+    return made

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from Pyro5 import core, protocol
 
 from attacks.target import Target
@@ -191,6 +193,34 @@ def _keys_of_an_earlier_guest(target: Target) -> str:
     return "each has its own message"
 
 
+_ODD: list[object] = [
+    None, True, -1, 2**63, 1.5, "", "x", [], [[]], {}, {"a": {}}, [None] * 5, ["s", "l", 0, "00", [1, "zz", "s"]],
+]  # fmt: skip
+
+
+def _odd_arguments(target: Target) -> str:
+    """Every call with what nobody would give it: what is told is the caller's mistake, and nothing of the inside."""
+    told = 0
+    with target.stranger() as guest, target.stranger() as nobody:
+        guest.greet(unused_name())
+        nobody.greet(None)
+        calls = [(guest, LOBBY, method) for method, _ in ROOM_CALLS if method != "attach"]  # takes the connection
+        calls += [(nobody, SERVER_OBJECT, "rooms"), (nobody, SERVER_OBJECT, "version")]
+        calls += [(nobody, core.DAEMON_NAME, "get_metadata"), (nobody, core.DAEMON_NAME, "ping")]
+        for peer, object_id, method in calls:
+            for odd in _ODD:
+                for arguments in ([odd], [odd, odd], [None, odd]):
+                    reply = peer.ask(call_frame(method, *arguments, object_id=object_id))
+                    if not reply.is_refusal:
+                        continue
+                    told += 1
+                    if "internal-error" in reply.text or not (
+                        re.match("[a-z]+(-[a-z]+)+: ", reply.text) or f"{method}()" in reply.text
+                    ):
+                        raise Attacked(f"{method}{arguments!r}: {reply.text}")
+    return f"{told} mistakes told as the caller's"
+
+
 TRAPS = [
     Trap("Pyro.Daemon's lists and streams", _daemon, "unknown remote attribute|has no attribute|unexposed"),
     Trap("get_metadata of what is not there", _metadata, "room-not-found"),
@@ -199,11 +229,12 @@ TRAPS = [
     Trap("a wrong proof, then the right one", _wrong_proof, "proof-wrong"),
     Trap("every call without a name", _nobody, "name-missing"),
     Trap("private names", _private, "private|unknown|unexposed"),
-    Trap("a batch of 20,000 calls", _large_batch, "calls in one batch"),
+    Trap("a batch of 20,000 calls", _large_batch, "calls in one batch|too many values"),
     Trap("a batch of 1,000 histories", _batch_of_histories, "invalid-|too-large|rate-limited", most_mib=20.0),  # one answer of 16 MB
     Trap("1,000 oneway calls", _oneways, "no thread more"),
     Trap("streams, KEEPSERIALIZED, unknown flags", _flags, "ignored; .*room-not-found"),
     Trap("flags in a greeting", _greeting_flags, "room-not-found"),
     Trap("the keys of an earlier guest of this name", _keys_of_an_earlier_guest, "each has its own"),
+    Trap("every call with odd arguments", _odd_arguments, "told as the caller's", most_mib=20.0),
     Trap("a name of 60,000 letters", _endless_name, "invalid-name"),
 ]  # fmt: skip

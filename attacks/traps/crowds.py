@@ -6,6 +6,7 @@ import contextlib
 import select
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator, Sequence
 
@@ -13,7 +14,7 @@ from Pyro5 import core
 
 from attacks.target import Target
 from attacks.traps import Trap
-from attacks.wire import LOBBY, Attacked, Stranger, call_frame
+from attacks.wire import LOBBY, Attacked, Stranger, call_frame, greeting, unused_name
 from pyrochat.trust.keys import Key
 
 __all__ = ["TRAPS", "crowd_of"]
@@ -132,11 +133,35 @@ def _wrong_signatures(target: Target) -> str:
     return _joined(target, f"{count:,} forgeries refused")
 
 
+def _come_and_go(target: Target) -> str:
+    """As many strangers as there may be, and guests who are gone before anybody has looked at their greeting twice."""
+    deadline, counts = time.monotonic() + 5, []
+
+    def churn() -> None:
+        count = 0
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection(target.address, 10) as sock:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                sock.sendall(greeting({"name": unused_name()}) + call_frame("members"))
+                sock.recv(40)
+                count += 1
+        counts.append(count)
+
+    with crowd_of(target, 1_100):
+        threads = [threading.Thread(target=churn, daemon=True) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        return _joined(target, f"{sum(counts):,} come and gone")
+
+
 TRAPS = [
     Trap("5,000 connections opened and dropped", _opened_and_dropped, "joined in"),
     Trap("2,000 strangers at once", _strangers, "made room.*joined in"),
     Trap("600 strangers who never read their answers", _nobodies_never_read, "joined in", most_mib=120),
-    Trap("100 guests who never read histories", _guests_never_read, "joined in", most_mib=250),
+    Trap("100 guests who never read histories", _guests_never_read, "joined in", most_mib=200),
+    Trap("guests who come and go while strangers make room", _come_and_go, "come and gone.*joined in", most_mib=60),
     Trap("strangers who speak when they should make room", _lingering_strangers, "joined in", most_mib=60),
     Trap("wrong signatures", _wrong_signatures, "forgeries refused; joined in"),
 ]

@@ -38,6 +38,8 @@ def read_delivery(rows: Sequence[Sequence[object]], marks: Sequence[Sequence[obj
         if known_rows is rows and known_marks is marks:
             return delivery
     messages = messages_from_wire(rows)
+    if not isinstance(marks, list | tuple):
+        raise InvalidArgument("not a list of marks")
     moved: dict[str, tuple[int, int]] = {}
     for mark in marks:
         match mark:

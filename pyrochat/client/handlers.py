@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from pyrochat.client.replica import Replica
 from pyrochat.pyro.callbacks import CallbackServer
+from pyrochat.threads import PAUSE_SECONDS, Defects, go_on
 from pyrochat.values.message import Message
 
 __all__ = ["Handler", "HandlerThreads"]
@@ -27,6 +28,7 @@ SLOW_SECONDS = 0.02  # so long the others wait for one
 SLOW_TIMES = 3  # in a row: then it is slow for good
 _AT_ONCE = 512
 _REST_SECONDS = 1.0
+_defects = Defects(log)
 
 
 class Handler:
@@ -68,7 +70,7 @@ class Handler:
                     if self.late:
                         self._shown(shown)
                 break
-            except Exception:
+            except BaseException:  # `sys.exit` too: it is one handler's, and the thread all others'
                 name = getattr(handle, "__name__", handle)
                 log.exception("the handler %r failed on message #%d", name, message.id)
         if messages:
@@ -162,8 +164,17 @@ class HandlerThreads:
                 if not self._watching:
                     self._started.notify()
                 self._running, self._since = handler, time.monotonic()
-            handler.run()
+            self._run(handler)
         self._run_alone(handler)
+
+    @staticmethod
+    def _run(handler: Handler) -> None:
+        """Give *handler* its turn; a defect of ours in it costs a moment, and not the thread."""
+        try:
+            handler.run()
+        except BaseException as error:
+            _defects.tell("a handler's thread", error)
+            time.sleep(PAUSE_SECONDS)  # it is behind as before, and its turn comes again at once
 
     def _run_alone(self, handler: Handler) -> None:
         while True:
@@ -171,26 +182,30 @@ class HandlerThreads:
                 handler.scheduled = handler.is_behind
                 if not handler.scheduled:
                     return
-            handler.run()
+            self._run(handler)
 
     def _watch(self) -> None:
         """See that nobody waits long for a slow handler."""
-        while True:
-            time.sleep(SLOW_SECONDS / 2)
-            with self._mutex:
-                handler, now = self._running, time.monotonic()
-                if handler is None and now - self._since > _REST_SECONDS:
-                    self._watching = False
+        go_on(self._look, "the watch over the handlers", _defects)
+
+    def _look(self) -> bool:
+        """See to the handler that is running now. True: this is no end."""
+        time.sleep(SLOW_SECONDS / 2)
+        with self._mutex:
+            handler, now = self._running, time.monotonic()
+            if handler is None and now - self._since > _REST_SECONDS:
+                self._watching = False
+                try:
                     self._started.wait()
+                finally:
                     self._watching = True
-                    continue
-                if handler is None or now - self._since < SLOW_SECONDS:
-                    continue
+            elif handler is not None and now - self._since >= SLOW_SECONDS:
                 handler.late = True
                 if self._ready:
                     handler.times_slow += 1
                     self._lead_anew()
                     self._running = None
+        return True
 
 
 os.register_at_fork(after_in_child=HandlerThreads.forget_after_fork)

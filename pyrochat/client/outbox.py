@@ -18,6 +18,7 @@ from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.client.session import ClientSession
 from pyrochat.pyro.callbacks import CallbackServer
+from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import (
     ChatClosed,
     InvalidInput,
@@ -32,6 +33,8 @@ from pyrochat.values.rules import MAX_BATCH_BYTES, MAX_BATCH_TEXTS, MAX_KEY_CHAR
 __all__ = ["Outbox"]
 
 log = logging.getLogger(__name__)
+
+_defects = Defects(log)
 
 _AGAIN_SECONDS = 0.1
 _LIMITED_TEXTS = 50
@@ -178,20 +181,26 @@ class Outbox:
     # -- the thread ---------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                while self._busy or not (self._waiting or self._mark_due):
-                    if self._closing and not self._busy:
-                        return
-                    self._changed.wait()
-                self._busy = True
-                group = self._next_group()
-                mark, self._mark_due = self._mark_due, False
+        go_on(self._work, "the outbox", _defects)
+
+    def _work(self) -> bool:
+        """Send what waits, when it is the thread's turn; False at the end."""
+        with self._changed:
+            while self._busy or not (self._waiting or self._mark_due):
+                if self._closing and not self._busy:
+                    return False
+                self._changed.wait()
+            self._busy = True
+            group = self._next_group()
+            mark, self._mark_due = self._mark_due, False
+        try:
             if group:
                 self._post(group)
             if mark:
                 self._tell_mark()
+        finally:  # whatever went wrong: who comes next must not take it for still going on
             self._pause()
+        return True
 
     def _pause(self) -> None:
         """What was on its way has arrived; if there is more, it is the thread's turn."""
@@ -223,16 +232,16 @@ class Outbox:
                 return
             self._finish(group, error)
         except RateLimited as error:  # they stay where they are, and go out again in smaller groups
-            if self._most_texts == MAX_BATCH_TEXTS:
+            is_news, self._most_texts = self._most_texts == MAX_BATCH_TEXTS, _LIMITED_TEXTS
+            if is_news:
                 self._on_notice(f"the room limits what you send ({error}): the rest waits, and goes out by itself")
-            self._most_texts = _LIMITED_TEXTS
             time.sleep(min(error.retry_seconds, _AGAIN_SECONDS * 10))
         except ChatClosed:
             self.give_up()
         except PyroChatError as error:
             self._finish(group, error)
         except Exception as error:  # a defect: whoever waits must not wait for ever
-            log.exception("a send failed")
+            _defects.tell("a send", error)
             self._finish(group, PyroChatError(f"internal error: {error!r}"))
         else:
             self._finish(group, None)

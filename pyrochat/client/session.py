@@ -20,6 +20,7 @@ from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.pyro.callbacks import CallbackServer, Served
 from pyrochat.pyro.remote import RemoteObject
+from pyrochat.threads import Defects
 from pyrochat.values.errors import (
     ChatClosed,
     LogProblem,
@@ -35,6 +36,8 @@ from pyrochat.values.protocol import CALLBACK_OBJECT, Timing
 __all__ = ["CLOSED", "CONNECTED", "RECONNECTING", "REFUSED", "ClientSession"]
 
 log = logging.getLogger(__name__)
+
+_defects = Defects(log)
 
 CONNECTED = "connected"
 RECONNECTING = "reconnecting"
@@ -216,8 +219,8 @@ class ClientSession:
                     self._tell_reason(str(error))
                 else:
                     log.info("room %s: not back yet: %s", self._replica.room, error)
-            except Exception:  # a defect here must not keep the client away for ever
-                log.exception("room %s: could not come back", self._replica.room)
+            except BaseException as error:  # a defect here must not keep the client away for ever
+                _defects.tell(f"coming back to room {self._replica.room}", error)
             else:
                 return
             with self._changed:

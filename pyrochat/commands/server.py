@@ -25,11 +25,14 @@ from pyrochat.pyro.tls import ServerTls
 from pyrochat.room.door import Access
 from pyrochat.room.server import MOST_DESCRIPTORS, Server, descriptor_limit
 from pyrochat.terminal.progress import ProgressBar
+from pyrochat.threads import Defects
 from pyrochat.trust.certificates import expired_at
 from pyrochat.values.errors import CannotHost, InvalidArgument
 from pyrochat.values.protocol import DEFAULT_PORT, DEFAULT_ROOM, Timing
 
-__all__ = ["DataOption", "raise_descriptor_limit", "run", "serve_until_signal"]
+__all__ = ["DataOption", "raise_descriptor_limit", "run", "serve_until_signal", "show_until_closed"]
+
+log = logging.getLogger(__name__)
 
 _FEWEST_DESCRIPTORS = 128
 _TIMING = Timing()
@@ -159,11 +162,20 @@ def serve_until_signal(serving: Server, dashboard: Dashboard | None = None) -> N
     """Serve until SIGINT, SIGTERM or SIGHUP, showing *dashboard* meanwhile."""
     with contextlib.suppress(KeyboardInterrupt), dashboard or contextlib.nullcontext():
         end_on_signals(_interrupt)
-        while not serving.wait(1.0):
-            if dashboard is not None:
-                dashboard.refresh()
+        show_until_closed(serving, dashboard)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it is ending: a second Ctrl-C must not cut that short
+
+
+def show_until_closed(serving: Server, dashboard: Dashboard | None, seconds: float = 1.0) -> None:
+    """Wait until *serving* is closed, and draw *dashboard* each so many *seconds*: what goes wrong there ends nothing."""
+    defects = Defects(log)
+    while not serving.wait(seconds):
+        if dashboard is not None:
+            try:
+                dashboard.refresh()
+            except Exception as error:
+                defects.tell("the dashboard", error)
 
 
 def _interrupt() -> None:

@@ -22,14 +22,16 @@ from Pyro5 import errors as pyro_errors
 from pyrochat.pyro.connection import WOULD_BLOCK, shut_down
 from pyrochat.pyro.dispatch import Pending, answer_frame
 from pyrochat.pyro.frames import HEADER_BYTES, Frame, FrameReader
-from pyrochat.pyro.serializers import Call, decode_call
+from pyrochat.pyro.serializers import Bounds, Call, decode_call
 from pyrochat.pyro.waker import Waker
+from pyrochat.threads import Defects, go_on
 
 __all__ = ["CallbackServer", "Served"]
 
 log = logging.getLogger(__name__)
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
+_REQUEST_BOUNDS = Bounds(values=100_000, depth=8)
 _READ_BYTES = 262_144
 _SWEEP_SECONDS = 0.5
 _ROUND_SECONDS = 0.002
@@ -61,7 +63,7 @@ class _SameAgain:
         for known, known_id, call in self._recent:
             if known == data and known_id == serializer_id:
                 return call
-        call = decode_call(data, serializer_id)
+        call = decode_call(data, serializer_id, _REQUEST_BOUNDS)
         if len(data) <= _MOST_KEPT_BYTES:
             self._recent.appendleft((data, serializer_id, call))
         return call
@@ -113,6 +115,9 @@ class CallbackServer:
         self._alarms: list[tuple[float, int, Callable[[], None]]] = []
         self._alarm_count = 0
         self._sleeps_until = 0.0
+        self._defects = Defects(log)
+        self._next_sweep = time.monotonic() + _SWEEP_SECONDS
+        self._round_ends = 0.0
         self.thread = threading.Thread(target=self._run, name="pyrochat-callbacks", daemon=True)
         self.thread.start()
 
@@ -155,32 +160,34 @@ class CallbackServer:
         self._waker.wake()
 
     def _run(self) -> None:
-        next_sweep = time.monotonic() + _SWEEP_SECONDS
-        round_ends = 0.0
-        while True:
-            events = self._selector.select(0.0)
-            if not events or time.monotonic() > round_ends:
-                self._end_round()
-                if not events:
-                    # Only now: what had come may have been what an alarm is set for.
-                    self._sound_alarms(time.monotonic())
-                    events = self._selector.select(self._idle_seconds())
-                    self._sleeps_until = 0.0
-                round_ends = time.monotonic() + _ROUND_SECONDS
-            for key, _ in events:
-                if key.data is None:
-                    self._waker.rest()
-                else:
-                    self._read(key.data)
-            while self._orders:
-                self._orders.popleft()()
-            now = time.monotonic()
-            if now >= next_sweep:
-                self._sound_alarms(now)
-                # After a suspend of the machine or a SIGSTOP all would look silent: give them one sweep.
-                if now < next_sweep + _SWEEP_SECONDS:
-                    self._sweep(now)
-                next_sweep = now + _SWEEP_SECONDS
+        go_on(self._serve_some, "serving callbacks", self._defects)
+
+    def _serve_some(self) -> bool:
+        """Serve what has come, or wait for something. True: this is no end."""
+        events = self._selector.select(0.0)
+        if not events or time.monotonic() > self._round_ends:
+            self._end_round()
+            if not events:
+                # Only now: what had come may have been what an alarm is set for.
+                self._sound_alarms(time.monotonic())
+                events = self._selector.select(self._idle_seconds())
+                self._sleeps_until = 0.0
+            self._round_ends = time.monotonic() + _ROUND_SECONDS
+        for key, _ in events:
+            if key.data is None:
+                self._waker.rest()
+            else:
+                self._read(key.data)
+        while self._orders:
+            self._orders.popleft()()
+        now = time.monotonic()
+        if now >= self._next_sweep:
+            self._sound_alarms(now)
+            # After a suspend of the machine or a SIGSTOP all would look silent: give them one sweep.
+            if now < self._next_sweep + _SWEEP_SECONDS:
+                self._sweep(now)
+            self._next_sweep = now + _SWEEP_SECONDS
+        return True
 
     def _idle_seconds(self) -> float:
         """How long there is nothing to do, unless something comes."""
@@ -198,8 +205,8 @@ class CallbackServer:
                 _, _, call = heapq.heappop(self._alarms)
             try:
                 call()
-            except Exception:
-                log.exception("an alarm failed")
+            except BaseException as error:
+                self._defects.tell("an alarm", error)
 
     def _watch(self, served: Served) -> None:
         try:
@@ -223,14 +230,17 @@ class CallbackServer:
                     self._answers.append((served, answer))
         except (OSError, pyro_errors.PyroError) as error:
             self._lose(served, str(error))
-        except Exception as error:
-            log.exception("a callback connection failed")
+        except BaseException as error:
+            self._defects.tell("serving a callback", error)
             self._lose(served, str(error))
 
     def _end_round(self) -> None:
         """Let the handlers begin, and then answer: of a hundred members here the last one waits for no answer."""
-        if self.round_ended is not None:
-            self.round_ended()
+        try:
+            if self.round_ended is not None:
+                self.round_ended()
+        except BaseException as error:  # the answers go out all the same
+            self._defects.tell("the end of a round", error)
         answers, self._answers = self._answers, []
         for served, answer in answers:
             try:
@@ -250,8 +260,8 @@ class CallbackServer:
         self._close(served)
         try:
             served.lost(reason)
-        except Exception:
-            log.exception("could not tell that a connection was lost")
+        except BaseException as error:
+            self._defects.tell("telling that a connection was lost", error)
 
     def _close(self, served: Served) -> None:
         with contextlib.suppress(KeyError, ValueError):

@@ -24,6 +24,7 @@ from pyrochat.pyro.dispatch import Later
 from pyrochat.pyro.frames import FrameReader, ProtocolError, whole_frame
 from pyrochat.pyro.serializers import encode_value
 from pyrochat.pyro.waker import Waker
+from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import CallbackUnreachable, PyroChatError, RoomClosing, ServerFull
 
 __all__ = ["Connecting", "Connector"]
@@ -101,6 +102,7 @@ class Connector:
         self._orders: deque[Connecting] = deque()
         self._thread: threading.Thread | None = None
         self._closing = False
+        self._defects = Defects(log)
         self._selector = selectors.DefaultSelector()
         self._waker = Waker()
         self._selector.register(self._waker, selectors.EVENT_READ)
@@ -132,15 +134,12 @@ class Connector:
     # -- the thread ---------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while not self._closing:
-            try:
-                self._round()
-            except Exception:  # a defect; what is under way goes on
-                log.exception("the connector stumbled")
+        go_on(lambda: not self._closing and self._round(), "the connector", self._defects)
         for connecting in [*self._under_way, *self._orders]:
             self._end(connecting, RoomClosing("the room's server is being stopped"))
 
-    def _round(self) -> None:
+    def _round(self) -> bool:
+        """Wait for something to happen, and do what that wants. True: this is no end."""
         first = next(iter(self._under_way), None)
         wait = None if first is None else max(0.0, first.deadline - time.monotonic())
         for key, _ in self._selector.select(wait):
@@ -153,6 +152,7 @@ class Connector:
         now = time.monotonic()
         for connecting in [each for each in self._under_way if each.deadline <= now]:
             self._end(connecting, f"{connecting} did not answer within {self._seconds:g} s")
+        return True
 
     def _guarded(self, connecting: Connecting, step: Callable[[Connecting], None]) -> None:
         """Take one *step*; what goes wrong ends that one."""
@@ -163,8 +163,8 @@ class Connector:
             self._end(connecting, f"nothing that speaks Pyro5 answers at {connecting} ({reason or error})")
         except PyroChatError as error:
             self._end(connecting, error)
-        except Exception:  # a defect; the others go on
-            log.exception("could not connect to a callback")
+        except BaseException as error:  # a defect; the others go on
+            self._defects.tell("connecting to a callback", error)
             self._end(connecting, f"the server could not connect to {connecting}")
 
     def _begin(self, connecting: Connecting) -> None:
@@ -224,5 +224,5 @@ class Connector:
         error = CallbackUnreachable(f"the callback can't be called: {reason}") if isinstance(reason, str) else reason
         try:
             connecting.end(error)
-        except Exception:
-            log.exception("could not tell what came of a callback")
+        except BaseException as error:
+            self._defects.tell("telling what came of a callback", error)

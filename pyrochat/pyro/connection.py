@@ -10,6 +10,7 @@ import contextlib
 import select
 import socket
 import ssl
+import struct
 import time
 from typing import Any
 
@@ -17,9 +18,10 @@ from Pyro5.errors import ConnectionClosedError
 from Pyro5.errors import TimeoutError as PyroTimeout
 
 from pyrochat.core.peers import peer_of
+from pyrochat.pyro.budget import Budgets
 from pyrochat.pyro.frames import Frame, FrameReader
 
-__all__ = ["FRAME_SECONDS", "WOULD_BLOCK", "Connection", "shut_down"]
+__all__ = ["FRAME_SECONDS", "WOULD_BLOCK", "Connection", "address_of", "reset", "shut_down"]
 
 FRAME_SECONDS = 10.0
 _READ_BYTES = 65_536
@@ -41,9 +43,10 @@ class Connection:
     vouched: a key that is proved stands for it; others may have to make room for newcomers. stays: it has a session
     on the server, and makes room last. crowded: it came when places were few.
     peer_address: the peer's numeric address, also when it is gone; empty where it has none. peer: see `core.peers`.
+    budgets: what this connection makes us keep counts there.
     """
 
-    def __init__(self, sock: socket.socket, most_bytes: int) -> None:
+    def __init__(self, sock: socket.socket, most_bytes: int, budgets: Budgets | None = None) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.setblocking(False)
@@ -56,7 +59,9 @@ class Connection:
         self.stays = False
         self.crowded = False
         self.detached = False
-        self.peer_address = _address_of(sock)
+        self.closed = False
+        self.aborted = False
+        self.peer_address = address_of(sock)
         self.peer = peer_of(self.peer_address)
         self.born = time.monotonic()
         self.frame_begun = self.born
@@ -65,8 +70,11 @@ class Connection:
         self.is_parked = False  # and nobody watches the connection meanwhile
         self.rests_until = 0.0
         self.unsent = _NOTHING
+        self._answer_bytes = 0  # of the whole that `unsent` is the rest of: all of it is kept
         self.progress_at = self.born
         self._drained = 0
+        self._budgets = budgets
+        self._served_bytes = 0  # of the request that is being served, or waits for it
 
     @property
     def is_secure(self) -> bool:
@@ -77,6 +85,8 @@ class Connection:
 
     def receive(self) -> bool:
         """Read what is there, without waiting; False where nothing is. Raises ConnectionClosedError."""
+        if self.aborted:
+            raise ConnectionClosedError("aborted")
         begun = self.reader.has_begun
         try:
             chunk = self.sock.recv(_READ_BYTES)
@@ -89,7 +99,31 @@ class Connection:
         if not begun:
             self.frame_begun = time.monotonic()
         self.reader.feed(chunk)
+        self._count_request()
         return True
+
+    def next_frame(self) -> Frame | None:
+        """The next frame, when all of it is here; it counts as kept until `served`. Raises ProtocolError."""
+        frame = self.reader.next()
+        if frame is not None:
+            self._served_bytes = len(frame.payload)
+            self._count_request()
+        return frame
+
+    def served(self) -> None:
+        """The last frame is not needed any more."""
+        self._served_bytes = 0
+        self._count_request()
+
+    def _count_request(self) -> None:
+        if self._budgets is None:
+            return
+        _, budget, other = self._budgets
+        if not self.trusted:
+            budget, other = other, budget
+        other.free(self)
+        size = self.reader.size + self._served_bytes
+        budget.keep(self, size, self.frame_begun, may_end=not self._served_bytes)
 
     def wait_frame(self, seconds: float) -> Frame | None:
         """The next frame; None where it is not whole within *seconds*.
@@ -97,7 +131,7 @@ class Connection:
         Raises ConnectionClosedError, and ProtocolError for what the reader refuses.
         """
         deadline = time.monotonic() + seconds
-        while (frame := self.reader.next()) is None:
+        while (frame := self.next_frame()) is None:
             if not self._wait(select.POLLIN, deadline):
                 return None
             self.receive()
@@ -133,7 +167,7 @@ class Connection:
 
     def post(self, data: bytes) -> None:
         """Send as much of *data* as the socket takes; the rest is `unsent`. Raises ConnectionClosedError."""
-        self.unsent = memoryview(data)
+        self.unsent, self._answer_bytes = memoryview(data), len(data)
         self.flush()
 
     def flush(self) -> None:
@@ -144,9 +178,11 @@ class Connection:
                 self.progress_at = time.monotonic()
             self.unsent = _NOTHING  # and not an empty view into what was sent
         except WOULD_BLOCK:
-            return
+            pass
         except OSError as error:
             raise ConnectionClosedError(f"connection lost: {error}") from None
+        if self._budgets is not None:
+            self._budgets.unsent.keep(self, self._answer_bytes if self.unsent else 0, self.progress_at)
 
     def send(self, data: bytes, seconds: float) -> None:
         """All of *data*; raises Pyro5's TimeoutError or ConnectionClosedError."""
@@ -170,6 +206,12 @@ class Connection:
         poll.register(self.sock, event)
         return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
 
+    def end_of_words(self) -> None:
+        """Nothing more is said: the peer is given time to read what was."""
+        self.refused_at = time.monotonic()
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self.sock, socket.SHUT_WR)
+
     # -- the end ---------------------------------------------------------------------------------------------
 
     def detach(self) -> socket.socket:
@@ -182,19 +224,36 @@ class Connection:
         if not self.detached:
             shut_down(self.sock)
 
+    def abort(self) -> None:
+        """As `hang_up`; what is still in the kernel's buffers is dropped, either way."""
+        self.aborted = True
+        if not self.detached:
+            reset(self.sock)
+
     def close(self) -> None:
         """Close the socket, unless it was handed over. Idempotent."""
+        self.closed = True
+        for budget in self._budgets or ():
+            budget.forget(self)
         if not self.detached:
             shut_down(self.sock)
             self.sock.close()
 
 
-def _address_of(sock: socket.socket) -> str:
+def address_of(sock: socket.socket) -> str:
+    """The numeric address of *sock*'s peer; empty where it is gone, or has none."""
     try:
         name = sock.getpeername()
     except OSError:  # it is gone already
         return ""
     return str(name[0]) if isinstance(name, tuple) else ""
+
+
+def reset(sock: socket.socket) -> None:
+    """As `shut_down`; and when *sock* is closed, what is in the kernel's buffers goes nowhere."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    shut_down(sock)
 
 
 def shut_down(sock: socket.socket) -> None:

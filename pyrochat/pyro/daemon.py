@@ -15,11 +15,13 @@ from Pyro5 import errors as pyro_errors
 from Pyro5.callcontext import current_context
 
 from pyrochat.core.places import Bounds
+from pyrochat.pyro.budget import Budgets
 from pyrochat.pyro.connection import Connection
-from pyrochat.pyro.dispatch import Pending, answer_frame, clean, expose
+from pyrochat.pyro.dispatch import CALL_BOUNDS, FIRST_CALL_BOUNDS, Pending, answer_frame, clean, expose
 from pyrochat.pyro.frames import Frame, ProtocolError, whole_frame
 from pyrochat.pyro.serializers import MSGPACK, SERPENT, call_prefix, decode_value, encode_failure, encode_value
 from pyrochat.pyro.transport import Transport
+from pyrochat.threads import Defects
 from pyrochat.values.errors import CannotHost, InvalidArgument, PortInUse, PyroChatError, RoomNotFound, ServerFull
 from pyrochat.values.wire_errors import wire_text
 
@@ -64,7 +66,7 @@ class DaemonFace:
 
     def get_metadata(self, object_id: str) -> dict[str, Any]:
         """What a proxy needs to know of an object; raises RoomNotFound where there is none."""
-        found = self._daemon.objectsById.get(object_id)
+        found = self._daemon.objectsById.get(object_id) if isinstance(object_id, str) else None
         if found is None:
             raise RoomNotFound("there is no such room on this server")
         metadata: dict[str, Any] = server._get_exposed_members(found)
@@ -80,6 +82,7 @@ class Daemon(server.Daemon):  # type: ignore[misc]
     charge: called with a connection and the seconds of a core that one of its calls has taken.
     bounds: how many connections there may be.
     advertise: the host that stands in the URIs, where it is not *host*. tls: a context for the port.
+    budgets: for what peers make the server keep. transport: makes the transport.
     Raises CannotHost.
     """
 
@@ -94,6 +97,8 @@ class Daemon(server.Daemon):  # type: ignore[misc]
         charge: Callable[[Connection, float], None] = lambda connection, seconds: None,
         bounds: Bounds | None = None,
         tls: ssl.SSLContext | None = None,
+        budgets: Budgets | None = None,
+        transport: type[Transport] = Transport,
     ) -> None:
         listening = _listen(host, port)
         # Pyro5 picks a transport by its global configuration; given any connected socket it picks none.
@@ -101,7 +106,7 @@ class Daemon(server.Daemon):  # type: ignore[misc]
         self._quick: tuple[bytes, ...] = ()
         with one, other:
             super().__init__(connected_socket=one, interface=DaemonFace)
-        self.transportServer = Transport(self, listening, bounds or Bounds(), tls)
+        self.transportServer = transport(self, listening, bounds or Bounds(), tls, budgets)
         self.port: int = listening.getsockname()[1]
         shown = advertise or host
         self.address = (shown, self.port)
@@ -109,7 +114,8 @@ class Daemon(server.Daemon):  # type: ignore[misc]
         self.transportServer.locationStr = self.locationStr
         self._greet = greet
         self._bid_farewell = bid_farewell
-        self._charge = charge
+        self.charge = charge
+        self._defects = Defects(log)
 
     # -- what the transport asks for --------------------------------------------------------------------
 
@@ -119,7 +125,7 @@ class Daemon(server.Daemon):  # type: ignore[misc]
             raise ProtocolError("a connection begins with a greeting")
         begun = time.thread_time()
         try:
-            match decode_value(frame.payload, frame.serializer_id):
+            match decode_value(frame.payload, frame.serializer_id, FIRST_CALL_BOUNDS):
                 case {"object": str(object_id), "handshake": data}:
                     metadata = self.objectsById[core.DAEMON_NAME].get_metadata(object_id)
                     answer = {"handshake": self._greet(connection, data), "meta": metadata}
@@ -128,19 +134,29 @@ class Daemon(server.Daemon):  # type: ignore[misc]
             payload = encode_value(answer, frame.serializer_id)
         except PyroChatError as error:
             raise ProtocolError(wire_text(error)) from None
-        except Exception:  # a defect: the newcomer is told, and the log says more
-            log.exception("could not greet a newcomer")
+        except Exception as error:  # a defect: the newcomer is told, and the log says more
+            self._defects.tell("greeting a newcomer", error)
             raise ProtocolError("internal-error: the server could not do this; its log says why") from None
         finally:
-            self._charge(connection, time.thread_time() - begun)
+            self.charge(connection, time.thread_time() - begun)
         self._trust(connection)
         self.transportServer.heard(connection)
         connection.post(whole_frame(protocol.MSG_CONNECTOK, payload, frame.serializer_id, frame.sequence))
 
     def is_quick(self, frame: Frame) -> bool:
-        """Whether *frame* calls a method that never waits, and is soon read."""
+        """Whether *frame* is a call, and nothing else, of a method that never waits, and is soon read.
+
+        All of it counts. A batch, whatever it calls itself, runs other methods; of a flag that is new nobody knows
+        what it does.
+        """
         payload = frame.payload
-        return frame.serializer_id == MSGPACK and len(payload) <= MOST_QUICK_BYTES and payload.startswith(self._quick)
+        return (
+            frame.type == protocol.MSG_INVOKE
+            and frame.serializer_id == MSGPACK
+            and not frame.flags & ~protocol.FLAGS_ONEWAY
+            and len(payload) <= MOST_QUICK_BYTES
+            and payload.startswith(self._quick)
+        )
 
     def serve(self, connection: Connection, frame: Frame) -> Pending | None:
         """Answer a call; returns the request if its result comes later: then *connection* is pending."""
@@ -148,11 +164,15 @@ class Daemon(server.Daemon):  # type: ignore[misc]
         current_context.serializer_id = frame.serializer_id
         is_stranger = not connection.vouched
         begun = time.thread_time()
-        answer = answer_frame(frame, self.objectsById, connection.trusted or connection.settled)
+        proved, bounds = (
+            connection.trusted or connection.settled,
+            CALL_BOUNDS if connection.trusted else FIRST_CALL_BOUNDS,
+        )
+        answer = answer_frame(frame, self.objectsById, proved, bounds)
         self._trust(connection)
         if is_stranger:
             self.transportServer.heard(connection)
-        self._charge(connection, time.thread_time() - begun)
+        self.charge(connection, time.thread_time() - begun)
         if isinstance(answer, Pending):
             return answer
         if answer is not None:

@@ -7,7 +7,9 @@ thread for a oneway call; the wire is the same.
 
 from __future__ import annotations
 
+import inspect
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,8 +17,10 @@ from Pyro5 import errors as pyro_errors
 from Pyro5 import protocol, server
 
 from pyrochat.pyro.frames import Frame, whole_frame
-from pyrochat.pyro.serializers import Call, decode_call, encode_failure, encode_value
+from pyrochat.pyro.serializers import Bounds, Call, decode_call, encode_failure, encode_value
+from pyrochat.threads import Defects
 from pyrochat.values.errors import InvalidArgument, InvalidInput, ProofMissing, PyroChatError, Refused
+from pyrochat.values.protocol import MAX_ANSWER_BYTES
 from pyrochat.values.wire_errors import wire_text
 
 __all__ = ["Later", "Pending", "answer_frame", "clean", "expose", "quick"]
@@ -29,11 +33,23 @@ PROVE = "prove"
 """The one method that is served to a peer which has named a key and not yet proved that it has it."""
 
 MAX_BATCH_CALLS = 1000
-MAX_BATCH_MESSAGES = 1000  # in the answer to one batch
+BATCH_SECONDS = 10.0  # so long a batch may hold a worker, and then for the call that is under way
+CALL_BOUNDS = Bounds(values=25_000, depth=8)  # 10,000 texts with a key each; resume, with its proof, in a batch
+FIRST_CALL_BOUNDS = Bounds(values=1_000, depth=8)  # of somebody who has proved nothing yet
 _MOST_ERROR_CHARACTERS = 1000
 
 Decode = Callable[[bytes, int], Call]
 Exposed = TypeVar("Exposed", bound=Callable[..., Any])
+
+_defects = Defects(log)
+
+
+class _CallersMistake(Exception):
+    """The caller has asked for what is not there, or with arguments that don't fit: told as Pyro5 itself would tell it."""
+
+    def __init__(self, kind: type[Exception], text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 class Later:
@@ -69,12 +85,13 @@ def quick(method: Exposed) -> Exposed:
 
 
 def answer_frame(
-    frame: Frame, objects: Mapping[str, object], proved: bool = True, decode: Decode = decode_call
-) -> bytes | Pending | None:
+    frame: Frame, objects: Mapping[str, object], proved: bool = True, bounds: Bounds = CALL_BOUNDS,
+    decode: Decode | None = None, batch_seconds: float = BATCH_SECONDS,
+) -> bytes | Pending | None:  # fmt: skip
     """The answer to *frame*, in a frame; None where its sender wants none (oneway).
 
-    objects: what can be called, by object id. proved: False serves nothing but `PROVE`. decode: in place of
-    `decode_call`. Errors are answers too. Raises Pyro5's ConnectionClosedError where the method has taken the
+    objects: what can be called, by object id. proved: False serves nothing but `PROVE`. bounds: of what *frame*
+    may hold. decode: in place of `decode_call` within *bounds*. batch_seconds: after so long a batch ends. Errors are answers too. Raises Pyro5's ConnectionClosedError where the method has taken the
     connection, ProtocolError where *frame* is no request.
     """
     if frame.type == protocol.MSG_PING:
@@ -84,13 +101,19 @@ def answer_frame(
     results: list[object] | None = [] if frame.flags & protocol.FLAGS_BATCH else None
 
     try:
-        call = decode(frame.payload, frame.serializer_id)
+        if decode is None:
+            call = decode_call(frame.payload, frame.serializer_id, bounds)
+        else:
+            call = decode(frame.payload, frame.serializer_id)
         if not proved and (call.method != PROVE or results is not None):  # and no batch, whatever it calls itself
             raise ProofMissing("your greeting named a key: prove that it is yours before anything else")
         found = objects.get(call.object_id)
         if found is None:
-            raise pyro_errors.DaemonError("room-not-found: there is no such object on this server")
-        value = _call(found, call) if results is None else _call_all(found, call, results)
+            raise _CallersMistake(pyro_errors.DaemonError, "room-not-found: there is no such object on this server")
+        if results is None:
+            value = _call(found, call)
+        else:
+            value = _call_all(found, call, frame.serializer_id, results, time.monotonic() + batch_seconds)
         return Pending(frame, value) if isinstance(value, Later) else _success(frame, value)
     except pyro_errors.ConnectionClosedError:
         raise
@@ -117,30 +140,51 @@ def _failure(frame: Frame, error: Exception, results: list[object] | None = None
 
 
 def _call(found: object, call: Call) -> object:
-    if (type(found), call.method) in _exposed:
-        method: Any = getattr(found, call.method)
+    method: Any
+    signature = _signatures.get((type(found), call.method))
+    if signature is None:
+        try:
+            method = server._get_attribute(found, call.method)
+        except AttributeError as error:  # unknown, private, or not exposed
+            raise _CallersMistake(AttributeError, str(error)) from None
+        _signatures[type(found), call.method] = signature = inspect.signature(method)
     else:
-        method = server._get_attribute(found, call.method)
-        _exposed.add((type(found), call.method))
-    return method(*call.arguments, **call.keywords)
+        method = getattr(found, call.method)
+    try:
+        return method(*call.arguments, **call.keywords)
+    except TypeError as error:
+        # Whose mistake is it? Where the arguments can't be bound, nothing of the method has run. Binding them before
+        # each call would say the same, and cost each 3 µs.
+        try:
+            signature.bind(*call.arguments, **call.keywords)
+        except TypeError:
+            raise _CallersMistake(TypeError, str(error)) from None
+        raise
 
 
-_exposed: set[tuple[type, str]] = set()  # what Pyro5 has let be called before: looking at it costs 2 µs each time
+_signatures: dict[
+    tuple[type, str], inspect.Signature
+] = {}  # of what Pyro5 has let be called before: to look costs 2 µs
 
 
-def _call_all(found: object, call: Call, results: list[object]) -> list[object]:
-    """A batch: its arguments are calls. Ends at the first that fails; *results* has what went well before."""
+def _call_all(found: object, call: Call, serializer_id: int, results: list[object], deadline: float) -> list[object]:
+    """A batch: its arguments are calls. Ends at the first that fails; *results* has what went well before.
+
+    A call that is one too many, or comes after *deadline*, has not been made when that is said.
+    """
     if len(call.arguments) > MAX_BATCH_CALLS:
         raise InvalidArgument(f"{len(call.arguments):,} calls in one batch, {MAX_BATCH_CALLS:,} are the most")
     size = 0
     for each in call.arguments:
+        if size >= MAX_ANSWER_BYTES:
+            raise InvalidArgument(f"a batch whose answer has more than {MAX_ANSWER_BYTES:,} bytes: send the rest anew")
+        if time.monotonic() > deadline:
+            raise InvalidArgument(f"a batch that takes more than {BATCH_SECONDS:g} s: send the rest anew")
         match each:
             case [str(method), list() | tuple() as arguments, dict() as keywords]:
                 value = _call(found, Call(call.object_id, method, list(arguments), keywords))
                 value = value.result() if isinstance(value, Later) else value
-                size += len(value) if isinstance(value, list) and value and isinstance(value[0], list) else 1
-                if size > MAX_BATCH_MESSAGES:
-                    raise InvalidArgument(f"a batch whose answer has more than {MAX_BATCH_MESSAGES:,} messages")
+                size += len(encode_value(value, serializer_id))
                 results.append(value)
             case _:
                 raise InvalidArgument("a batch has to be a list of [method, arguments, keywords]")
@@ -149,8 +193,9 @@ def _call_all(found: object, call: Call, results: list[object]) -> list[object]:
 
 def _for_the_wire(error: Exception) -> Exception:
     """A builtin exception with a clean text, and no traceback."""
+    kind: type[Exception]
     if isinstance(error, PyroChatError):
-        kind: type[Exception] = (
+        kind = (
             ValueError
             if isinstance(error, InvalidInput)
             else PermissionError
@@ -158,9 +203,12 @@ def _for_the_wire(error: Exception) -> Exception:
             else RuntimeError
         )
         return kind(clean(wire_text(error)))
-    if isinstance(error, pyro_errors.PyroError | TypeError | AttributeError):  # unknown object, method or argument
-        return type(error)(clean(str(error)))
-    log.error("a call failed", exc_info=error)
+    if isinstance(error, _CallersMistake):
+        return error.kind(clean(str(error)))
+    if isinstance(error, pyro_errors.NamingError):  # of Pyro5's own name server, in our process
+        kind = pyro_errors.NamingError
+        return kind(clean(str(error)))
+    _defects.tell("a call", error)
     return RuntimeError("internal-error: the server could not do this; its log says why")
 
 

@@ -19,6 +19,7 @@ __all__ = ["HEADER_BYTES", "Frame", "FrameReader", "ProtocolError", "whole_frame
 HEADER_BYTES: int = protocol._header_size
 _HEADER = struct.Struct(protocol._header_format)
 _TAG = b"PYRO"
+_PART_BYTES = 65_536
 
 
 class Frame(NamedTuple):
@@ -37,29 +38,38 @@ class FrameReader:
     most_bytes: of annotations and payload; may be changed between frames.
     """
 
-    __slots__ = ("_buffer", "_start", "most_bytes", "sequence", "serializer_id")
+    __slots__ = ("_buffer", "_more", "_more_bytes", "_needed", "_start", "most_bytes", "sequence", "serializer_id")
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
         self.sequence = 0  # this and the next as the last header had them, for a refusal in kind
         self.serializer_id = SERPENT
-        self._buffer: bytes | bytearray = b""  # as it came, where nothing was left over: most frames come whole
+        self._buffer = b""  # as it came, where nothing was left over: most frames come whole
         self._start = 0  # what is before has been read
+        self._more: list[bytes] = []  # what came after `_buffer`; put together once, when it is enough
+        self._more_bytes = 0
+        self._needed = 0  # so many bytes the next frame has, where its header is here
 
     @property
     def has_begun(self) -> bool:
         """Whether a part of a frame is here."""
         return len(self._buffer) > self._start
 
+    @property
+    def size(self) -> int:
+        """How many bytes are kept here."""
+        return len(self._buffer) + self._more_bytes
+
     def feed(self, data: bytes) -> None:
         """Take *data*, the next bytes of the stream."""
         if not self._buffer:
             self._buffer = data
             return
-        if self._start or isinstance(self._buffer, bytes):
-            self._buffer = bytearray(memoryview(self._buffer)[self._start :])
-            self._start = 0
-        self._buffer += data
+        if self._more and len(self._more[-1]) + len(data) <= _PART_BYTES:  # not one object for every few bytes
+            self._more[-1] += data
+        else:
+            self._more.append(data)
+        self._more_bytes += len(data)
 
     def next(self) -> Frame | None:
         """The next frame, when all of it is here.
@@ -67,6 +77,12 @@ class FrameReader:
         Raises ProtocolError for what is no frame, for another serializer than serpent, json and msgpack, for
         compression, and for more than `most_bytes`.
         """
+        if self._more:
+            if self.size - self._start < self._needed:
+                return None
+            self._buffer = b"".join((memoryview(self._buffer)[self._start :], *self._more))
+            self._start, self._more_bytes = 0, 0
+            self._more.clear()
         buffer, begin = self._buffer, self._start
         if not buffer:
             return None
@@ -89,10 +105,12 @@ class FrameReader:
         start = begin + HEADER_BYTES + annotations
         end = start + size
         if len(buffer) < end:
+            self._needed = end - begin
             return None
-        payload = bytes(memoryview(buffer)[start:end])
-        if len(buffer) == end:
-            self._buffer, self._start = b"", 0
+        payload = buffer[start:end]
+        self._needed = 0
+        if len(buffer) == end or end > _PART_BYTES:  # what has been read of a large one is not kept
+            self._buffer, self._start = buffer[end:], 0
         else:
             self._start = end
         return Frame(kind, serializer_id, flags, sequence, payload)

@@ -10,10 +10,13 @@ from Pyro5 import errors as pyro_errors
 
 from pyrochat.pyro.connection import Connection, shut_down
 from pyrochat.pyro.dispatch import Pending
+from pyrochat.threads import Defects
 
 __all__ = ["LateAnswers"]
 
 log = logging.getLogger(__name__)
+
+_defects = Defects(log)
 
 
 class LateAnswers:
@@ -48,6 +51,10 @@ class LateAnswers:
         except (OSError, pyro_errors.PyroError) as error:
             log.debug("connection lost before its answer: %s", error)
             lost = True
+        except BaseException as error:  # a defect: it costs this connection
+            _defects.tell("answering a call", error)
+            lost = True
+        connection.served()
         with self._mutex:
             connection.is_pending = False
             parked, connection.is_parked = connection.is_parked, False

@@ -10,14 +10,16 @@ import socket
 
 from Pyro5 import protocol
 
-from pyrochat.pyro.connection import WOULD_BLOCK, shut_down
+from pyrochat.core.peers import peer_of
+from pyrochat.pyro.connection import WOULD_BLOCK, address_of, reset, shut_down
 from pyrochat.pyro.frames import FrameReader, ProtocolError
-from pyrochat.pyro.serializers import decode_value
+from pyrochat.pyro.serializers import Bounds, decode_value
 from pyrochat.values.errors import InvalidArgument
 
 __all__ = ["Link", "LinkBroken"]
 
 MAX_REPLY_BYTES = 4096
+_REPLY_BOUNDS = Bounds(values=16, depth=2)  # ``[delivered, read]``, and whatever lists grow at their end
 _READ_BYTES = 16_384  # one record of TLS: nothing of it stays behind where no selector sees it
 _NOTHING = memoryview(b"")
 
@@ -29,11 +31,13 @@ class LinkBroken(Exception):
 class Link:
     """A non-blocking connection to the callback object *object_id*, spoken to in *serializer_id*."""
 
-    __slots__ = ("_reader", "object_id", "serializer_id", "sock", "unsent")
+    __slots__ = ("_reader", "closed", "object_id", "peer", "serializer_id", "sock", "unsent")
 
     def __init__(self, sock: socket.socket, object_id: str, serializer_id: int) -> None:
         sock.setblocking(False)
         self.sock = sock
+        self.peer = peer_of(address_of(sock))
+        self.closed = False
         self.object_id = object_id
         self.serializer_id = serializer_id
         self.unsent = _NOTHING  # of the request: the socket has to become writable before that is out
@@ -73,13 +77,18 @@ class Link:
                 raise LinkBroken("not the one answer that was expected")
             if reply.flags & protocol.FLAGS_EXCEPTION:  # never rebuild what a member sends as an exception
                 raise LinkBroken("the callback failed")
-            return (decode_value(reply.payload, reply.serializer_id),)
+            return (decode_value(reply.payload, reply.serializer_id, _REPLY_BOUNDS),)
         except WOULD_BLOCK:
             return None
         except (OSError, ProtocolError, InvalidArgument) as error:
             raise LinkBroken(str(error)) from None
 
+    def abort(self) -> None:
+        """End the connection from any thread: whoever sends on it notices."""
+        reset(self.sock)
+
     def close(self) -> None:
         """Close the socket. Idempotent."""
+        self.closed = True
         shut_down(self.sock)
         self.sock.close()

@@ -17,7 +17,7 @@ from Pyro5 import errors as pyro_errors
 
 from pyrochat.pyro.connection import Connection, shut_down
 from pyrochat.pyro.frames import Frame, whole_frame
-from pyrochat.pyro.serializers import MSGPACK, decode_value, encode_value
+from pyrochat.pyro.serializers import MSGPACK, Bounds, decode_value, encode_value
 from pyrochat.pyro.tls import ClientTls, certificate_of
 from pyrochat.pyro.wire import request_frame
 from pyrochat.values.errors import (
@@ -33,6 +33,7 @@ from pyrochat.values.wire_errors import from_wire_text
 __all__ = ["RemoteObject", "parse_address", "parse_uri"]
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # 1,000 messages of 16 KiB, and what a name server knows
+_ANSWER_BOUNDS = Bounds(values=1_000_000, depth=16)
 _CERTIFICATE_ALERTS = ("CERTIFICATE_REQUIRED", "ALERT_UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_EXPIRED")
 
 
@@ -170,7 +171,7 @@ class RemoteObject:
 
     def _load(self, reply: Frame) -> object:
         try:
-            return decode_value(reply.payload, reply.serializer_id)
+            return decode_value(reply.payload, reply.serializer_id, _ANSWER_BOUNDS)
         except InvalidArgument as error:
             self._abandon()
             raise RoomUnreachable(f"the server's answer can't be read ({error})") from None

@@ -24,22 +24,23 @@ from typing import Any
 from Pyro5 import errors as pyro_errors
 
 from pyrochat.core.places import Bounds
+from pyrochat.pyro.budget import Budgets
 from pyrochat.pyro.connection import FRAME_SECONDS, Connection, shut_down
 from pyrochat.pyro.frames import Frame, ProtocolError
 from pyrochat.pyro.late_answers import LateAnswers
+from pyrochat.pyro.listener import Listener
 from pyrochat.pyro.strangers import Strangers
 from pyrochat.pyro.tls import ServerHandshake
 from pyrochat.pyro.waker import Waker
-from pyrochat.pyro.workers import Workers
+from pyrochat.pyro.workers import Pools
+from pyrochat.threads import Defects, go_on
 
 __all__ = ["Transport"]
 
 log = logging.getLogger(__name__)
 
 LINGER_SECONDS = 0.25
-STRANGERS_WORKERS = 16
 MAX_GREETING_BYTES = 64 * 1024  # in a message of a stranger's
-_BACKLOG = 1024
 _REST_SECONDS = 0.05
 _DRAIN_SECONDS = 2.0  # so long what a refused peer still sends is read, so that it gets to read why
 
@@ -49,18 +50,19 @@ class Transport:
 
     daemon: its `greet` and `serve` take the frames, its `refusal` words a refusal. bounds: how many strangers
     there may be, and up to which descriptor newcomers have a place. tls: the context for TLS; None for a plain port.
+    budgets: for what peers make us keep.
     """
 
-    def __init__(self, daemon: Any, sock: socket.socket, bounds: Bounds, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, daemon: Any, sock: socket.socket, bounds: Bounds, tls: ssl.SSLContext | None = None,
+        budgets: Budgets | None = None,
+    ) -> None:  # fmt: skip
         self.daemon = daemon
-        self.sock: socket.socket | None = sock
         self.locationStr = ""
-        sock.listen(_BACKLOG)
-        sock.setblocking(False)
         self._bounds = bounds
         self._tls = tls
         self._selector = selectors.DefaultSelector()
-        self._selector.register(sock, selectors.EVENT_READ)
+        self._listener = Listener(sock, self._selector)
         self._waker = Waker()
         self._selector.register(self._waker, selectors.EVENT_READ)
         self._watching: set[Connection] = set()
@@ -69,8 +71,10 @@ class Transport:
         self._made_room = 0  # so many strangers have gone since the last sweep
         self._handed_back: deque[tuple[Connection, bool]] = deque()  # to be taken up; whether they are watched
         self._late_answers = LateAnswers(self._hand_back)
-        self._workers = Workers(self._serve)
-        self._strangers_workers = Workers(self._serve, STRANGERS_WORKERS)
+        self._pools = Pools(self._serve)
+        self._budgets = budgets or Budgets.of()
+        self._defects = Defects(log)
+        self._next_sweep = 0.0
         self._resting: dict[Connection, None] = {}  # nobody watches them, and no worker has them
         self._connections: set[Connection] = set()
         self._connections_mutex = threading.Lock()
@@ -79,7 +83,7 @@ class Transport:
     @property
     def sockets(self) -> list[socket.socket]:
         """The listening socket (part of Pyro5's interface)."""
-        return [self.sock] if self.sock else []
+        return [self._listener.sock] if self._listener.sock else []
 
     @property
     def connection_count(self) -> int:
@@ -90,58 +94,68 @@ class Transport:
 
     def loop(self, loopCondition: Callable[[], bool] = lambda: True) -> None:
         """Accept and watch until `shutdown`; runs in the thread that calls it."""
-        next_sweep = time.monotonic() + 1.0
-        while not self._stopping and loopCondition():
-            for key, _ in self._selector.select(_REST_SECONDS if self._resting else 1.0):
-                if key.fileobj is self._waker:
-                    self._waker.rest()
-                elif key.data is None:
-                    self._accept_all()
-                elif key.data.sock.fileno() >= 0:
-                    self._look_at(key.data)
-            while self._handed_back:
-                connection, watched = self._handed_back.popleft()
-                if not watched or self._unwatch(connection):  # else a worker has it by now
-                    self._take_up(connection)
-            if self._resting:
-                self._end_rests()
-            if time.monotonic() >= next_sweep:
-                next_sweep = time.monotonic() + 1.0
-                self._sweep(time.monotonic())
+        self._next_sweep = time.monotonic() + 1.0
+        go_on(lambda: not self._stopping and loopCondition() and self._round(), "the accepting thread", self._defects)
         for connection in [*self._watching, *self._resting, *(connection for connection, _ in self._handed_back)]:
             self._forget(connection)
         self._selector.close()
         self._waker.close()
 
-    def _accept_all(self) -> None:
-        while (listening := self.sock) is not None:
-            try:
-                accepted, address = listening.accept()
-            except (BlockingIOError, InterruptedError):
+    def _round(self) -> bool:
+        """Wait for something to happen, and do what that wants. True: this is no end."""
+        for key, _ in self._selector.select(_REST_SECONDS if self._resting or self._listener.is_resting else 1.0):
+            if key.fileobj is self._waker:
+                self._waker.rest()
+            elif key.data is None:
+                for accepted in self._listener.accept():
+                    self._let_in(accepted)
+            elif key.data.sock.fileno() >= 0:
+                self._guarded(self._look_at, key.data)
+        while self._handed_back:
+            connection, watched = self._handed_back.popleft()
+            if not watched or self._unwatch(connection):  # else a worker has it by now
+                self._guarded(self._take_up, connection)
+        if self._resting:
+            self._end_rests()
+        now = time.monotonic()
+        self._listener.look(now)
+        if now >= self._next_sweep:
+            self._next_sweep = now + 1.0
+            self._sweep(now)
+        return True
+
+    def _guarded(self, do: Callable[[Connection], None], connection: Connection) -> None:
+        """*do* something for *connection*: what goes wrong costs that one, and nobody else."""
+        try:
+            do(connection)
+        except BaseException as error:
+            self._defects.tell("serving a connection", error)
+            self._unwatch(connection)
+            self._forget(connection)
+
+    def _let_in(self, accepted: socket.socket) -> None:
+        try:
+            connection = Connection(accepted, MAX_GREETING_BYTES, self._budgets)
+        except BaseException as error:
+            accepted.close()
+            if isinstance(error, OSError):  # reset before we looked at it
                 return
-            except OSError as error:
-                if self._stopping:
-                    return
-                log.warning("can't accept a connection: %s", error)
-                time.sleep(0.05)  # out of descriptors: the reserve is gone, don't spin
-                return
-            try:
-                connection = Connection(accepted, MAX_GREETING_BYTES)
-            except OSError:  # reset before we looked at it
-                accepted.close()
-                continue
-            made_room = self._make_room(connection)
-            if accepted.fileno() >= self._bounds.last_descriptor and not made_room:
-                log.warning("refused %s: no descriptors left", address)
-                connection.send_at_once(self.daemon.refusal_when_full(connection))
-                connection.close()
-                continue
-            with self._connections_mutex:
-                self._connections.add(connection)
-            if self._tls is not None:
-                self._handshakes[connection] = ServerHandshake(connection, self._tls)
-            self._strangers.add(connection)
-            self._watch(connection)
+            raise
+        self._guarded(self._give_place, connection)
+
+    def _give_place(self, connection: Connection) -> None:
+        made_room = self._make_room(connection)
+        if connection.sock.fileno() >= self._bounds.last_descriptor and not made_room:
+            log.warning("refused %s: no descriptors left", connection.peer_address)
+            connection.send_at_once(self.daemon.refusal_when_full(connection))
+            connection.close()
+            return
+        with self._connections_mutex:
+            self._connections.add(connection)
+        if self._tls is not None:
+            self._handshakes[connection] = ServerHandshake(connection, self._tls)
+        self._strangers.add(connection)
+        self._watch(connection)
 
     def _make_room(self, newcomer: Connection) -> bool:
         """Let as many strangers go as *newcomer* needs; whether any has gone."""
@@ -178,10 +192,7 @@ class Transport:
     def _end_rests(self) -> None:
         resting, self._resting = self._resting, {}
         for connection in resting:
-            self._take_up(connection)  # or it rests on
-
-    def _lend(self, connection: Connection, frame: Frame) -> None:
-        (self._workers if connection.trusted else self._strangers_workers).lend(connection, frame)
+            self._guarded(self._take_up, connection)  # or it rests on
 
     def _take_up(self, connection: Connection) -> None:
         """Watch *connection* again, unless its next request is here already, or has to wait."""
@@ -189,14 +200,14 @@ class Transport:
             self._resting[connection] = None
             return
         try:
-            frame = None if connection.unsent else connection.reader.next()
+            frame = None if connection.unsent else connection.next_frame()
         except ProtocolError as error:
             self._refuse(connection, str(error))
             frame = None
         if frame is None:
             self._watch(connection)
         else:
-            self._lend(connection, frame)
+            self._pools.lend(connection, frame)
 
     def _unwatch(self, connection: Connection) -> bool:
         """False where it was not watched: a worker has it."""
@@ -219,6 +230,10 @@ class Transport:
             handshake = self._handshakes.get(connection)
             if handshake is not None and not self._shake_hands(connection, handshake):
                 return
+            if connection.is_resting and not connection.unsent:  # its answer, or TLS's greeting, has cost a lot
+                self._unwatch(connection)
+                self._resting[connection] = None
+                return
             if connection.unsent:
                 connection.flush()
                 if connection.unsent:
@@ -226,25 +241,21 @@ class Transport:
                 self._selector.modify(connection.sock, selectors.EVENT_READ, connection)
             else:
                 connection.receive()
-            while (frame := connection.reader.next()) is not None:
-                if not (connection.trusted and self.daemon.is_quick(frame)):
-                    self._unwatch(connection)
-                    self._lend(connection, frame)
-                    return
-                if not self._serve_here(connection, frame):
-                    return
+            frame = connection.next_frame()
+            if frame is not None and connection.trusted and self.daemon.is_quick(frame):
+                # One only: of a thousand in a row, refused one by one, all others would have to wait for the last.
+                frame = connection.next_frame() if self._serve_here(connection, frame) else None
+            if frame is not None:
+                self._unwatch(connection)
+                self._pools.lend(connection, frame)
         except ProtocolError as error:
             self._refuse(connection, str(error))
         except ssl.SSLError as error:  # TLS has told the peer why: give it time to read that
             log.debug("no TLS: %s", error)
             self._selector.modify(connection.sock, selectors.EVENT_READ, connection)
-            self._end_of_words(connection)
+            connection.end_of_words()
         except (OSError, pyro_errors.PyroError) as error:
             log.debug("connection closed: %s", error)
-            self._unwatch(connection)
-            self._forget(connection)
-        except Exception:
-            log.exception("a connection failed")
             self._unwatch(connection)
             self._forget(connection)
 
@@ -257,6 +268,7 @@ class Transport:
         if pending is not None:
             self._late_answers.wait_for(connection, pending, parked=False)
             return False
+        connection.served()
         if connection.unsent:
             self._selector.modify(connection.sock, selectors.EVENT_WRITE, connection)
             return False
@@ -268,7 +280,11 @@ class Transport:
 
     def _shake_hands(self, connection: Connection, handshake: ServerHandshake) -> bool:
         """One step of the handshake; True when it is over. Raises what ends the connection."""
-        wanted = handshake.step()
+        begun = time.thread_time()
+        try:
+            wanted = handshake.step()
+        finally:
+            self.daemon.charge(connection, time.thread_time() - begun)
         if wanted is not None:
             self._selector.modify(connection.sock, wanted, connection)
             return False
@@ -280,12 +296,7 @@ class Transport:
     def _refuse(self, connection: Connection, reason: str) -> None:
         """Say *reason*, and give the peer time to read it."""
         connection.send_at_once(self.daemon.refusal(connection, reason))
-        self._end_of_words(connection)
-
-    def _end_of_words(self, connection: Connection) -> None:
-        connection.refused_at = time.monotonic()
-        with contextlib.suppress(OSError):
-            socket.socket.shutdown(connection.sock, socket.SHUT_WR)
+        connection.end_of_words()
 
     def _sweep(self, now: float) -> None:
         self._made_room += sum(map(self._let_go, self._strangers.too_many()))
@@ -306,34 +317,44 @@ class Transport:
 
     def _serve(self, connection: Connection, first: Frame) -> None:
         """Serve *connection* as long as it speaks; then it is watched again, detached, or closed."""
+        try:
+            has_it = self._serve_calls(connection, first)
+        except (OSError, pyro_errors.PyroError) as error:
+            log.debug("connection closed: %s", error)
+            self._forget(connection)
+            return
+        except BaseException as error:
+            self._defects.tell("serving a connection", error)
+            self._forget(connection)
+            return
+        if has_it and self._stopping:
+            self._forget(connection)
+        elif has_it:
+            self._hand_back(connection, watched=False)
+
+    def _serve_calls(self, connection: Connection, first: Frame) -> bool:
+        """True where *connection* is still this thread's afterwards. Raises what ends it."""
         frame: Frame | None = first
+        workers = self._pools.of(connection, first)  # they lend this thread
         try:
             while frame is not None and not self._stopping:
+                if self._pools.of(connection, frame) is not workers:
+                    self._pools.lend(connection, frame)
+                    return False
                 if connection.identity is None:
                     self.daemon.greet(connection, frame)
                 else:
                     pending = self.daemon.serve(connection, frame)
                     if pending is not None:
                         self._late_answers.wait_for(connection, pending, parked=True)
-                        return
-                workers = self._workers if connection.trusted else self._strangers_workers
-                if connection.unsent or connection.is_resting or workers.short:
+                        return False
+                connection.served()
+                if connection.unsent or connection.is_resting or workers.short or not workers.linger:
                     break  # the watching thread sends the rest, and waits for what comes
                 frame = connection.wait_frame(LINGER_SECONDS)
         except ProtocolError as error:
             self._refuse(connection, str(error))
-        except (OSError, pyro_errors.PyroError) as error:
-            log.debug("connection closed: %s", error)
-            self._forget(connection)
-            return
-        except Exception:
-            log.exception("a connection failed")
-            self._forget(connection)
-            return
-        if self._stopping:
-            self._forget(connection)
-        else:
-            self._hand_back(connection, watched=False)
+        return True
 
     def _hand_back(self, connection: Connection, watched: bool) -> None:
         self._handed_back.append((connection, watched))
@@ -346,8 +367,8 @@ class Transport:
         self._strangers.remove(connection)
         try:
             self.daemon.clientDisconnect(connection)
-        except Exception:
-            log.exception("could not clean up after a connection")
+        except Exception as error:
+            self._defects.tell("cleaning up after a connection", error)
         connection.close()
 
     # -- the end -------------------------------------------------------------------------------------------
@@ -365,15 +386,11 @@ class Transport:
     def close(self) -> None:
         """Part of Pyro5's interface: see `shutdown`."""
         self._stopping = True
-        if self.sock is not None:
-            with contextlib.suppress(OSError):
-                self.sock.close()
-            self.sock = None
+        self._listener.close()
         with self._connections_mutex:
             connections, self._connections = self._connections, set()
         for connection in connections:
             if not connection.detached:
                 shut_down(connection.sock)
-        self._workers.stop()
-        self._strangers_workers.stop()
+        self._pools.stop()
         self.wakeup()

@@ -8,15 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 import msgpack
 from Pyro5 import protocol
 
 from pyrochat.pyro.frames import whole_frame
-from pyrochat.pyro.serializers import MSGPACK, call_prefix, encode_call
+from pyrochat.pyro.serializers import MSGPACK, call_prefix, encode_call, encode_value
 from pyrochat.values.message import Message, WireMessage
+from pyrochat.values.protocol import MAX_ANSWER_BYTES
 
-__all__ = ["WireMark", "encode_messages", "request_frame", "stretch_frame"]
+__all__ = ["WireMark", "encode_messages", "fitting_messages", "fitting_names", "request_frame", "stretch_frame"]
+
+Value = TypeVar("Value")
+
+_MOST_BYTES_A_CHARACTER = 10  # serpent's "\\U0001f600"
+_MOST_BYTES_AROUND = 64  # of a list, and serpent's first line
+_MOST_BYTES_BESIDE = 512  # of a message beside its text: room, sender, key, numbers; a name has fewer
 
 WireMark = list[object]
 """``[name, delivered, read]``."""
@@ -26,6 +34,30 @@ def encode_messages(messages: Iterable[Message]) -> list[bytes]:
     """The messages' wire lists as msgpack, ready to be put into any number of frames."""
     pack = msgpack.Packer(use_bin_type=True).pack  # once: making it costs more than packing a message
     return [pack(message.shown()) for message in messages]
+
+
+def fitting_messages(
+    messages: Sequence[Message], serializer_id: int, most: int = MAX_ANSWER_BYTES
+) -> list[WireMessage]:
+    """The wire lists of as many of *messages*, from the first on, as *most* bytes hold when encoded; at least one."""
+    characters = sum(len(message.text) for message in messages)
+    at_most = characters * _MOST_BYTES_A_CHARACTER + len(messages) * _MOST_BYTES_BESIDE
+    return _fitting([message.to_wire() for message in messages], serializer_id, most, at_most)
+
+
+def fitting_names(names: Sequence[str], serializer_id: int, most: int = MAX_ANSWER_BYTES) -> list[str]:
+    """As `fitting_messages`, for *names*."""
+    return _fitting(names, serializer_id, most, len(names) * _MOST_BYTES_BESIDE)
+
+
+def _fitting(values: Sequence[Value], serializer_id: int, most: int, at_most: int) -> list[Value]:
+    """at_most: so many bytes all of *values* can have; where these fit, they need not be measured one by one."""
+    size = _MOST_BYTES_AROUND
+    for count, value in enumerate(values if at_most > most else ()):
+        size += len(encode_value(value, serializer_id)) + len(", ")
+        if size > most and count:
+            return list(values[:count])
+    return list(values)
 
 
 def request_frame(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import queue
 import threading
@@ -10,17 +11,54 @@ from collections.abc import Callable
 
 from pyrochat.pyro.connection import Connection
 from pyrochat.pyro.frames import Frame
+from pyrochat.threads import Defects, go_on
 
-__all__ = ["Workers"]
+__all__ = ["Pools", "Workers"]
+
+log = logging.getLogger(__name__)
 
 SPARE_WORKER_SECONDS = 10.0
 MAX_WORKERS = 512
+STRANGERS_WORKERS = 16
+LARGE_WORKERS = 8  # what a large request has become can be eight times as large, as long as it is served
+LARGE_BYTES = 64 * 1024
+
+Serve = Callable[[Connection, Frame], None]
+_defects = Defects(log)
+
+
+class Pools:
+    """Whose threads serve a request: strangers can't take those of the trusted, large requests not those of small ones."""
+
+    def __init__(self, serve: Serve) -> None:
+        self._trusted = Workers(serve)
+        self._strangers = Workers(serve, STRANGERS_WORKERS, linger=False)
+        self._large = Workers(serve, LARGE_WORKERS, linger=False)
+
+    def of(self, connection: Connection, frame: Frame) -> Workers:
+        """The workers for this request of *connection*'s."""
+        if not connection.trusted:
+            return self._strangers
+        return self._trusted if len(frame.payload) <= LARGE_BYTES else self._large
+
+    def lend(self, connection: Connection, frame: Frame) -> None:
+        """Serve *connection* in a worker, as soon as one of the right ones is free."""
+        self.of(connection, frame).lend(connection, frame)
+
+    def stop(self) -> None:
+        """Let all workers end; doesn't wait for them."""
+        for workers in (self._trusted, self._strangers, self._large):
+            workers.stop()
 
 
 class Workers:
-    """serve: called in a worker with a connection and the first frame that is there. most: threads."""
+    """serve: called in a worker with a connection and the first frame that is there. most: threads.
 
-    def __init__(self, serve: Callable[[Connection, Frame], None], most: int = MAX_WORKERS) -> None:
+    linger: whether one stays with a connection for a while after its call.
+    """
+
+    def __init__(self, serve: Serve, most: int = MAX_WORKERS, linger: bool = True) -> None:
+        self.linger = linger
         self._serve = serve
         self._most = most
         self._waiting: queue.SimpleQueue[tuple[Connection, Frame] | None] = queue.SimpleQueue()
@@ -53,8 +91,15 @@ class Workers:
                 self._waiting.put(None)
 
     def _run(self) -> None:
-        while (work := self._next()) is not None:
-            self._serve(*work)
+        go_on(self._serve_one, "a worker", _defects)
+
+    def _serve_one(self) -> bool:
+        """Serve what comes next; False where the thread is to end."""
+        work = self._next()
+        if work is None:
+            return False
+        self._serve(*work)
+        return True
 
     def _next(self) -> tuple[Connection, Frame] | None:
         """What to serve next; None when there has been nothing for a while, or at the end."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 from pyrochat.core.query import parse_query
 from pyrochat.pyro.connecting import Connector
 from pyrochat.pyro.daemon import caller, callers_serializer, take_callers_socket
 from pyrochat.pyro.dispatch import Later, expose, quick
+from pyrochat.pyro.wire import fitting_messages, fitting_names
 from pyrochat.room.callbacks import CallbackJoin, callback_of
 from pyrochat.room.door import Door
 from pyrochat.room.identity import Identity, Resume
 from pyrochat.room.limiter import Limiter
 from pyrochat.room.room import Room
 from pyrochat.room.rooms import Rooms
+from pyrochat.room.turns import Turns
 from pyrochat.room.writer import Request
 from pyrochat.values.errors import (
     InvalidArgument,
@@ -25,7 +26,7 @@ from pyrochat.values.errors import (
 )
 from pyrochat.values.keys import owned_key
 from pyrochat.values.message import WireMessage
-from pyrochat.values.protocol import MAX_FOUND, MAX_HISTORY, PROTOCOL_VERSION, room_object
+from pyrochat.values.protocol import MAX_CONFIRMED, MAX_FOUND, MAX_HISTORY, PROTOCOL_VERSION, room_object
 from pyrochat.values.rules import (
     MAX_KEY_CHARACTERS,
     checked_integer,
@@ -38,7 +39,6 @@ from pyrochat.values.rules import (
 __all__ = ["ChatRoom", "ServerObject"]
 
 _MAX_ID = 1 << 62
-_history_turns = threading.Semaphore(2)  # who asks for the past does not slow down the present
 
 
 @expose
@@ -49,13 +49,16 @@ class ChatRoom:
     ``proxy._pyroHandshake = {"name": "Erick"}``.
     """
 
-    def __init__(self, room: Room, rooms: Rooms, door: Door, limiter: Limiter, connector: Connector) -> None:
+    def __init__(
+        self, room: Room, rooms: Rooms, door: Door, limiter: Limiter, connector: Connector, turns: Turns
+    ) -> None:
         self._room = room
         self._rooms = rooms
         self._object_id = room_object(room.name)
         self._door = door
         self._limiter = limiter
         self._connector = connector
+        self._turns = turns
 
     def prove(self, signature: str, password_proof: str | None = None) -> None:
         """Meet the challenge that the handshake was answered with; for a client with a key, before anything else.
@@ -91,16 +94,19 @@ class ChatRoom:
         self._limiter.check(identity.member, len(texts), caller())
         return _Posting(self._room.post(identity.name, texts, _owned(keys, identity)), one=False)
 
-    def history(self, after: int = 0, limit: int = MAX_HISTORY) -> list[WireMessage]:
-        """At most *limit* (1 to 1,000) messages with an id above *after*, in order."""
+    def history(self, after: int = 0, limit: int = MAX_HISTORY) -> Later:
+        """Messages with an id above *after*, in order: at most *limit* (1 to 1,000), and at most 1 MiB (at least one).
+
+        Fewer than *limit* are not the log's end: where there are more, the next call begins after the last of these.
+        """
         self._identity()
         after = checked_integer(after, "after", 0, _MAX_ID)
         limit = min(checked_integer(limit, "limit", 1, _MAX_ID), MAX_HISTORY)
-        with _history_turns:
-            return [message.to_wire() for message in self._room.history(after, limit)]
+        serializer = callers_serializer()
+        return self._in_turn(lambda: fitting_messages(self._room.history(after, limit), serializer))
 
-    def search(self, words: str, before: int | None = None, limit: int = MAX_FOUND) -> list[object]:
-        """``[messages, indexed up to, end]``: what *words* find, newest first, at most *limit* (1 to 50).
+    def search(self, words: str, before: int | None = None, limit: int = MAX_FOUND) -> Later:
+        """``[messages, indexed up to, end]``: what *words* find, newest first, at most *limit* (1 to 50) and 1 MiB.
 
         words: see `core.query`. before: only messages with ids below. The two ids differ while the server is
         still indexing: newer messages than the first have not been searched yet.
@@ -110,24 +116,29 @@ class ChatRoom:
         before = _MAX_ID if before is None else checked_integer(before, "before", 1, _MAX_ID)
         limit = min(checked_integer(limit, "limit", 1, _MAX_ID), MAX_FOUND)
         self._room.search.wait()
-        with _history_turns:
+        serializer = callers_serializer()
+
+        def find() -> list[object]:
             messages, indexed_up_to, end = self._room.search.find(query, before, limit)
-        return [[message.to_wire() for message in messages], indexed_up_to, end]
+            return [fitting_messages(messages, serializer), indexed_up_to, end]
+
+        return self._in_turn(find)
 
     def members(self) -> list[str]:
-        """The names of the members, in the order in which they joined."""
+        """The names of the members, in the order in which they joined; at most 1 MiB of them."""
         self._identity()
-        return self._room.members()
+        return fitting_names(self._room.members(), callers_serializer())
 
     def suspected(self) -> list[str]:
-        """The names of the members whose connection is lost, and who may come back."""
+        """The names of the members whose connection is lost, and who may come back; at most 1 MiB of them."""
         self._identity()
-        return self._room.suspected()
+        return fitting_names(self._room.suspected(), callers_serializer())
 
     def confirmations(self, id: int) -> list[list[str]]:
-        """``[delivered_to, read_by, waiting_for]`` of message *id*."""
+        """``[delivered_to, read_by, waiting_for]`` of message *id*, at most 1,000 names each."""
         self._identity()
-        return self._room.confirmations(checked_integer(id, "a message id", 1, _MAX_ID)).to_wire()
+        found = self._room.confirmations(checked_integer(id, "a message id", 1, _MAX_ID)).to_wire()
+        return [names[:MAX_CONFIRMED] for names in found]
 
     def join(self, callback_uri: str | None = None, resume: list[object] | None = None) -> Later | list[object]:
         """Become a member (or one more session of one); returns ``[session id, log id, tail]``.
@@ -213,6 +224,10 @@ class ChatRoom:
         if not self._rooms.has(name):
             self._door.check_may_create_rooms(identity)
             self._rooms.create(name, identity.name)
+
+    def _in_turn(self, read: Callable[[], object]) -> Later:
+        connection = caller()
+        return self._turns.take(read, lambda seconds: self._limiter.charge(connection, seconds))
 
     def _identity(self) -> Identity:
         identity = caller().identity

@@ -14,7 +14,8 @@ from pyrochat.room.audience import Audience, Outlet
 
 __all__ = ["Hall", "Stretch"]
 
-_MOST_STRETCHES = 64
+_MOST_STRETCHES_BYTES = 8 * 1024 * 1024
+_BYTES_BESIDE = 1024  # of a stretch, and of the place that it is kept for
 
 
 class Stretch(NamedTuple):
@@ -38,12 +39,14 @@ class Hall:
         self.ready: dict[str, Outlet] = {}
         self.unasked: dict[str, tuple[Outlet, float]] = {}  # have what no answer will confirm, since then; oldest first
         self.grown = False
+        self.rests_until = 0.0  # it has failed: until then nothing is tried
         self.interval = marks_interval_seconds(audience.member_count())  # so long marks are gathered
         self.tail = audience.end()  # of the log, as far as it was seen to grow
         self.marks_told = 0  # up to this version, marks may be told now
         self._tail_at = 0.0
         self._marks_told_at = 0.0
         self._stretches: dict[tuple[object, ...], Stretch] = {}  # what follows a place, as long as nothing is new
+        self._stretches_bytes = 0
 
     def look(self, now: float) -> bool:
         """See what is new; returns whether there is anything to deliver.
@@ -62,8 +65,16 @@ class Hall:
             self.tail, self._tail_at = end, now
             grown = True
         if grown:
-            self._stretches.clear()
+            self._forget_stretches()
         return grown
+
+    def _forget_stretches(self) -> None:
+        self._stretches.clear()
+        self._stretches_bytes = 0
+
+    def rests(self, now: float) -> bool:
+        """Whether nothing is tried here at the moment."""
+        return now < self.rests_until
 
     def next_due(self) -> float:
         """When there is something to do here, even if nothing comes."""
@@ -71,8 +82,9 @@ class Hall:
         if self.audience.marks_version() > self.marks_told:
             due = max(self._marks_told_at, self._tail_at) + self.interval
         for _, since in self.unasked.values():
-            return min(due, since + self.interval)
-        return due
+            due = min(due, since + self.interval)
+            break
+        return max(due, self.rests_until)
 
     def stretch_for(self, outlet: Outlet) -> Stretch | None:
         """What follows the outlet's cursor; None while it is read from disk: the room says when it has come."""
@@ -83,9 +95,10 @@ class Hall:
             messages = self.audience.after(cursor.sent)
             if messages is None:
                 return None
-            if len(self._stretches) >= _MOST_STRETCHES:
-                self._stretches.clear()
+            if self._stretches_bytes > _MOST_STRETCHES_BYTES:
+                self._forget_stretches()
             stretch = self._stretches[place] = self.stretch_of(messages, outlet)
+            self._stretches_bytes += len(stretch.asking) + len(stretch.unasking or b"") + _BYTES_BESIDE
         return stretch
 
     def stretch_of(self, messages: list[bytes], outlet: Outlet) -> Stretch:

@@ -14,11 +14,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from pyrochat.pyro.budget import Budget, Budgets
 from pyrochat.pyro.link import LinkBroken
 from pyrochat.pyro.waker import Waker
 from pyrochat.pyro.wire import request_frame
 from pyrochat.room.audience import Audience, Outlet
 from pyrochat.room.hall import Hall, Stretch
+from pyrochat.threads import Defects, go_on
 from pyrochat.values.protocol import TAKES_ONEWAY
 
 __all__ = ["Multicaster"]
@@ -29,15 +31,20 @@ _TICK_SECONDS = 0.25
 
 
 class Multicaster:
-    """The thread that delivers. All public methods may be called from any thread."""
+    """The thread that delivers. All public methods may be called from any thread.
 
-    def __init__(self) -> None:
+    unsent: for deliveries that sessions don't take.
+    """
+
+    def __init__(self, unsent: Budget | None = None) -> None:
+        self._unsent = unsent or Budgets.of().unsent
+        self._defects = Defects(log)
         self._halls: dict[int, Hall] = {}
         self._selector = selectors.DefaultSelector()
         self._waker = Waker()
         self._selector.register(self._waker, selectors.EVENT_READ)
         self._orders: deque[Callable[[], None]] = deque()
-        self._now = time.monotonic()  # the thread's clock: looked at once a round
+        self._now = self._next_tick = time.monotonic()  # the thread's clock: looked at once a round
         self._awake = True  # False while the thread sleeps in select, or is about to
         self._farewell: str | None = None  # what is said to all while the server is being stopped
         self._give_up_at = 0.0
@@ -58,7 +65,7 @@ class Multicaster:
 
     def admit(self, outlet: Outlet) -> None:
         """Deliver to *outlet* from now on; another outlet of the same session is closed."""
-        self._order(lambda: self._admit(outlet))
+        self._order(lambda: self._guarded(self._admit, outlet))
         if self._stopped:  # nobody takes orders any more: who comes back now has to notice
             outlet.link.close()
 
@@ -103,34 +110,7 @@ class Multicaster:
     # -- the thread ---------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        next_tick = time.monotonic()
-        while not self._stopping:
-            self._awake = False
-            pending = self._orders or any(hall.grown for hall in self._halls.values())
-            due = min([next_tick, *(hall.next_due() for hall in self._halls.values())])
-            wait = 0.0 if pending else max(0.0, due - time.monotonic())
-            events = self._selector.select(wait)
-            self._awake = True
-            self._now = time.monotonic()
-            try:
-                for key, mask in events:
-                    if key.data is None:
-                        self._waker.rest()
-                    else:
-                        self._look_at(key.data, mask)
-                while self._orders:
-                    self._orders.popleft()()
-                self._now = time.monotonic()
-                for hall in list(self._halls.values()):
-                    if hall.look(self._now):
-                        for outlet in list(hall.ready.values()):
-                            self._deliver(hall, outlet)
-                    self._ask_the_unasked(hall)
-                if self._now >= next_tick:
-                    next_tick = self._now + _TICK_SECONDS
-                    self._tick(self._now)
-            except Exception:  # a defect; the others' deliveries go on
-                log.exception("the multicaster stumbled")
+        go_on(self._round, "the multicaster", self._defects)
         for hall in self._halls.values():
             for outlet in hall.outlets.values():
                 outlet.link.close()
@@ -139,6 +119,70 @@ class Multicaster:
         self._stopped = True
         while self._orders:  # who came back in the last moment
             self._orders.popleft()()
+
+    def _round(self) -> bool:
+        """Wait for something to happen, and do what that wants; False at the end."""
+        if self._stopping:
+            return False
+        self._awake = False
+        pending = self._orders or any(hall.grown and not hall.rests(time.monotonic()) for hall in self._halls.values())
+        due = min([self._next_tick, *(self._next_due(hall) for hall in self._halls.values())])
+        wait = 0.0 if pending else max(0.0, due - time.monotonic())
+        events = self._selector.select(wait)
+        self._awake = True
+        self._now = time.monotonic()
+        for key, mask in events:
+            if key.data is None:
+                self._waker.rest()
+            else:
+                self._guarded(self._look_at, key.data, mask)
+        while self._orders:
+            self._orders.popleft()()
+        self._now = time.monotonic()
+        for hall in list(self._halls.values()):
+            self._serve(hall)
+        if self._now >= self._next_tick:
+            self._next_tick = self._now + _TICK_SECONDS
+            self._tick(self._now)
+        return True
+
+    def _serve(self, hall: Hall) -> None:
+        """Deliver what is new in *hall*; what goes wrong there holds up no other."""
+        if hall.rests(self._now):
+            return
+        try:
+            if hall.look(self._now):
+                for outlet in list(hall.ready.values()):
+                    self._guarded(self._deliver_to, outlet)
+            self._ask_the_unasked(hall)
+        except BaseException as error:
+            self._stumbled(hall, error)
+
+    def _next_due(self, hall: Hall) -> float:
+        try:
+            return hall.next_due()
+        except BaseException as error:
+            self._stumbled(hall, error)
+            return self._next_tick
+
+    def _stumbled(self, hall: Hall, error: BaseException) -> None:
+        """Something is wrong with a whole room: it rests for a moment, and the others go on."""
+        self._defects.tell("the deliveries of a room", error)
+        hall.grown, hall.rests_until = True, self._now + _TICK_SECONDS
+
+    def _guarded(self, do: Callable[..., None], outlet: Outlet, *arguments: object) -> None:
+        """*do* something for *outlet*: what goes wrong costs that one, which may come back, and no other."""
+        try:
+            do(outlet, *arguments)
+        except BaseException as error:
+            self._defects.tell("a delivery", error)
+            hall = self._halls.get(id(outlet.audience))
+            if hall is not None and hall.outlets.get(outlet.session_id) is outlet:
+                self._lose(hall, outlet, "the server has stumbled over it")
+            outlet.link.close()
+
+    def _deliver_to(self, outlet: Outlet) -> None:
+        self._deliver(self._halls[id(outlet.audience)], outlet)
 
     def _admit(self, outlet: Outlet) -> None:
         hall = self._halls[id(outlet.audience)]
@@ -167,7 +211,7 @@ class Multicaster:
             if outlet.turned:
                 outlet.notices.append(text)
                 if outlet.ready:
-                    self._deliver(hall, outlet)
+                    self._guarded(self._deliver_to, outlet)
 
     def _dismiss(self, audience: Audience, session_id: str) -> None:
         hall = self._halls[id(audience)]
@@ -182,6 +226,7 @@ class Multicaster:
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(outlet.link.sock)
         outlet.link.close()
+        self._unsent.forget(outlet.link)
 
     def _lose(self, hall: Hall, outlet: Outlet, reason: str) -> None:
         if hall.outlets.get(outlet.session_id) is outlet:
@@ -272,6 +317,7 @@ class Multicaster:
             self._lose(hall, outlet, str(error))
             return
         if outlet.link.unsent:
+            self._unsent.keep(outlet.link, len(frame), self._now, shared=id(frame))
             self._selector.modify(outlet.link.sock, selectors.EVENT_READ | selectors.EVENT_WRITE, outlet)
         if not outlet.ready:
             hall.ready.pop(outlet.session_id, None)
@@ -285,7 +331,10 @@ class Multicaster:
                 outlet.link.flush()
                 # It reads, if slowly: a long stretch over a thin line is no silence.
                 outlet.last_sent = outlet.asked_at = self._now
-                if not outlet.link.unsent:
+                if outlet.link.unsent:
+                    self._unsent.moved(outlet.link, self._now)
+                else:
+                    self._unsent.free(outlet.link)
                     self._selector.modify(outlet.link.sock, selectors.EVENT_READ, outlet)
             answer = outlet.link.receive() if mask & selectors.EVENT_READ else None
             if answer is not None and not outlet.owes:
@@ -312,16 +361,23 @@ class Multicaster:
 
     def _tick(self, now: float) -> None:
         for hall in self._halls.values():
-            timing = hall.audience.timing
             for outlet in list(hall.outlets.values()):
-                if outlet.owes or outlet.link.unsent:
-                    if now - outlet.asked_at >= timing.silent_seconds:
-                        self._lose(hall, outlet, f"no answer for {timing.silent_seconds:g} s")
-                elif not self._give_seal(hall, outlet) and now - outlet.last_sent >= timing.beat_seconds:
-                    self._deliver(hall, outlet, beat=True)
-            hall.audience.tick(now)
+                self._guarded(self._look_at_clock, outlet)
+            try:
+                hall.audience.tick(now)
+            except BaseException as error:
+                self._stumbled(hall, error)
         if self._farewell is not None and (now >= self._give_up_at or not any(h.outlets for h in self._halls.values())):
             self._stopping = True
+
+    def _look_at_clock(self, outlet: Outlet) -> None:
+        """Is *outlet* silent for too long, or has it heard nothing for too long?"""
+        hall, timing = self._halls[id(outlet.audience)], outlet.audience.timing
+        if outlet.owes or outlet.link.unsent:
+            if self._now - outlet.asked_at >= timing.silent_seconds:
+                self._lose(hall, outlet, f"no answer for {timing.silent_seconds:g} s")
+        elif not self._give_seal(hall, outlet) and self._now - outlet.last_sent >= timing.beat_seconds:
+            self._deliver(hall, outlet, beat=True)
 
     def _begin_farewell(self, farewell: str, give_up_at: float) -> None:
         self._farewell, self._give_up_at = farewell, give_up_at

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pyrochat.pyro.embedded import EmbeddedNameServer
 from pyrochat.pyro.naming import NameServer
 from pyrochat.pyro.remote import RemoteObject
+from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import (
     NameServerNotFound,
     NameServerRefused,
@@ -43,6 +44,7 @@ class Registration:
 
     def __init__(self, uris: Mapping[str, str], server_uri: str, address: tuple[str, int], host: str) -> None:
         self._nameserver = NameServer()
+        self._defects = Defects(log)
         self._address = address
         self._uris = {room_object(room): uri for room, uri in uris.items()}
         self._embedded: EmbeddedNameServer | None = None
@@ -111,17 +113,20 @@ class Registration:
         return True
 
     def _keep(self) -> None:
-        while not self._ended.wait(CHECK_SECONDS):
-            try:
-                entries = self._nameserver.entries("pyrochat.")
-                for name, uri in list(self._uris.items()):
-                    if name not in entries:
-                        self._nameserver.register(name, uri)
-                        log.info("registered %s with the name server at %s again", name, self._nameserver)
-            except NameServerNotFound:
-                log.debug("the name server at %s doesn't answer", self._nameserver)
-            except PyroChatError as error:
-                log.warning("the name server at %s: %s", self._nameserver, error)
+        go_on(lambda: not self._ended.wait(CHECK_SECONDS) and self._check(), "the registration", self._defects)
+
+    def _check(self) -> bool:
+        try:
+            entries = self._nameserver.entries("pyrochat.")
+            for name, uri in list(self._uris.items()):
+                if name not in entries:
+                    self._nameserver.register(name, uri)
+                    log.info("registered %s with the name server at %s again", name, self._nameserver)
+        except NameServerNotFound:
+            log.debug("the name server at %s doesn't answer", self._nameserver)
+        except PyroChatError as error:
+            log.warning("the name server at %s: %s", self._nameserver, error)
+        return True
 
     def close(self) -> None:
         """Take the names out again, and stop the name server if it is ours."""

@@ -31,6 +31,7 @@ from pyrochat.room.opening import Opening
 from pyrochat.room.search import Search
 from pyrochat.room.status import RoomStatus
 from pyrochat.room.stretches import BlockReader, Stretches
+from pyrochat.room.turns import read_page
 from pyrochat.room.wholeness import Wholeness
 from pyrochat.room.writer import Request, Writer
 from pyrochat.values.confirmations import Confirmations
@@ -44,7 +45,7 @@ from pyrochat.values.errors import (
     UnknownSession,
 )
 from pyrochat.values.message import CHAT, Message
-from pyrochat.values.protocol import CALLBACK_OBJECT, Timing
+from pyrochat.values.protocol import CALLBACK_OBJECT, MAX_ANSWER_BYTES, Timing
 from pyrochat.values.rules import fold
 
 __all__ = ["Room"]
@@ -91,9 +92,9 @@ class Room:
         drafts = [Draft(sender, text, CHAT, key) for text, key in zip(texts, keys, strict=True)]
         return self._writer.submit(Request(lambda: drafts, len(drafts)))
 
-    def history(self, after: int, limit: int) -> list[Message]:
-        """At most *limit* messages after id *after*."""
-        return self.log.read(after, limit)
+    def history(self, after: int, limit: int, most_bytes: int = MAX_ANSWER_BYTES) -> list[Message]:
+        """Messages after id *after*: at most *limit*, and no more where those before have *most_bytes* of text."""
+        return read_page(self.log, after, limit, most_bytes)
 
     def members(self) -> list[str]:
         """The names in the view."""

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from pyrochat.core.log import Log
 from pyrochat.core.query import Query
 from pyrochat.room.search_index import SearchIndex, is_damage
+from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import PyroChatError, RoomClosing, SearchUnavailable
 from pyrochat.values.message import Message
 
@@ -55,6 +56,8 @@ class Search:
         self._waiters = 0
         self._idle = False
         self._closing = False
+        self._rest = 0.0  # seconds, before the thread's next step
+        self._defects = Defects(logger)
         self._thread = threading.Thread(target=self._run, name=f"pyrochat-search-{log.room}", daemon=True)
         if self._index is not None:
             self._thread.start()
@@ -136,13 +139,19 @@ class Search:
 
     def _run(self) -> None:
         assert self._index is not None
-        rest = 0.0
-        while self._has_work_after(rest):
-            try:
-                rest = self._step(self._index)
-            except Exception as error:  # none is worth a room
-                rest = self._fail(error)
+        go_on(self._work, "the search index", self._defects)
         self._index.close()
+
+    def _work(self) -> bool:
+        """One step, when there is something to do; False at the end."""
+        assert self._index is not None
+        if not self._has_work_after(self._rest):
+            return False
+        try:
+            self._rest = self._step(self._index)
+        except Exception as error:  # none is worth a room
+            self._rest = self._fail(error)
+        return True
 
     def _has_work_after(self, rest: float) -> bool:
         """Rest for *rest* seconds, unless somebody waits; then until there is something to do. False at the end."""
@@ -182,7 +191,7 @@ class Search:
         known = isinstance(error, sqlite3.Error | OSError | PyroChatError)
         trouble = (error.strerror if isinstance(error, OSError) else None) or str(error)  # no paths
         if not known:
-            logger.error("room %s: the search index failed", self._log.room, exc_info=error)
+            self._defects.tell("the search index", error)
             trouble = "internal error: the server's log says why"
         elif trouble != self._trouble:
             logger.warning("room %s: can't fill the search index: %s", self._log.room, trouble)

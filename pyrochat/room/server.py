@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import resource
 import ssl
@@ -13,6 +14,7 @@ from typing import Self
 
 from pyrochat.core.places import Bounds
 from pyrochat.core.rates import Rate
+from pyrochat.pyro.budget import Budgets
 from pyrochat.pyro.connecting import CONNECT_SECONDS, Connector
 from pyrochat.pyro.daemon import Daemon
 from pyrochat.pyro.tls import ServerTls
@@ -27,6 +29,8 @@ from pyrochat.room.registry import Registry
 from pyrochat.room.rooms import Rooms
 from pyrochat.room.status import RoomStatus
 from pyrochat.room.stretches import BlockReader
+from pyrochat.room.turns import Turns
+from pyrochat.threads import Defects, go_on
 from pyrochat.trust.certificates import fingerprint, make_certificate
 from pyrochat.trust.files import keep
 from pyrochat.trust.keys import Key
@@ -58,7 +62,7 @@ class Server:
     accept_loss, progress: see `SqliteLog`. access: what those who come have to show. rate: how much one
     member may send. bounds: how many connections it holds; None: what the process's limit of open files lets it.
     tls: the certificate to show; True makes one, and keeps it in *data*. connect_seconds: until a client's own
-    callback has to answer.
+    callback has to answer. budgets: how much memory all peers together may take.
     look_seconds: how often it looks whether its files are in their places, how far the logs have come (which it notes
     beside them), and for bans; None: every 0.5 s.
     Raises CannotHost, LogInUse, LogUnreadable, LogDamaged, NameServerRefused, InvalidRoomName.
@@ -82,6 +86,7 @@ class Server:
         tls: ServerTls | bool = False,
         look_seconds: float | None = None,
         connect_seconds: float = CONNECT_SECONDS,
+        budgets: Budgets | None = None,
     ) -> None:
         names = [checked_room_name(room) for room in rooms]
         if not names:
@@ -92,10 +97,14 @@ class Server:
         bounds = bounds or Bounds.within(descriptor_limit())
         self._closed = threading.Event()
         self._look_seconds = look_seconds
+        self._bans_due = False
         self._watch_ended = threading.Event()
         self._doorkeeper = threading.Thread(target=self._keep_watch, name="pyrochat-doorkeeper", daemon=True)
-        self._multicaster = Multicaster()
+        self._defects = Defects(log)
+        self._budgets = budgets or Budgets.of()
+        self._multicaster = Multicaster(self._budgets.unsent)
         self._reader = BlockReader()
+        self._turns = Turns()
         self._connector = Connector(bounds, connect_seconds)
         self._daemon: Daemon | None = None
         self._registration: Registration | None = None
@@ -131,9 +140,12 @@ class Server:
         daemon = Daemon(
             host, port, greet=self._door.greet, bid_farewell=self._door.bid_farewell, advertise=advertise,
             charge=self._limiter.charge,
-            bounds=bounds, tls=tls,
+            bounds=bounds, tls=tls, budgets=self._budgets,
         )  # fmt: skip
-        self._rooms.serve(daemon, lambda room: ChatRoom(room, self._rooms, self._door, self._limiter, self._connector))
+        self._rooms.serve(
+            daemon,
+            lambda room: ChatRoom(room, self._rooms, self._door, self._limiter, self._connector, self._turns),
+        )
         daemon.register(ServerObject(self._rooms), SERVER_OBJECT)
         threading.Thread(target=daemon.requestLoop, name="pyrochat-accept", daemon=True).start()
         return daemon
@@ -187,16 +199,19 @@ class Server:
 
     def _keep_watch(self) -> None:
         """See to the files of the rooms, and show those out whom the operator bans while the server runs."""
-        bans_due = False
-        while not self._watch_ended.wait(self._look_seconds or _REGISTRY_SECONDS):
-            self._rooms.look()
-            try:
-                bans_due = self._registry.has_changed() or bans_due
-                if bans_due:
-                    self._show_out_the_banned()
-                    bans_due = False
-            except PyroChatError:
-                continue  # the registry has said it
+        go_on(
+            lambda: not self._watch_ended.wait(self._look_seconds or _REGISTRY_SECONDS) and self._look_around(),
+            "the doorkeeper", self._defects,
+        )  # fmt: skip
+
+    def _look_around(self) -> bool:
+        self._rooms.look()
+        with contextlib.suppress(PyroChatError):  # the registry has said it
+            self._bans_due = self._registry.has_changed() or self._bans_due
+            if self._bans_due:
+                self._show_out_the_banned()
+                self._bans_due = False
+        return True
 
     def _show_out_the_banned(self) -> None:
         members, keys = self._registry.bans()
@@ -230,6 +245,7 @@ class Server:
         self._connector.close()
         self._multicaster.close(farewell, _FAREWELL_SECONDS)
         self._reader.close()
+        self._turns.close()
         for room in self._rooms.all:
             room.close_log()
         self._closed.set()

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pyrochat.core.cursors import BLOCK_MESSAGES, block_end
 from pyrochat.core.log import Log
 from pyrochat.pyro.wire import encode_messages
+from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import PyroChatError
 from pyrochat.values.message import Message
 
@@ -35,6 +36,7 @@ class BlockReader:
 
     def __init__(self) -> None:
         self._orders: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._defects = Defects(log)
         self._thread = threading.Thread(target=self._run, name="pyrochat-history", daemon=True)
         self._thread.start()
 
@@ -48,8 +50,13 @@ class BlockReader:
         self._thread.join(5.0)
 
     def _run(self) -> None:
-        while (read := self._orders.get()) is not None:
+        go_on(self._do_next, "reading old history", self._defects)
+
+    def _do_next(self) -> bool:
+        read = self._orders.get()
+        if read is not None:
             read()
+        return read is not None
 
 
 class Stretches:
@@ -127,11 +134,17 @@ class Stretches:
             self._reader.order(lambda: self._read(number))
 
     def _read(self, number: int) -> None:
+        block: list[bytes] = []
         try:
             block = encode_messages(self._log.read(number * BLOCK_MESSAGES, BLOCK_MESSAGES))
         except PyroChatError as error:
             log.error("can't read block %d of room %s: %s", number, self._log.room, error)
-            block = []
+        finally:  # whatever went wrong: who needs the block orders it again
+            self._keep(number, block)
+        if block:
+            self._came()
+
+    def _keep(self, number: int, block: list[bytes]) -> None:
         with self._mutex:
             self._ordered.discard(number)
             if block:
@@ -140,5 +153,3 @@ class Stretches:
                 self._blocks_bytes += sum(map(len, block))
                 while self._blocks_bytes > CACHED_BLOCK_BYTES and len(self._blocks) > 1:
                     self._blocks_bytes -= sum(map(len, self._blocks.popitem(last=False)[1]))
-        if block:
-            self._came()

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from pyrochat.core.sequencer import Draft
+from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import KeyConflict, PyroChatError, RoomClosing
 from pyrochat.values.message import Message
 
@@ -20,6 +21,7 @@ __all__ = ["Request", "Writer"]
 log = logging.getLogger(__name__)
 
 MAX_GROUP_MESSAGES = 20_000
+_defects = Defects(log)
 _outcome_mutex = threading.Lock()  # of all requests: held for two assignments
 
 
@@ -69,8 +71,8 @@ class Request:
         if call is not None:
             try:
                 call()
-            except Exception:  # a defect there; the others' outcomes are told all the same
-                log.exception("could not tell the outcome of a commit")
+            except BaseException as error:  # a defect there; the others' outcomes are told all the same
+                _defects.tell("telling the outcome of a commit", error)
 
     def wait(self) -> list[Message]:
         """What the drafts have become; raises what the plan, the log or a key conflict raised. Once."""
@@ -129,19 +131,24 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        while True:
-            group = self._gather()
-            try:
-                self._commit(group)
-            except Exception:  # a defect: nobody may hang for it
-                log.exception("a commit failed")
-                for request in (r for r in group if not r.done):
-                    request.fail(PyroChatError("internal error: the server could not do this; its log says why"))
-            if self._closing and self._requests.empty():
-                return
+        go_on(self._work, "committing", _defects)
 
-    def _gather(self) -> list[Request]:
+    def _work(self) -> bool:
+        """Commit one group; False at the end. What goes wrong is told to all who wait: nobody may hang for it."""
+        if self._closing and self._requests.empty():
+            return False
         group: list[Request] = []
+        try:
+            self._gather(group)
+            self._commit(group)
+        except BaseException:
+            for request in (r for r in group if not r.done):
+                request.fail(PyroChatError("internal error: the server could not do this; its log says why"))
+            raise
+        return True
+
+    def _gather(self, group: list[Request]) -> None:
+        """Fill *group* with what is to be committed together; none where `idle_seconds` are over."""
         size = 0
         try:
             wait = self._idle_seconds()
@@ -161,4 +168,3 @@ class Writer:
                     break
         except queue.Empty:
             pass
-        return group

@@ -14,6 +14,8 @@ __all__ = [
     "CALLBACK_OBJECT",
     "DEFAULT_PORT",
     "DEFAULT_ROOM",
+    "MAX_ANSWER_BYTES",
+    "MAX_CONFIRMED",
     "MAX_FOUND",
     "MAX_HISTORY",
     "PROTOCOL_VERSION",
@@ -29,6 +31,8 @@ DEFAULT_ROOM = "lobby"
 SERVER_OBJECT = "pyrochat.server"
 CALLBACK_OBJECT = "pyrochat.callback"  # one id for all clients, so that one request's bytes fit all
 TAKES_ONEWAY = "oneway"  # what a callback that has a `deliver_oneway` answers to `welcome`
+MAX_ANSWER_BYTES = 1024 * 1024  # of messages or names in one answer, as they are on the wire; at least one is given
+MAX_CONFIRMED = 1000  # names in each part of an answer to confirmations()
 MAX_HISTORY = 1000  # messages in one answer to history()
 MAX_FOUND = 50  # messages in one answer to search()
 

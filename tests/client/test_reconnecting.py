@@ -13,6 +13,9 @@ import pyrochat
 from pyrochat import Chat, ChatClosed, OtherLog, RoomUnreachable, SendTimeout, Server, VersionMismatch, WaitTimeout
 from pyrochat.client import chat as chat_module
 from pyrochat.client import session as session_module
+from pyrochat.client.credentials import Credentials
+from pyrochat.client.finding import AtAddress
+from pyrochat.client.known import KnownServers
 from pyrochat.pyro.connection import Connection, shut_down
 from pyrochat.pyro.daemon import Daemon, caller, take_callers_socket
 from pyrochat.pyro.dispatch import expose
@@ -33,7 +36,7 @@ from pyrochat.values.errors import (
     UnknownSession,
     WrongPassword,
 )
-from tests.support import Running, changes, eventually, texts
+from tests.support import QUICK, Running, changes, eventually, stumbling, texts
 
 Join = Callable[..., Chat]
 
@@ -346,3 +349,23 @@ def test_what_can_not_pass_ends_the_chat(
     eventually(lambda: chat.state == "refused")
     with pytest.raises(error, match="not ever"):
         chat.send("hi")
+
+
+def test_found_10_whatever_coming_back_stumbles_over_it_is_tried_again(
+    server: Server, restarted: Callable[..., Server], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kind = stumbling(AtAddress, "find", times=2, error=SystemExit(1))
+    kind.stumbles = 2  # type: ignore[attr-defined] - not yet
+    finder = kind(server.at, "lobby", KnownServers(tmp_path / "known"), None)
+    chat = Chat("Ana", "lobby", finder, Credentials("Ana", Key.made(), None), "manual", QUICK)
+    chat._open(None)
+    try:
+        server.close()
+        eventually(lambda: chat.state == "reconnecting")
+        kind.stumbles = 0  # type: ignore[attr-defined]
+        eventually(lambda: kind.stumbles == 2)  # type: ignore[attr-defined]
+        restarted()
+        eventually(lambda: is_back(chat))
+    finally:
+        chat.leave()
+    assert any(record.exc_info for record in caplog.records)

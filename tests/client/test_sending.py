@@ -17,6 +17,7 @@ from pyrochat import (
     SendTimeout,
     Server,
 )
+from pyrochat.client.outbox import Outbox
 from pyrochat.room.room import Room
 from tests.support import Running, eventually, texts
 
@@ -193,3 +194,23 @@ def test_a_batch_that_is_repeated_under_its_key_is_there_once(joined: Callable[.
     first = ana.send_many(["a", "b", "c"], key="mine")
     assert ana.send_many(["a", "b", "c"], key="mine") == first
     assert [message.text for message in ana.history(after=1)] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("error", [KeyError("a defect"), SystemExit(1)], ids=["KeyError", "SystemExit"])
+def test_found_10_whatever_the_outbox_stumbles_over_it_sends_on(
+    joined: Join, error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When the room limits it, it says so to somebody who fails: what waits goes out all the same."""
+    chat = joined("Ana")
+    told: list[str] = []
+
+    def fail(text: str) -> None:
+        told.append(text)
+        raise error
+
+    outbox = Outbox(chat._session, chat._replica, chat._reading, fail)
+    threads = [Running(lambda: outbox.send(["x"] * 300, None, 20)) for _ in range(7)]
+    assert sum(len(thread.result()) for thread in threads) == 2100  # type: ignore[arg-type]
+    outbox.close(5)
+    assert told
+    assert any(record.exc_info for record in caplog.records)

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from Pyro5 import errors as pyro_errors
 from Pyro5.api import Daemon, Proxy, current_context, expose
+from Pyro5.serializers import serializers
 
 from pyrochat import Chat, Server
+from pyrochat.values.protocol import MAX_ANSWER_BYTES
 from tests.support import SERIALIZER_NAMES, Running, bare, changes, eventually, texts
 
 Join = Callable[..., Chat]
@@ -151,6 +153,22 @@ def test_history_is_a_part_of_the_log(erick: Proxy) -> None:
     assert erick.history(9_999) == []
 
 
+def test_found_3_a_page_of_history_has_a_mebibyte_at_most_and_one_message_at_least(
+    erick: Proxy, serializer: str
+) -> None:
+    """As it is on the wire, where some characters need ten bytes; who pages goes on after the last that came."""
+    for letter in ("x", "\x01", "\u3042", "\U000e0041"):
+        for _ in range(10):
+            erick.post_many([letter * (16_000 // len(letter.encode()))] * 5)
+    seen: list[int] = []
+    while page := erick.history(seen[-1] if seen else 0):
+        assert len(serializers[serializer].dumps(page)) <= MAX_ANSWER_BYTES
+        seen += [message[0] for message in page]
+        assert len(page) < 200
+    assert seen == list(range(1, 201))
+    assert [message[0] for message in erick.history(199)] == [200]
+
+
 WRONG: list[tuple[str, list[object], str]] = [
     ("post", [""], "invalid-text"),
     ("post", ["x" * 16_385], "invalid-text"),
@@ -179,6 +197,35 @@ def test_a_wrong_argument_is_a_value_error_with_a_code(erick: Proxy) -> None:
         with pytest.raises(ValueError, match=f"^{code}: "):
             getattr(erick, method)(*arguments)
     assert erick.history() == []
+
+
+ODD: list[object] = [
+    None, True, -1, 0, 2**70, 1.5, "", "x", "\x00", "(", [], [[]], [None], ["x", []], {}, {"a": {}},
+    [None, None, None, None, None], ["s", "l", 0, "zz", None], ["s", "l", 0, "00", [1, "zz", "s"]], "PYRO:x@[:1",
+]  # fmt: skip
+
+
+def test_found_9_whatever_the_arguments_are_they_meet_no_defect(
+    server: Server, erick: Proxy, serializer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is told to the caller is the caller's mistake, and in its words."""
+    told: list[tuple[str, list[object], str, bool]] = []
+    with Proxy(f"PYRO:pyrochat.server@{server.at}") as nobody, Proxy(f"PYRO:Pyro.Daemon@{server.at}") as daemon:
+        for proxy in (erick, nobody, daemon):
+            proxy._pyroSerializer = serializer
+            proxy._pyroBind()
+            for method in sorted(proxy._pyroMethods - {"attach"}):  # takes the connection
+                for odd in ODD:
+                    for arguments in ([odd], [odd, odd], ["x", odd], [None, odd], [odd, 1, odd]):
+                        try:
+                            proxy._pyroInvoke(method, arguments, {})
+                        except (ValueError, PermissionError, RuntimeError, pyro_errors.PyroError) as error:
+                            told.append((method, arguments, str(error), "internal-error" not in str(error)))
+                        except TypeError as error:  # of the binding, as Python words it
+                            told.append((method, arguments, str(error), f"{method}()" in str(error)))
+    assert [(method, arguments, said) for method, arguments, said, is_right in told if not is_right] == []
+    assert len(told) > 100
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 def test_who_only_posts_is_no_member_and_holds_its_name(server: Server, erick: Proxy, serializer: str) -> None:

@@ -21,7 +21,7 @@ from pyrochat.pyro.dispatch import expose
 from pyrochat.pyro.frames import HEADER_BYTES
 from pyrochat.pyro.serializers import MSGPACK, SERIALIZERS
 from pyrochat.pyro.wire import request_frame
-from tests.support import Running, eventually
+from tests.support import Running, eventually, stumbling
 
 
 @expose
@@ -258,3 +258,64 @@ def test_one_thread_serves_all_of_a_process(room_end: Callable[..., RoomEnd]) ->
         room.answer()
     assert [t.name for t in threading.enumerate()].count("pyrochat-callbacks") == 1
     assert callbacks_module.CallbackServer.of_this_process() is rooms[0].server
+
+
+# -- it goes on, whatever happens -------------------------------------------------------------------------------------
+
+
+class SharedRoomEnd(RoomEnd):
+    """A room's end whose callback is served by *server*."""
+
+    def __init__(self, server: CallbackServer) -> None:
+        self.sock, theirs = socket.socketpair()
+        self.sock.settimeout(10)
+        self.callback = Echo()
+        self.reasons = []
+        self.lost = threading.Event()
+        self.server = server
+        self.served = Served(theirs, self.callback, "callback", 60, self._lost)
+        self.server.serve(self.served)
+
+    def is_answered(self) -> bool:
+        self.sock.sendall(say("olá"))
+        return bool(msgpack.unpackb(self.answer().data) == "olá")
+
+
+@pytest.mark.parametrize("error", [KeyError("a defect"), SystemExit(1)], ids=["KeyError", "SystemExit"])
+@pytest.mark.parametrize("where", ["_serve_some", "_end_round", "_watch", "_sweep", "_sound_alarms", "_idle_seconds"])
+def test_found_10_whatever_the_callbacks_thread_stumbles_over_it_serves_on(
+    where: str, error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    kind = stumbling(CallbackServer, where, times=2, error=error)
+    server = kind()
+    ends = [SharedRoomEnd(server) for _ in range(2)]
+    eventually(lambda: server._orders or kind.stumbles == 2)  # type: ignore[attr-defined]
+    last = SharedRoomEnd(server)  # the first ones may have been what it stumbled over
+    assert last.is_answered()
+    eventually(lambda: kind.stumbles == 2)  # type: ignore[attr-defined]
+    assert last.is_answered()
+    assert any(record.exc_info for record in caplog.records)
+    for end in [*ends, last]:
+        end.sock.close()
+
+
+@pytest.mark.parametrize("error", [KeyError("a defect"), SystemExit(1)], ids=["KeyError", "SystemExit"])
+def test_found_10_what_the_callbacks_thread_calls_may_raise_anything(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At the end of each round, at alarms, and when a connection is lost; the answers go out all the same."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    server = CallbackServer()
+    server.round_ended = fail
+    server.call_later(0.0, fail)
+    lost, end = SharedRoomEnd(server), SharedRoomEnd(server)
+    lost.served.lost = fail
+    lost.sock.close()
+    assert end.is_answered()
+    assert end.is_answered()
+    eventually(lambda: lost.served.ended)
+    assert any(record.exc_info for record in caplog.records)
+    end.sock.close()

@@ -15,6 +15,7 @@ from pyrochat.pyro.connecting import Connecting, Connector
 from pyrochat.pyro.frames import FrameReader, whole_frame
 from pyrochat.pyro.serializers import MSGPACK, encode_value
 from pyrochat.values.errors import CallbackUnreachable, PyroChatError, RoomClosing, ServerFull
+from tests.support import stumbling
 
 HOST = "127.0.0.1"
 
@@ -175,3 +176,32 @@ def test_a_defect_ends_one_connection_and_not_the_thread(
     with contextlib.closing(listening.accept()[0]) as peer:
         shake_hands(peer, WELCOME)
         attempt.result().close()
+
+
+@pytest.mark.parametrize("error", [KeyError("a defect"), SystemExit(1)], ids=["KeyError", "SystemExit"])
+@pytest.mark.parametrize("where", ["_round", "_begin", "_go_on", "_hear"])
+def test_found_10_whatever_the_connector_stumbles_over_it_connects_on(
+    listening: socket.socket, where: str, error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    kind = stumbling(Connector, where, times=2, error=error)
+    connector = kind(Bounds(), 60.0)
+    try:
+        outcomes = []
+        for _ in range(3):
+            attempt = Attempt(connector, port_of(listening))
+            if where != "_begin" or len(outcomes) == 2:
+                peer, _ = listening.accept()
+                with contextlib.suppress(OSError), peer:
+                    shake_hands(peer, WELCOME)
+                    assert attempt.over.wait(10)
+            try:
+                attempt.result().close()
+            except CallbackUnreachable:
+                outcomes.append(False)
+            else:
+                outcomes.append(True)
+        assert outcomes[-1]
+    finally:
+        connector.close()
+    assert kind.stumbles == 2  # type: ignore[attr-defined]
+    assert any(record.exc_info for record in caplog.records)

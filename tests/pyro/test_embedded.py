@@ -65,6 +65,36 @@ def test_it_does_not_grow_without_end(names: Proxy, monkeypatch: pytest.MonkeyPa
     names.register("one", "PYRO:x@localhost:2")
 
 
+@pytest.mark.parametrize("odd", [5, None, [], [[]], {"a": []}, "x", 1.5])
+def test_found_9_odd_arguments_are_a_naming_error_and_no_defect(
+    names: Proxy, odd: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls: list[tuple[str, list[object]]] = [
+        ("lookup", [odd]), ("register", ["x", "PYRO:x@localhost:1", False, odd]), ("register", [odd, odd]),
+        ("register", ["x", odd]), ("set_metadata", [odd, odd]), ("set_metadata", ["x", odd]), ("remove", [odd, odd]),
+        ("list", [odd]), ("yplookup", [odd]), ("yplookup", [None, odd]), ("yplookup", [odd, odd]),
+    ]  # fmt: skip
+    for method, arguments in calls:
+        try:
+            names._pyroInvoke(method, arguments, {})
+        except NamingError:
+            continue
+    assert caplog.records == []
+
+
+def test_found_3_names_are_bounded_in_bytes(names: Proxy) -> None:
+    def fill() -> None:
+        for number in range(200):
+            names.register(f"{number}", "PYRO:x@localhost:1", metadata=["x" * 30_000])
+
+    with pytest.raises(NamingError, match="bytes of names already: remove some"):
+        fill()
+    assert 50 < names.count() < 75
+    assert names.remove("1") == 1
+    names.register("1", "PYRO:x@localhost:1", metadata=["x" * 30_000])
+    names.register("1", "PYRO:x@localhost:2", metadata=["y" * 30_000])
+
+
 def test_a_port_that_is_in_use_is_said(port: int) -> None:
     with pytest.raises(CannotHost, match="set PYRO_NS_PORT to a free port"):
         EmbeddedNameServer("localhost", port)

@@ -10,10 +10,18 @@ from Pyro5.serializers import MarshalSerializer, serializers_by_id
 
 from pyrochat import InvalidArgument, Message
 from pyrochat.pyro.frames import HEADER_BYTES
-from pyrochat.pyro.serializers import JSON, MSGPACK, SERIALIZERS, SERPENT, decode_value
-from pyrochat.pyro.wire import encode_messages, request_frame, stretch_frame
-from pyrochat.values.protocol import CALLBACK_OBJECT
+from pyrochat.pyro.serializers import JSON, MSGPACK, SERIALIZERS, SERPENT, Bounds, decode_value
+from pyrochat.pyro.wire import (
+    encode_messages,
+    fitting_messages,
+    fitting_names,
+    request_frame,
+    stretch_frame,
+)
+from pyrochat.values.protocol import CALLBACK_OBJECT, MAX_ANSWER_BYTES
 from tests.support import chat_message, joined_message
+
+BOUNDS = Bounds(values=1000, depth=8)
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=8)
 messages = st.builds(
@@ -68,23 +76,42 @@ def test_a_stretch_that_asks_for_nothing_is_a_oneway_call() -> None:
 @pytest.mark.parametrize("serializer_id", SERIALIZERS)
 @pytest.mark.parametrize("value", [None, 5, -1, "olá \n ⏎ 😀", [1, 2], [], [["a"], [None]]])
 def test_plain_values_are_read_back(serializer_id: int, value: object) -> None:
-    assert decode_value(serializers_by_id[serializer_id].dumps(value), serializer_id) == value
+    assert decode_value(serializers_by_id[serializer_id].dumps(value), serializer_id, BOUNDS) == value
 
 
 @pytest.mark.parametrize("serializer_id", [SERPENT, JSON, MSGPACK])
 @pytest.mark.parametrize("data", [b"", b"\xc1\xff\x00", b"{{", b"(((", b"[1,"])
 def test_unreadable_data_is_an_error_of_ours(serializer_id: int, data: bytes) -> None:
     with pytest.raises(InvalidArgument):
-        decode_value(data, serializer_id)
+        decode_value(data, serializer_id, BOUNDS)
 
 
 def test_no_class_is_ever_rebuilt() -> None:
     for serializer_id in SERIALIZERS:
-        value = decode_value(serializers_by_id[serializer_id].dumps(SystemExit("bye")), serializer_id)
+        value = decode_value(serializers_by_id[serializer_id].dumps(SystemExit("bye")), serializer_id, BOUNDS)
         assert isinstance(value, dict)
 
 
 @pytest.mark.parametrize("serializer_id", [0, MarshalSerializer.serializer_id, 99])
 def test_no_other_serializer_is_read(serializer_id: int) -> None:
     with pytest.raises(InvalidArgument, match="not accepted"):
-        decode_value(b"N", serializer_id)
+        decode_value(b"N", serializer_id, BOUNDS)
+
+
+@pytest.mark.parametrize("serializer_id", SERIALIZERS)
+def test_found_3_an_answer_has_as_many_as_fit_and_at_least_one(serializer_id: int) -> None:
+    few = [chat_message(id, "x" * 1000) for id in range(1, 11)]
+    assert fitting_messages(few, serializer_id) == [message.to_wire() for message in few]
+    assert len(fitting_messages(few, serializer_id, most=5000)) == 4
+    assert fitting_messages(few, serializer_id, most=1) == [few[0].to_wire()]
+    assert fitting_messages([], serializer_id, most=1) == []
+
+
+@pytest.mark.parametrize("serializer_id", SERIALIZERS)
+def test_found_3_names_of_members_are_bounded_too(serializer_id: int) -> None:
+    crowd = [f"{number}".rjust(32, "\u0101") for number in range(30_000)]
+    fitting = fitting_names(crowd, serializer_id)
+    assert fitting == crowd[: len(fitting)]
+    assert 1000 < len(fitting) < 30_000
+    assert len(serializers_by_id[serializer_id].dumps(fitting)) <= MAX_ANSWER_BYTES
+    assert fitting_names(crowd[:2000], serializer_id) == crowd[:2000]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import marshal
 import select
 import socket
@@ -20,9 +21,11 @@ from pyrochat import Timing
 from pyrochat.core.cursors import BLOCK_MESSAGES, WINDOW_BYTES
 from pyrochat.core.digests import seal
 from pyrochat.core.memory_log import MemoryLog
+from pyrochat.pyro.budget import Budget
 from pyrochat.pyro.frames import HEADER_BYTES
 from pyrochat.pyro.link import Link
 from pyrochat.pyro.serializers import MSGPACK
+from pyrochat.pyro.wire import WireMark
 from pyrochat.room.audience import Outlet
 from pyrochat.room.identity import Identity
 from pyrochat.room.multicast import Multicaster
@@ -381,3 +384,118 @@ def test_a_multicaster_that_has_ended_keeps_no_connection_open(
         client.settimeout(2)
         cast.admit(Outlet(room, "late", "ana", Link(ours, CALLBACK_OBJECT, MSGPACK), 0, True))
         assert client.recv(1) == b""
+
+
+class Sparing(Multicaster):
+    """Keeps 2 MiB at the most of what sessions don't take."""
+
+    def __init__(self) -> None:
+        self.budget = Budget(2 * 1024 * 1024, "deliveries")
+        super().__init__(self.budget)
+
+
+def test_found_3_deliveries_that_nobody_takes_have_a_budget(
+    open_room: Callable[..., Room], member: Callable[..., Member]
+) -> None:
+    """Each begins at another place, so nobody shares anything; who reads gets all."""
+    log = MemoryLog("lobby")
+    log.append([chat_message(id, "x" * 16_000) for id in range(1, 101)])
+    room = open_room(log, timing=PATIENT, multicaster=Sparing)
+    budget = room._multicaster.budget  # type: ignore[attr-defined]
+    deaf = [member(room, f"deaf{position}", position).welcomed() for position in range(10)]
+    eventually(lambda: room.suspected())
+    reader = member(room, "reader", 0).welcomed()
+    seen: list[int] = []
+    while len(seen) < 111:  # and the joins
+        seen += reader.delivered()
+    assert seen == list(range(1, 112))
+    assert budget.total <= budget.most_bytes
+    eventually(lambda: len(room.suspected()) >= 5)
+    assert "reader" not in room.suspected()
+    assert all(each.is_cut_off() for each in deaf if f"deaf{deaf.index(each)}" in room.suspected())
+
+
+class FailingRoom(Room):
+    """Has a defect where it is told to: what it raises there, so many times."""
+
+    failing = ""
+    left = 0
+    error: BaseException = KeyError("a defect")
+
+    def _stumble(self, where: str) -> None:
+        if self.failing == where and self.left:
+            self.left -= 1
+            raise self.error
+
+    def end(self) -> int:
+        self._stumble("end")
+        return super().end()
+
+    def after(self, position: int) -> list[bytes] | None:
+        self._stumble("after")
+        return super().after(position)
+
+    def marks_since(self, version: int, limit: int) -> tuple[list[WireMark], int]:
+        self._stumble("marks_since")
+        return super().marks_since(version, limit)
+
+    def marks_version(self) -> int:
+        self._stumble("marks_version")
+        return super().marks_version()
+
+    def admitted(self, outlet: Outlet) -> bool:
+        self._stumble("admitted")
+        return super().admitted(outlet)
+
+    def confirmed(self, outlet: Outlet, answer: object) -> None:
+        self._stumble("confirmed")
+        super().confirmed(outlet, answer)
+
+    def seal(self, newest: bool) -> tuple[int, str]:
+        self._stumble("seal")
+        return super().seal(newest)
+
+    def lost(self, outlet: Outlet, reason: str) -> None:
+        self._stumble("lost")
+        super().lost(outlet, reason)
+
+    def tick(self, now: float) -> None:
+        self._stumble("tick")
+        super().tick(now)
+
+
+@pytest.mark.parametrize("error", [KeyError("a defect"), SystemExit(1)], ids=["KeyError", "SystemExit"])
+@pytest.mark.parametrize(
+    "where", ["end", "after", "marks_since", "marks_version", "admitted", "confirmed", "seal", "lost", "tick"]
+)
+def test_found_10_what_the_multicaster_stumbles_over_in_one_room_costs_no_other(
+    open_room: Callable[..., Room], member: Callable[..., Member], where: str, error: BaseException,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    """And goes on in that room, when the defect is over: whoever was cut off comes back."""
+    failing = open_room(MemoryLog("lobby"), kind=FailingRoom, timing=HASTY)
+    assert isinstance(failing, FailingRoom)
+    other = open_room(MemoryLog("kitchen"), timing=PATIENT, multicaster=lambda: failing._multicaster)  # type: ignore[arg-type]
+    ana, igor = member(failing, "Ana").welcomed(), member(other, "Igor").welcomed()
+    failing.error, failing.failing, failing.left = error, where, 2
+    if where == "lost":
+        ana.sock.close()
+    for number in range(20):
+        failing.post("Erick", [str(number)], [None]).wait()
+        other.post("Erick", [str(number)], [None]).wait()
+        assert igor.delivered()
+    names = itertools.count()
+
+    def is_well() -> bool:
+        again = member(failing, f"again{next(names)}", 0)
+        again.sock.settimeout(2)
+        try:
+            seen = again.welcomed().delivered()
+            while seen[-1] < 20:
+                seen = again.delivered()
+        except (OSError, pyro_errors.CommunicationError):
+            return False
+        return not failing.left
+
+    eventually(is_well, 20)
+    assert any(record.exc_info for record in caplog.records)

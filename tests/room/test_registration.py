@@ -14,7 +14,8 @@ from pyrochat import NameServerNotFound, NameServerRefused, RoomNotFound, Server
 from pyrochat.pyro.embedded import EmbeddedNameServer
 from pyrochat.pyro.naming import NameServer
 from pyrochat.room import registration
-from tests.support import QUICK, eventually, free_port
+from pyrochat.room.registration import Registration
+from tests.support import QUICK, eventually, free_port, stumbling
 
 
 @pytest.fixture(autouse=True)
@@ -112,3 +113,19 @@ def test_a_name_server_that_was_restarted_knows_the_rooms_again(
         assert NameServer().lookup("pyrochat.lobby")[1] == server.port
     finally:
         second.close()
+
+
+def test_found_10_whatever_the_registration_stumbles_over_it_keeps_the_names(
+    nameserver: NameServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(registration, "CHECK_SECONDS", 0.01)
+    kind = stumbling(Registration, "_check", times=3, error=SystemExit(1))
+    uris = {"lobby": "PYRO:pyrochat.lobby@localhost:1"}
+    kept = kind(uris, "PYRO:pyrochat.server@localhost:1", ("localhost", 1), "localhost")
+    try:
+        nameserver.remove("pyrochat.lobby", ("localhost", 1))
+        eventually(lambda: "pyrochat.lobby" in nameserver.entries("pyrochat."))
+    finally:
+        kept.close()
+    assert kind.stumbles == 3  # type: ignore[attr-defined]
+    assert any(record.exc_info for record in caplog.records)

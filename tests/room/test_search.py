@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -369,3 +370,27 @@ def test_what_was_just_posted_is_found(open_room: OpenRoom, path: Path) -> None:
     for number in range(20):
         [message] = room.post("Ana", [f"word{number}"], [None]).wait()
         assert ids(room.search, f"word{number}") == [message.id]
+
+
+def test_found_10_whatever_the_indexing_thread_stumbles_over_it_goes_on(
+    open_search: OpenSearch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also while it looks whether there is something to do."""
+
+    class Failing(WatchedLog):
+        """Has no end, now and then."""
+
+        stumbles = 0
+
+        @property
+        def tail(self) -> int:
+            if threading.current_thread().name.startswith("pyrochat-search") and self.stumbles < 3:
+                self.stumbles += 1
+                raise SystemExit(1)
+            return super().tail
+
+    log = Failing(10)
+    search = open_search(log)
+    assert len(eventually(lambda: whole(search)).messages) == 10
+    assert log.stumbles == 3
+    assert any(record.exc_info for record in caplog.records)

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from Pyro5 import errors as pyro_errors
+from Pyro5.api import Proxy
 
 import pyrochat
 from pyrochat import Chat, InvalidRoomName, LogInUse, RoomNotFound, Server
 from pyrochat.room import witness
 from pyrochat.room.log_file import WAL_BYTES, log_path
-from tests.support import QUICK, eventually
+from pyrochat.room.registry import Registry
+from tests.support import QUICK, bare, eventually, stumbling
 
 Join = Callable[..., Chat]
 
@@ -99,3 +102,25 @@ def test_a_room_that_fails_keeps_no_other_from_being_looked_after(data: Path, ca
         eventually(lambda: (seen := witness.read(log_path(data, "kitchen"))) is not None and seen.tail == last)
         lobby.search = search
     assert caplog.text.count("AttributeError: ") == 1, "said once, with where it comes from"
+
+
+def test_found_10_whatever_the_doorkeeper_stumbles_over_it_shows_out_who_is_banned(
+    data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kind = stumbling(Server, "_look_around", times=2, error=SystemExit(1))
+    with kind(["lobby"], data, nameserver=False, timing=QUICK) as server:
+        eventually(lambda: kind.stumbles == 2)  # type: ignore[attr-defined]
+        with bare(server, "Mallory") as proxy:
+            proxy.post("hi")
+            with contextlib.closing(Registry(data)) as operator:
+                operator.ban("Mallory")
+            eventually(lambda: is_cut_off(proxy))
+    assert any(record.exc_info for record in caplog.records)
+
+
+def is_cut_off(proxy: Proxy) -> bool:
+    try:
+        proxy.members()
+    except pyro_errors.CommunicationError:
+        return True
+    return False

@@ -167,3 +167,34 @@ def test_a_block_that_can_not_be_read_is_asked_for_again(
     assert came == []
     log.failing = False
     assert ids(got(stretches, 0)) == list(range(1, 11))
+
+
+@pytest.mark.parametrize("error", [KeyError("a defect"), SystemExit(1)])
+def test_found_10_whatever_the_reader_stumbles_over_it_reads_on(
+    log: WatchedLog, reader: BlockReader, error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    """For all rooms, and the block that could not be read too."""
+
+    def stumble() -> None:
+        raise error
+
+    class Failing(WatchedLog):
+        """A log that fails once, as no log should."""
+
+        left: BaseException | None = error
+
+        def read(self, after: int, limit: int) -> list[Message]:
+            if self.left is not None:
+                failure, self.left = self.left, None
+                raise failure
+            return super().read(after, limit)
+
+    failing = Failing()
+    old_log(failing, 10)
+    stretches = Stretches(failing, reader, lambda: None)
+    assert stretches.after(0) is None
+    eventually(lambda: failing.left is None)
+    assert ids(got(stretches, 0)) == list(range(1, 11))
+    reader.order(stumble)
+    assert ids(got(Stretches(old_log(log, 10), reader, lambda: None), 0)) == list(range(1, 11))
+    assert len([record for record in caplog.records if record.exc_info]) == 2

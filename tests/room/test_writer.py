@@ -185,3 +185,49 @@ def test_a_defect_after_some_of_a_group_have_succeeded_does_not_end_the_writer(
     assert good.wait() == []
     with pytest.raises(PyroChatError, match="internal error"):
         bad.wait()
+
+
+class Idle:
+    """How long the writer may be idle: raises what it is told to, once."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = KeyError("a defect")
+
+    def __call__(self) -> None:
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+
+
+@pytest.mark.parametrize("error", [KeyError("a defect"), SystemExit(1)])
+def test_found_10_whatever_the_writer_stumbles_over_it_goes_on_and_nobody_hangs(
+    commits: Commits, error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Between commits too, when it has taken a request already."""
+    idle = Idle()
+    idle.error = None
+    writer = Writer("test", commits, idle)
+    commits.open.clear()
+    first = writer.submit(asking("first"))
+    writer.start()
+    assert commits.under_way.wait(10)
+    taken = writer.submit(asking("taken"))
+    idle.error = error
+    writer.nudge()  # taken with the other: then it asks how long it may be idle
+    last = writer.submit(asking("last"))
+    commits.open.set()
+    try:
+        assert [m.text for m in first.wait()] == ["first"]
+        eventually(lambda: taken.done and last.done)
+        outcomes = []
+        for request in (taken, last):
+            try:
+                outcomes += [m.text for m in request.wait()]
+            except PyroChatError as failed:
+                outcomes.append(str(failed)[:14])
+        assert outcomes in (["taken", "internal error"], ["internal error", "last"], ["taken", "last"])
+        assert [m.text for m in writer.submit(asking("after")).wait()] == ["after"]
+    finally:
+        writer.close()
+    assert idle.error is None
+    assert any(record.exc_info for record in caplog.records)

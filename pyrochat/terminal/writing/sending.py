@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
 from pyrochat.client.chat import Chat
 from pyrochat.terminal.writing.drafts import Unsent
+from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import ChatClosed, PyroChatError, SendTimeout
 
 __all__ = ["Sending"]
+
+_defects = Defects(logging.getLogger("pyrochat"))
 
 
 class Sending:
@@ -52,19 +56,28 @@ class Sending:
         return self.waiting
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._ended)
-                if self._ended:
-                    return
-                unsent = self._waiting[0]
-            try:
-                self._chat.send(unsent.text, key=unsent.key)
-            except (ChatClosed, SendTimeout):
-                return  # it stays: next time it goes out under the same key
-            except PyroChatError as error:
-                self._tell_refused(unsent, error)
+        go_on(self._send_next, "sending", _defects)
+
+    def _send_next(self) -> bool:
+        """Send what is first, when there is something; False at the end. What fails for no known reason stays first."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._ended)
+            if self._ended:
+                return False
+            unsent = self._waiting[0]
+        refused: PyroChatError | None = None
+        try:
+            self._chat.send(unsent.text, key=unsent.key)
+        except (ChatClosed, SendTimeout):
+            return False  # it stays: next time it goes out under the same key
+        except PyroChatError as error:
+            refused = error
+        try:
+            if refused is not None:
+                self._tell_refused(unsent, refused)
+        finally:
             with self._changed:
                 self._waiting.popleft()
                 self._changed.notify_all()
-            self._told_changed()
+        self._told_changed()
+        return True

@@ -156,3 +156,21 @@ def test_ending_with_nothing_to_send_is_quick_and_may_be_repeated(joined: Join, 
     out = way(joined("Ana", read="manual"))
     assert out.sending.end(60) == ()
     assert out.sending.end(60) == ()
+
+
+@pytest.mark.parametrize("error", [KeyError("a defect"), SystemExit(1)], ids=["KeyError", "SystemExit"])
+def test_found_10_whatever_is_raised_where_it_tells_what_came_of_a_text_the_next_one_goes_out(
+    joined: Join, error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    igor = joined("Igor")
+    sending = Sending(joined("Ana", read="manual"), fail, fail)
+    try:
+        sending.add(unsent("one", "", "two", "three"))
+        eventually(lambda: not sending.waiting)
+        eventually(lambda: texts(igor.history()) == ["one", "two", "three"])
+    finally:
+        sending.end(5)
+    assert any(record.exc_info for record in caplog.records)
