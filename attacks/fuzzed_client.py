@@ -29,7 +29,9 @@ def serve(listening: socket.socket) -> None:
             return
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as on the connections that clients make
         replica = Replica("lobby")
-        callback = Callback(replica, Reading(replica, "fuzzed"), lambda reason: None, lambda text: None)
+        callback = Callback(
+            replica, Reading(replica, "fuzzed"), "a log", bytes(32), lambda reason: None, lambda text: None
+        )
         server.serve(Served(sock, callback, CALLBACK_OBJECT, _SILENT_SECONDS, lambda reason: None))
 
 

@@ -31,7 +31,7 @@ _MESSAGE = [1, "lobby", "Erick", "hi", 1_700_000_000_000_000, "chat", None]
 _CALLBACK_CALLS: list[tuple[str, list[object]]] = [
     ("welcome", ["session"]), ("deliver", [[], []]), ("deliver", [[_MESSAGE], [["Erick", 1, 1]]]),
     ("deliver", [[[2, *_MESSAGE[1:]]], []]), ("deliver", [[[1, "lobby", "Erick", "joined", 5, "system", None]], []]),
-    ("notice", ["something"]), ("seal", [1, "00" * 32]), ("closing", ["good bye"]),
+    ("notice", ["something"]), ("seal", [1, "00" * 96]), ("closing", ["good bye"]),
 ]  # fmt: skip
 
 

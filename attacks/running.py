@@ -12,15 +12,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from attacks.target import Latency, Target
-from attacks.traps import Trap, callbacks, calls, crowds, frames, guests, hoards, values, waits
+from attacks.traps import Trap, callbacks, calls, crowds, frames, guests, hoards, losses, values, waits
 from attacks.wire import Attacked
 from faults.processes import BenchError
 
 __all__ = ["TRAPS", "Result", "run", "show", "spring"]
 
 TRAPS = [
-    *frames.TRAPS, *values.TRAPS, *calls.TRAPS, *callbacks.TRAPS, *frames.PATIENT, *waits.TRAPS, *crowds.TRAPS,
-    *guests.TRAPS, *hoards.TRAPS, *frames.TLS,
+    *frames.TRAPS, *values.TRAPS, *calls.TRAPS, *losses.TRAPS, *callbacks.TRAPS, *frames.PATIENT, *waits.TRAPS,
+    *crowds.TRAPS, *guests.TRAPS, *hoards.TRAPS, *frames.TLS,
 ]  # fmt: skip
 _MOST_SECONDS = 45.0
 _CALM_SECONDS = 5.0

@@ -10,6 +10,7 @@ from pyrochat.client.deliveries import read_delivery
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.pyro.dispatch import expose
+from pyrochat.trust.seals import checked_seal
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.protocol import TAKES_ONEWAY
 
@@ -21,19 +22,22 @@ log = logging.getLogger(__name__)
 class Callback:
     """Takes deliveries into the replica, and answers with the marks at once.
 
-    closed: called with the room's reason when the server says that it is being stopped. noticed: with
+    log_id, server_key: of the log that they come from, and the public key of its server. closed: called with the room's reason when the server says that it is being stopped. noticed: with
     what the room says beside the log.
     """
 
-    __slots__ = ("_closed", "_failed", "_noticed", "_reading", "_replica", "welcomed")
+    __slots__ = ("_closed", "_failed", "_log_id", "_noticed", "_reading", "_replica", "_server_key", "welcomed")
 
     def __init__(
-        self, replica: Replica, reading: Reading, closed: Callable[[str], None], noticed: Callable[[str], None]
-    ) -> None:
+        self, replica: Replica, reading: Reading, log_id: str, server_key: bytes, closed: Callable[[str], None],
+        noticed: Callable[[str], None],
+    ) -> None:  # fmt: skip
         self.welcomed = threading.Event()
         self._failed = False  # a delivery that was not answered
         self._replica = replica
         self._reading = reading
+        self._log_id = log_id
+        self._server_key = server_key
         self._closed = closed
         self._noticed = noticed
 
@@ -73,8 +77,13 @@ class Callback:
 
     @expose
     def seal(self, id: int, seal: str) -> None:
-        """The room's seal on message *id*, which proves later that its log had it."""
-        self._replica.take_seal(id, seal)
+        """The room's seal on message *id*, which proves later that its log had it; passed over where it proves nothing."""
+        if isinstance(id, int) and isinstance(seal, str) and 0 < id <= self._replica.end:
+            checked = checked_seal(seal, self._server_key, self._log_id, id)
+            if checked is None:
+                log.debug("the room's seal on message %d is not its server's", id)
+            else:
+                self._replica.keep_seal(checked)
 
     @expose
     def closing(self, reason: str) -> None:

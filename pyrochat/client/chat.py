@@ -101,7 +101,7 @@ class Chat:
         return self._outbox.send([checked_text(text)], checked_key(key), timeout)[0]
 
     def send_many(self, texts: Sequence[str], *, key: str | None = None, timeout: float | None = None) -> list[Message]:
-        """Send texts in one call and one commit, with consecutive ids; see `send`. Raises BatchTooLarge too."""
+        """Send texts in one call and one commit, with consecutive ids; see `send`; a key stands for the whole list."""
         texts = checked_texts(list(texts))
         return self._outbox.send(texts, checked_key(key), timeout) if texts else []
 

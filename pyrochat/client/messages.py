@@ -25,7 +25,7 @@ class Messages(list[Message]):
         rows = "".join(
             f"<tr><td>{m.id}</td><td>{m.time.astimezone():%Y-%m-%d %H:%M:%S}</td>"
             f"<td>{html.escape(m.sender)}</td>"
-            f"<td style='text-align:left;white-space:pre-wrap'>{html.escape(m.text)}</td></tr>"
+            f"<td style='text-align:left;white-space:pre-wrap'>{html.escape(m.body)}</td></tr>"
             for m in self[-200:]
         )
         caption = f"<caption>the last 200 of {len(self):,} messages</caption>" if len(self) > 200 else ""

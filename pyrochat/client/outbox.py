@@ -1,8 +1,8 @@
 """The outbox: what this client has to tell the room, sent in order and once.
 
-Sends that are made while one is under way share the next call. Each text has a key (client id and
-counter), so a call whose answer was lost can be repeated until its fate is known. The read mark travels
-here too when no delivery's answer has carried it in time.
+Single texts that are sent while a call is under way share the next one; a list has a call of its own, because its
+key stands for the whole of it. Each send has a key (client id and counter), so a call whose answer was lost can be
+repeated until its fate is known. The read mark travels here too when no delivery's answer has carried it in time.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import (
     ChatClosed,
     InvalidInput,
+    LogUnavailable,
+    LogUncertain,
     PyroChatError,
     RateLimited,
     RoomClosing,
@@ -41,20 +43,20 @@ _LIMITED_TEXTS = 50
 
 
 class _Sending:
-    """Texts that have to get consecutive places; one call of `send` or `send_many`."""
+    """Texts that have to get consecutive places; one call of `send` or `send_many`.
 
-    def __init__(self, texts: Sequence[str], key: str) -> None:
+    may_be_known: the key is the caller's: something may have been stored under it before.
+    """
+
+    def __init__(self, texts: Sequence[str], key: str, may_be_known: bool) -> None:
         self.texts = texts
         self.key = key
+        self.may_be_known = may_be_known
         self.size = sum(map(len, texts)) * 4 + len(texts) * MAX_KEY_CHARACTERS  # bytes at the most
         self.begun = False
         self.done = threading.Event()
         self.messages: list[Message] = []
         self.error: PyroChatError | None = None
-
-    def message_keys(self) -> list[str]:
-        """A key for each text: what the room makes of `key` by itself, in `ChatRoom.post_many`."""
-        return [self.key] if len(self.texts) == 1 else [f"{self.key}.{index}" for index in range(len(self.texts))]
 
 
 class Outbox:
@@ -87,7 +89,7 @@ class Outbox:
         with self._changed:
             if self._closing:
                 raise ChatClosed("the chat has been left")
-            sending = _Sending(texts, self._new_key() if key is None else key)
+            sending = _Sending(texts, self._new_key() if key is None else key, key is not None)
             self._waiting.append(sending)
             at_once = timeout is None and not self._busy and len(self._waiting) == 1
             if at_once:
@@ -216,21 +218,26 @@ class Outbox:
         for sending in self._waiting:
             count += len(sending.texts)
             size += sending.size
-            if group and (count > self._most_texts or size > MAX_BATCH_BYTES):
+            is_list = len(sending.texts) > 1
+            if group and (is_list or count > self._most_texts or size > MAX_BATCH_BYTES):
                 break
             sending.begun = True
             group.append(sending)
+            if is_list:
+                break
         return group
 
     def _post(self, group: list[_Sending]) -> None:
         try:
             self._post_together(group)
-        except InvalidInput as error:
-            if len(group) > 1:  # one of them is refused: find out which. Their keys make the repeat safe.
-                for sending in group:
-                    self._post([sending])
+        except (InvalidInput, LogUnavailable) as error:
+            # All were refused for one: find out which. Their keys make the repeat safe.
+            is_of_all = isinstance(error, LogUnavailable) and not any(sending.may_be_known for sending in group)
+            if len(group) == 1 or is_of_all:
+                self._finish(group, error)
                 return
-            self._finish(group, error)
+            for sending in group:
+                self._post([sending])
         except RateLimited as error:  # they stay where they are, and go out again in smaller groups
             is_news, self._most_texts = self._most_texts == MAX_BATCH_TEXTS, _LIMITED_TEXTS
             if is_news:
@@ -254,12 +261,10 @@ class Outbox:
             try:
                 if len(texts) == 1:
                     answer: object = [self._session.call("post", texts[0], group[0].key)]
-                elif len(group) == 1:  # one key for the whole call: a large one has no room for a key each
+                elif len(group) == 1:
                     answer = self._session.call("post_many", texts, group[0].key)
                 else:
-                    answer = self._session.call(
-                        "post_many", texts, [key for sending in group for key in sending.message_keys()]
-                    )
+                    answer = self._session.call("post_many", texts, [sending.key for sending in group])
                 break
             except RoomClosing:  # it comes back, or another does
                 time.sleep(_AGAIN_SECONDS)
@@ -275,6 +280,9 @@ class Outbox:
     def _finish(self, group: list[_Sending], error: PyroChatError | None) -> None:
         with self._changed:
             for sending in group:
+                if isinstance(error, LogUncertain):  # one for each: it has the key
+                    error = LogUncertain(str(error))
+                    error.key = sending.key
                 sending.error = error
                 sending.done.set()
                 if sending in self._waiting:

@@ -10,6 +10,7 @@ from pyrochat.client.chunks import Chunks
 from pyrochat.client.deliveries import Delivery, Marks
 from pyrochat.core.digests import digest_after
 from pyrochat.core.views import Views
+from pyrochat.trust.seals import Seal
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.message import Message
 from pyrochat.values.rules import fold
@@ -40,7 +41,7 @@ class Replica:
         self._chain_mutex = threading.Lock()  # guards the two lines below
         self._origin: bytes | None = None
         self._proved: tuple[int, bytes] = (0, b"")  # an id, and the chain's digest there
-        self._seal: tuple[int, str] | None = None  # the room's last seal, and the id that it is on
+        self._seal: Seal | None = None  # the room's last one
         self._messages = Chunks()
         self._views = Views()
         self._marks: dict[str, tuple[int, int]] = {}
@@ -90,15 +91,18 @@ class Replica:
                 self._origin = origin
                 self._proved = (0, origin)
 
-    def take_seal(self, id: object, seal: object) -> None:
-        """The room gives its seal on message *id*; one on what is not here is passed over."""
-        if isinstance(id, int) and 0 < id <= self.end and isinstance(seal, str):
-            self._seal = (id, seal)
+    def keep_seal(self, seal: Seal) -> None:
+        """The room's *seal*, checked; an older one on more of the same log stays."""
+        known = self._seal
+        if known is None or known.log_id != seal.log_id or known.id <= seal.id:
+            self._seal = seal
 
     def proof(self) -> list[object] | None:
-        """``[id, digest, seal]``: that the room's log had what this replica has up to *id*; None without a seal."""
-        sealed = self._seal
-        return None if sealed is None else [sealed[0], self.digest(sealed[0]).hex(), sealed[1]]
+        """``[id, digest, seal]``: that the log *log_id* had message *id* with *digest*; None without a seal on it."""
+        seal = self._seal
+        if seal is None or seal.log_id != self.log_id:
+            return None
+        return [seal.id, seal.digest.hex(), seal.text]
 
     def digest(self, id: int) -> bytes:
         """The chain's digest at message *id* of this replica; `begin_chain` comes first."""

@@ -113,7 +113,9 @@ class ClientSession:
                 callback.welcomed.set()  # don't wait for what won't come
                 self._lost(served, reason)
 
-            callback = Callback(self._replica, self._reading, self._heard_farewell, self._on_notice)
+            callback = Callback(
+                self._replica, self._reading, log_id, server_key, self._heard_farewell, self._on_notice
+            )  # fmt: skip
             sock = line.call_and_turn_around("attach", session_id, self._replica.end)
             server = CallbackServer.of_this_process()
             served = Served(sock, callback, CALLBACK_OBJECT, self._timing.silent_seconds, lost)

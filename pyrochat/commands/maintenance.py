@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,26 +15,29 @@ from pyrochat.values.errors import InvalidArgument
 
 __all__ = ["back_up_room", "verify_rooms"]
 
+_LEAST_DIGITS = 8  # of a digest, to compare it with another
+
 
 def verify_rooms(data: Path, rooms: Sequence[str], expect: str | None) -> int:
     """Walk the logs of *rooms*; prints a line for each. Returns the exit code: 1 where one is not whole.
 
-    expect: ``ID:DIGEST`` that the chain has to have, as an earlier run or ``/verify`` has printed it.
+    expect: ``ID:DIGEST`` that the chain has to have, as an earlier run or ``/verify`` has printed it; the first 8
+    digits of the digest, or more, are enough.
     """
     if expect is not None and len(rooms) > 1:
         raise InvalidArgument("--expect goes with one room: name it with --room")
-    expected_id, expected_digest = _parse(expect) if expect else (0, None)
+    expected_id, expected_digest = (0, "") if expect is None else _parse(expect)
     code = DONE
     for room in rooms:
         with ProgressBar(f"verifying {room}") as progress:
             about, verdict = verify_file(log_path(data, room), progress, expected_id)
         trouble = verdict.damage or (about.loss and f"a loss is noted: {about.loss}")
-        if trouble is None and expected_digest is not None:
+        if trouble is None and expected_digest:
             if verdict.expected is None:
                 trouble = (
                     f"it ends at message {verdict.whole_up_to:,}, before message {expected_id:,}: its tail is lost"
                 )
-            elif verdict.expected != expected_digest:
+            elif not verdict.expected.hex().startswith(expected_digest):
                 trouble = f"its digest at message {expected_id:,} is {verdict.expected.hex()}: it is another log, or was changed"
         if trouble is None:
             print(
@@ -56,9 +60,13 @@ def back_up_room(data: Path, room: str, target: Path) -> int:
     return DONE
 
 
-def _parse(expect: str) -> tuple[int, bytes]:
-    id, _, digest = expect.partition(":")
-    try:
-        return int(id), bytes.fromhex(digest)
-    except ValueError:
-        raise InvalidArgument(f"--expect takes ID:DIGEST as --verify and /verify print it, not {expect!r}") from None
+def _parse(expect: str) -> tuple[int, str]:
+    """The id and the digits of the digest, all of them or the first 8 and more. Raises InvalidArgument."""
+    found = re.fullmatch(r"([0-9]{1,15}):([0-9a-f]{0,64})(?:…|\.\.\.)?", expect.strip().lower())
+    if found is None:
+        raise InvalidArgument(f"--expect takes ID:DIGEST as --verify and /verify print it, not {expect!r}")
+    if len(found[2]) < _LEAST_DIGITS:
+        raise InvalidArgument(
+            f"the digest in --expect {expect} is too short: give the first {_LEAST_DIGITS} digits of it, or more"
+        )
+    return int(found[1]), found[2]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from rich.text import Text
 from pyrochat.folders import data_folder
 from pyrochat.room.registry import Registry
 from pyrochat.trust.keys import shown
+from pyrochat.values.times import moment
 
 __all__ = ["WIDTH", "DataOption", "app", "opened_registry"]
 
@@ -56,7 +56,7 @@ def list_names(data: DataOption = None) -> None:
     for heading in ("name", "key", "since", ""):
         table.add_column(heading, no_wrap=True)
     for entry in entries:
-        since = f"{datetime.fromtimestamp(entry.since_us / 1e6):%Y-%m-%d %H:%M}"
+        since = f"{moment(entry.since_us).astimezone():%Y-%m-%d %H:%M}"
         key = shown(entry.key) if entry.key else "-"
         table.add_row(Text(entry.name), key, since, "banned" if entry.banned else "")
     Console(width=WIDTH).print(table)

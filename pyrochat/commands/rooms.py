@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pyrochat.commands.registry import WIDTH, DataOption, opened_registry
+from pyrochat.values.times import moment
 
 __all__ = ["app"]
 
@@ -33,7 +33,7 @@ def list_rooms(data: DataOption = None) -> None:
     for heading in ("room", "created by", "since"):
         table.add_column(heading, no_wrap=True)
     for room in rooms:
-        since = f"{datetime.fromtimestamp(room.since_us / 1e6):%Y-%m-%d %H:%M}"
+        since = f"{moment(room.since_us).astimezone():%Y-%m-%d %H:%M}"
         table.add_row(Text(room.name), Text(room.creator), since)
     Console(width=WIDTH).print(table)
 

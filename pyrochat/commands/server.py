@@ -41,7 +41,8 @@ _LOOPBACK = ("localhost", "127.", "::1")
 DataOption = Annotated[Path | None, typer.Option(help="The folder for the logs; default: your data folder.")]
 VerifyOption = Annotated[bool, typer.Option("--verify", help="Say whether the logs are whole, instead of hosting.")]
 ExpectOption = Annotated[
-    str | None, typer.Option(metavar="ID:DIGEST", help="With --verify: what the log has to be at message ID.")
+    str | None,
+    typer.Option(metavar="ID:DIGEST", help="With --verify: what the log has to be at message ID; 8 digits do."),
 ]
 BackupOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Copy the room's log to FILE, instead of hosting.")
@@ -97,7 +98,7 @@ def server(
     """
     rooms = room or [DEFAULT_ROOM]
     folder = data_folder() if data is None else data
-    if verify or expect:
+    if verify or expect is not None:
         return verify_rooms(folder, rooms, expect)
     if backup is not None:
         if len(rooms) > 1:

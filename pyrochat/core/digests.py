@@ -8,17 +8,16 @@ prove everything else. The chain begins with the identity that the log was made 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import struct
 from collections.abc import Iterable
 
-from pyrochat.values.keys import shown_key
 from pyrochat.values.message import KINDS, Message
 
-__all__ = ["DIGEST_BYTES", "digest_after", "digest_of_fields", "extend_chain", "first_digest", "seal"]
+__all__ = ["DIGEST_BYTES", "digest_after", "digest_of_fields", "extend_chain", "first_digest"]
 
 DIGEST_BYTES = 32
-_KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
+_KIND_CODES = {kind.encode(): code for code, kind in enumerate(KINDS)}
+_OTHER_KIND = 0xFF  # one that this version doesn't know: its name is covered too
 _NO_KEY = 0xFFFF
 _numbers = struct.Struct(">QqBHH")  # id, time_us, kind, bytes of the sender, bytes of the key
 
@@ -30,27 +29,28 @@ def first_digest(identity: str) -> bytes:
 
 def digest_after(previous: bytes, message: Message) -> bytes:
     """The digest of *message*, whose predecessor's is *previous*."""
-    key = None if message.key is None else shown_key(message.key).encode()
+    key = None if message.key is None else message.key.encode()
     return digest_of_fields(
-        previous, message.id, message.sender.encode(), message.text.encode(), message.time_us, message.kind, key
+        previous,
+        message.id,
+        message.sender.encode(),
+        message.text.encode(),
+        message.time_us,
+        message.kind.encode(),
+        key,
     )
 
 
 def digest_of_fields(
-    previous: bytes, id: int, sender: bytes, text: bytes, time_us: int, kind: str, key: bytes | None
+    previous: bytes, id: int, sender: bytes, text: bytes, time_us: int, kind: bytes, key: bytes | None
 ) -> bytes:
-    """The same from fields as they stand on disk; raises KeyError or struct.error where they can't be a message's."""
+    """The same from fields as they stand on disk; raises struct.error where they can't be a message's."""
     key_size = _NO_KEY if key is None else len(key)
-    numbers = _numbers.pack(id, time_us, _KIND_CODES[kind], len(sender), key_size)
+    code = _KIND_CODES.get(kind, _OTHER_KIND)
+    numbers = _numbers.pack(id, time_us, code, len(sender), key_size)
+    if code == _OTHER_KIND:
+        numbers += len(kind).to_bytes(4, "big") + kind
     return hashlib.sha256(b"".join((previous, numbers, sender, key or b"", hashlib.sha256(text).digest()))).digest()
-
-
-def seal(key: bytes, id: int, digest: bytes) -> str:
-    """The server's proof that its log had message *id* with *digest*, in hexadecimal; *key* is the log's own secret.
-
-    A client that has it can show later that the log has lost messages, and nobody can make it up.
-    """
-    return hmac.new(key, b"%d:%b" % (id, digest), hashlib.sha256).hexdigest()
 
 
 def extend_chain(previous: bytes, messages: Iterable[Message]) -> list[bytes]:

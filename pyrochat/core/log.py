@@ -7,17 +7,16 @@ engine one day, `append` is the call that reaches a majority; nothing else here 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pyrochat.values.message import Message
 from pyrochat.values.rules import fold
 
-__all__ = ["KeySeen", "Log", "MemberRecord"]
+__all__ = ["NO_OWNERS", "Log", "MemberRecord"]
 
-
-class KeySeen(Exception):
-    """An append that bears a key which this sender has used before; nothing was appended."""
+NO_OWNERS: Mapping[int, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +41,15 @@ class Log(ABC):
 
     identity: the log's UUID (str); a log under the same room name with another identity is another log.
     forks: identities that this log had before its operator accepted a loss, and up to which message
-    each of them is the same log as this one.
+    each of them is the same log as this one: never beyond where a loss was accepted since.
     loss: what proves that messages of this log are missing; None while nothing does. Until the
     operator has accepted the loss, nothing may be appended: ids would be given a second time.
     gone: whether what it is stored in was taken away under it: nothing can be appended then.
     is_untidy: whether `tidy` has something to do.
-    seal_key: a secret of the log's, for `core.digests.seal`.
     room: the room's name.
     """
 
     identity: str
-    seal_key: bytes
     loss: str | None = None
     gone: bool = False
     is_untidy: bool = False
@@ -70,13 +67,16 @@ class Log(ABC):
         """`tail` and the digest there, both of one moment; from memory."""
 
     @abstractmethod
-    def append(self, messages: Sequence[Message], members: Sequence[MemberRecord] = ()) -> None:
+    def append(
+        self, messages: Sequence[Message], members: Sequence[MemberRecord] = (), owners: Mapping[int, str] = NO_OWNERS
+    ) -> None:
         """Make *messages* and *members* durable in one step, all or nothing.
 
         messages: their ids follow the tail without a gap. members: records that replace those of the
-        same member. Raises KeySeen where a (sender, key) is in the log or twice in *messages*, and
-        LogUnavailable where nothing can be written now; in both cases nothing has changed.
-        Called by one thread at a time: the sequencer's.
+        same member. owners: whose the keys of some messages are, by id (`values.keys.key_owner`); of all others they
+        are their senders', by folded name. Raises LogUnavailable where nothing can be written now, or a key of an owner is there already
+        (`find` says which are): nothing has changed then. Raises LogUncertain where that is unknown; from then on
+        nothing can be written until the log is opened again. Called by one thread at a time: the sequencer's.
         """
 
     @abstractmethod
@@ -84,8 +84,12 @@ class Log(ABC):
         """At most *limit* messages with ``id > after``, in order. Any thread may call it."""
 
     @abstractmethod
-    def find(self, sender: str, key: str) -> Message | None:
-        """The message that *sender* made with *key*."""
+    def find(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Message]:
+        """The messages that owners made with their keys, of all the pairs of both in *keys*; see `append`.
+
+        Where a key stands twice, which only older versions let happen, its first message counts. Raises
+        LogUnavailable where it can't be read. Called by the sequencer's thread, as `append`.
+        """
 
     @abstractmethod
     def digest(self, id: int) -> bytes:

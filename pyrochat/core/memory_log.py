@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pyrochat.core.digests import extend_chain, first_digest
-from pyrochat.core.log import KeySeen, Log, MemberRecord
-from pyrochat.values.errors import InvalidArgument, UnknownMessage
+from pyrochat.core.log import NO_OWNERS, Log, MemberRecord
+from pyrochat.values.errors import InvalidArgument, LogUnavailable, UnknownMessage
 from pyrochat.values.message import SYSTEM, Message, messages_from_wire
+from pyrochat.values.rules import fold
 
 __all__ = ["MemoryLog"]
 
@@ -20,7 +20,6 @@ class MemoryLog(Log):
     def __init__(self, room: str, identity: str | None = None) -> None:
         self.room = room
         self.identity = identity or str(uuid.uuid4())
-        self.seal_key = secrets.token_bytes(32)
         self._messages: list[Message] = []
         self._ids_by_key: dict[tuple[str, str], int] = {}
         self._members: dict[str, MemberRecord] = {}
@@ -35,23 +34,24 @@ class MemoryLog(Log):
         tail = len(self._digests) - 1
         return tail, self._digests[tail]
 
-    def append(self, messages: Sequence[Message], members: Sequence[MemberRecord] = ()) -> None:
+    def append(
+        self, messages: Sequence[Message], members: Sequence[MemberRecord] = (), owners: Mapping[int, str] = NO_OWNERS
+    ) -> None:
         if messages and messages[0].id != self.tail + 1:
             raise InvalidArgument(f"message {messages[0].id} can't follow message {self.tail}")
-        keys = {(m.sender, m.key): m.id for m in messages if m.key is not None}
-        if len(keys) < sum(m.key is not None for m in messages) or any(key in self._ids_by_key for key in keys):
-            raise KeySeen
+        keys = [(owners.get(m.id) or fold(m.sender), m.key) for m in messages if m.key is not None]
+        if len(set(keys)) < len(keys) or not self._ids_by_key.keys().isdisjoint(keys):
+            raise LogUnavailable("a key is in the log already: nothing was stored")
         self._digests += extend_chain(self._digests[-1], messages)  # first: who reads meanwhile finds one for the tail
         self._messages += messages_from_wire(messages)
-        self._ids_by_key.update({(sender, key): id for (sender, key), id in keys.items() if key is not None})
+        self._ids_by_key.update(zip(keys, (m.id for m in messages if m.key is not None), strict=True))
         self._members.update((record.member, record) for record in members)
 
     def read(self, after: int, limit: int) -> list[Message]:
         return self._messages[max(after, 0) : max(after, 0) + limit]
 
-    def find(self, sender: str, key: str) -> Message | None:
-        id = self._ids_by_key.get((sender, key))
-        return None if id is None else self._messages[id - 1]
+    def find(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Message]:
+        return {key: self._messages[self._ids_by_key[key] - 1] for key in keys if key in self._ids_by_key}
 
     def digest(self, id: int) -> bytes:
         if not 0 <= id <= self.tail:

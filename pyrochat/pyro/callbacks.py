@@ -23,7 +23,7 @@ from pyrochat.pyro.connection import WOULD_BLOCK, shut_down
 from pyrochat.pyro.dispatch import Pending, answer_frame
 from pyrochat.pyro.frames import HEADER_BYTES, Frame, FrameReader
 from pyrochat.pyro.serializers import Bounds, Call, decode_call
-from pyrochat.pyro.waker import Waker
+from pyrochat.pyro.waker import selector_with_waker
 from pyrochat.threads import Defects, go_on
 
 __all__ = ["CallbackServer", "Served"]
@@ -101,9 +101,7 @@ class CallbackServer:
     _shared_mutex = threading.Lock()
 
     def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
-        self._waker = Waker()
-        self._selector.register(self._waker, selectors.EVENT_READ)
+        self._selector, self._waker = selector_with_waker()
         self.round_ended: Callable[[], None] | None = None
         self._same = _SameAgain()
         self._space = memoryview(

@@ -23,7 +23,7 @@ from pyrochat.core.places import Bounds, Places
 from pyrochat.pyro.dispatch import Later
 from pyrochat.pyro.frames import FrameReader, ProtocolError, whole_frame
 from pyrochat.pyro.serializers import encode_value
-from pyrochat.pyro.waker import Waker
+from pyrochat.pyro.waker import selector_with_waker
 from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import CallbackUnreachable, PyroChatError, RoomClosing, ServerFull
 
@@ -103,9 +103,7 @@ class Connector:
         self._thread: threading.Thread | None = None
         self._closing = False
         self._defects = Defects(log)
-        self._selector = selectors.DefaultSelector()
-        self._waker = Waker()
-        self._selector.register(self._waker, selectors.EVENT_READ)
+        self._selector, self._waker = selector_with_waker()
 
     def connect(self, connecting: Connecting) -> None:
         """Make the connection. What comes of it is told in our thread."""

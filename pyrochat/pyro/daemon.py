@@ -100,13 +100,17 @@ class Daemon(server.Daemon):  # type: ignore[misc]
         budgets: Budgets | None = None,
         transport: type[Transport] = Transport,
     ) -> None:
-        listening = _listen(host, port)
-        # Pyro5 picks a transport by its global configuration; given any connected socket it picks none.
-        one, other = socket.socketpair()
         self._quick: tuple[bytes, ...] = ()
-        with one, other:
-            super().__init__(connected_socket=one, interface=DaemonFace)
-        self.transportServer = transport(self, listening, bounds or Bounds(), tls, budgets)
+        listening = _listen(host, port)
+        try:
+            # Pyro5 picks a transport by its global configuration; given any connected socket it picks none.
+            one, other = socket.socketpair()
+            with one, other:
+                super().__init__(connected_socket=one, interface=DaemonFace)
+            self.transportServer = transport(self, listening, bounds or Bounds(), tls, budgets)
+        except BaseException:
+            listening.close()
+            raise
         self.port: int = listening.getsockname()[1]
         shown = advertise or host
         self.address = (shown, self.port)
@@ -194,6 +198,11 @@ class Daemon(server.Daemon):  # type: ignore[misc]
     def shutdown(self) -> None:
         """Part of Pyro5's interface: stop, without the pause that Pyro5 makes."""
         self.transportServer.shutdown()
+
+    def end_unstarted(self) -> None:
+        """The same, where no thread has come to run `requestLoop`, which closes what it watches when it ends."""
+        self.shutdown()
+        self.requestLoop()
 
     def clientDisconnect(self, connection: Connection) -> None:
         """Part of Pyro5's interface: *connection* is gone, or somebody has taken its socket."""

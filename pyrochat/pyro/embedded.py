@@ -109,11 +109,15 @@ class EmbeddedNameServer:
                 f"no name server answers at {host}:{port} and none can be started there ({error}): "
                 "set PYRO_NS_PORT to a free port"
             ) from None
-        names = _NameServer()
-        self._daemon.register(names, core.NAMESERVER_NAME)
-        names.register(core.NAMESERVER_NAME, str(self._daemon.uriFor(core.NAMESERVER_NAME)))
         self._thread = threading.Thread(target=self._daemon.requestLoop, name="pyrochat-nameserver", daemon=True)
-        self._thread.start()
+        try:
+            names = _NameServer()
+            self._daemon.register(names, core.NAMESERVER_NAME)
+            names.register(core.NAMESERVER_NAME, str(self._daemon.uriFor(core.NAMESERVER_NAME)))
+            self._thread.start()
+        except BaseException:
+            self._daemon.end_unstarted()
+            raise
 
     @staticmethod
     def _greet(connection: Connection, data: object) -> str:

@@ -31,7 +31,7 @@ from pyrochat.pyro.late_answers import LateAnswers
 from pyrochat.pyro.listener import Listener
 from pyrochat.pyro.strangers import Strangers
 from pyrochat.pyro.tls import ServerHandshake
-from pyrochat.pyro.waker import Waker
+from pyrochat.pyro.waker import selector_with_waker
 from pyrochat.pyro.workers import Pools
 from pyrochat.threads import Defects, go_on
 
@@ -61,10 +61,8 @@ class Transport:
         self.locationStr = ""
         self._bounds = bounds
         self._tls = tls
-        self._selector = selectors.DefaultSelector()
+        self._selector, self._waker = selector_with_waker()
         self._listener = Listener(sock, self._selector)
-        self._waker = Waker()
-        self._selector.register(self._waker, selectors.EVENT_READ)
         self._watching: set[Connection] = set()
         self._handshakes: dict[Connection, ServerHandshake] = {}
         self._strangers = Strangers(bounds)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import selectors
 import socket
 
-__all__ = ["Waker"]
+__all__ = ["Waker", "selector_with_waker"]
 
 
 class Waker:
@@ -35,3 +36,15 @@ class Waker:
         """Close both ends. Idempotent."""
         self._reader.close()
         self._writer.close()
+
+
+def selector_with_waker() -> tuple[selectors.BaseSelector, Waker]:
+    """A selector, and a waker that it watches; where one of them can't be had, nothing is left of the other."""
+    selector = selectors.DefaultSelector()
+    try:
+        waker = Waker()
+    except OSError:
+        selector.close()
+        raise
+    selector.register(waker, selectors.EVENT_READ)
+    return selector, waker

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pyrochat.core.query import parse_query
+from pyrochat.core.sequencer import part_key
 from pyrochat.pyro.connecting import Connector
 from pyrochat.pyro.daemon import caller, callers_serializer, take_callers_socket
 from pyrochat.pyro.dispatch import Later, expose, quick
@@ -24,7 +25,6 @@ from pyrochat.values.errors import (
     ProofMissing,
     PyroChatError,
 )
-from pyrochat.values.keys import owned_key
 from pyrochat.values.message import WireMessage
 from pyrochat.values.protocol import MAX_CONFIRMED, MAX_FOUND, MAX_HISTORY, PROTOCOL_VERSION, room_object
 from pyrochat.values.rules import (
@@ -77,14 +77,14 @@ class ChatRoom:
         identity = self._identity()
         text, key = checked_text(text), checked_key(key)
         self._limiter.check(identity.member, 1, caller())
-        return _Posting(self._room.post(identity.name, [text], _owned([key], identity)), one=True)
+        return _Posting(self._room.post(identity.name, [text], [key], mark=identity.guest_mark), one=True)
 
     @quick
     def post_many(self, texts: list[str], key: str | list[str | None] | None = None) -> Later | list[WireMessage]:
         """Append texts in one commit, with consecutive ids; returns the messages.
 
-        key: one key for the whole call (its messages bear ``key.0``, ``key.1`` …), or a list with one
-        for each text.
+        key: one key for the whole list (its messages bear ``key.0``, ``key.1`` …), or a list with one
+        for each text. Where a key stands for something else already, nothing of the call is stored.
         """
         identity = self._identity()
         texts = checked_texts(texts)
@@ -92,7 +92,8 @@ class ChatRoom:
             return []
         keys = _keys(key, len(texts))
         self._limiter.check(identity.member, len(texts), caller())
-        return _Posting(self._room.post(identity.name, texts, _owned(keys, identity)), one=False)
+        list_key = key if isinstance(key, str) else None
+        return _Posting(self._room.post(identity.name, texts, keys, list_key, identity.guest_mark), one=False)
 
     def history(self, after: int = 0, limit: int = MAX_HISTORY) -> Later:
         """Messages with an id above *after*, in order: at most *limit* (1 to 1,000), and at most 1 MiB (at least one).
@@ -147,7 +148,7 @@ class ChatRoom:
         ``deliver(messages, marks)`` there, beginning with message 1, and expects ``[delivered, read]``.
         Without one, `attach` on a second connection has to follow soon.
         resume: ``[session id, log id, replica's end, digest there, proof]`` of a client that was here before;
-        proof: None, or ``[id, digest, seal]`` of the last seal that the room has given it.
+        proof: None, or ``[id, digest, seal]`` of the last seal that the room has given it (see `trust.seals`).
         """
         identity, connection = self._identity(), caller()
         resumed = _resume(resume)
@@ -283,12 +284,8 @@ def _keys(key: object, count: int) -> list[str | None]:
     if isinstance(key, str) and len(key) > MAX_KEY_CHARACTERS - 6:
         raise InvalidArgument(f"a key for several texts can have {MAX_KEY_CHARACTERS - 6} characters at the most")
     prefix = checked_key(key)
-    return [f"{prefix}.{index}" for index in range(count)]
-
-
-def _owned(keys: list[str | None], identity: Identity) -> list[str | None]:
-    """*keys* as they stand in the log, where a guest's are its own."""
-    return [None if key is None else owned_key(identity.keys_owner, key) for key in keys]
+    assert prefix is not None
+    return [part_key(prefix, index) for index in range(count)]
 
 
 def _resume(value: object) -> Resume | None:
@@ -303,10 +300,10 @@ def _resume(value: object) -> Resume | None:
     raise InvalidArgument("resume has to be [session id, log id, last message id, digest, proof]")
 
 
-def _proof(value: object) -> tuple[int, bytes, str] | None:
+def _proof(value: object) -> tuple[int, str] | None:
     match value:
         case None:
             return None
-        case [int(id), str(digest), str(seal)] if 0 < id <= _MAX_ID and seal.isascii():
-            return id, bytes.fromhex(digest), seal
+        case [int(id), str(), str(seal)] if 0 < id <= _MAX_ID:
+            return id, seal
     raise InvalidArgument("a proof has to be [id, digest, seal]")

@@ -29,7 +29,7 @@ from pyrochat.values.errors import (
     TooManyAttempts,
     VersionMismatch,
 )
-from pyrochat.values.keys import guest_owner
+from pyrochat.values.keys import guest_mark
 from pyrochat.values.protocol import PROTOCOL_VERSION
 from pyrochat.values.rules import checked_name, checked_password, decoded_hex, fold
 
@@ -115,7 +115,7 @@ class Door:
             raise GuestsRefused("this server takes no guests: come with PyroChat's own client, which has a key")
         if self._passwords is not None:
             self._passwords.check_guest(connection.peer, password)
-        self._let_in(connection, Identity(name, fold(name), keys_owner=guest_owner(client)))
+        self._let_in(connection, Identity(name, fold(name), guest_mark=guest_mark(client)))
 
     def prove(self, connection: Connection, object_id: str, signature: object, password_proof: object) -> None:
         """The first call of a client with a key.

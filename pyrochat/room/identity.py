@@ -24,7 +24,7 @@ class Applicant:
 class Identity:
     """Who a connection is. key: None for a guest. object_id: the room that it was proved for, None for any.
 
-    keys_owner: what its messages' keys are its own by, beside the name; empty for a member (`values.keys`).
+    guest_mark: what its messages' keys are its own by, beside the name; empty for a member (`values.keys`).
     """
 
     name: str
@@ -32,18 +32,18 @@ class Identity:
     key: bytes | None = None
     session_id: str | None = None
     object_id: str | None = None
-    keys_owner: str = ""
+    guest_mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
     """Where a client that was here before is: the session it had, its replica's log, end, and digest there.
 
-    proof: an id, the replica's digest there, and the seal that the room has given for both.
+    proof: an id, and the seal on it that the client says the room has given it.
     """
 
     session_id: str
     log_id: str
     position: int
     digest: bytes | None = None
-    proof: tuple[int, bytes, str] | None = None
+    proof: tuple[int, str] | None = None

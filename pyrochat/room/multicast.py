@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from pyrochat.pyro.budget import Budget, Budgets
 from pyrochat.pyro.link import LinkBroken
-from pyrochat.pyro.waker import Waker
+from pyrochat.pyro.waker import selector_with_waker
 from pyrochat.pyro.wire import request_frame
 from pyrochat.room.audience import Audience, Outlet
 from pyrochat.room.hall import Hall, Stretch
@@ -40,9 +40,6 @@ class Multicaster:
         self._unsent = unsent or Budgets.of().unsent
         self._defects = Defects(log)
         self._halls: dict[int, Hall] = {}
-        self._selector = selectors.DefaultSelector()
-        self._waker = Waker()
-        self._selector.register(self._waker, selectors.EVENT_READ)
         self._orders: deque[Callable[[], None]] = deque()
         self._now = self._next_tick = time.monotonic()  # the thread's clock: looked at once a round
         self._awake = True  # False while the thread sleeps in select, or is about to
@@ -51,7 +48,13 @@ class Multicaster:
         self._stopping = False
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="pyrochat-multicast", daemon=True)
-        self._thread.start()
+        self._selector, self._waker = selector_with_waker()
+        try:
+            self._thread.start()
+        except BaseException:
+            self._selector.close()
+            self._waker.close()
+            raise
 
     # -- what other threads say ------------------------------------------------------------------------
 

@@ -62,11 +62,15 @@ class Registration:
         except NameServerSilent as error:  # it hangs: no reason for the room to stay closed
             log.warning("%s; until it answers, others join with --at %s:%d", error, *address)
         except BaseException:
-            self._close_embedded()
+            self._give_back_all()
             raise
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="pyrochat-registration", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            self._give_back_all()
+            raise
 
     def add(self, room: str, uri: str) -> None:
         """Take *room*'s name too. Raises NameServerRefused; a name server that doesn't answer is told later."""
@@ -138,9 +142,18 @@ class Registration:
 
     def _remove_all(self) -> None:
         self._thread.join()
+        self._withdraw_all()
+
+    def _withdraw_all(self) -> None:
         for name in list(self._uris):
             with contextlib.suppress(PyroChatError):
                 self._nameserver.remove(name, self._address)
+
+    def _give_back_all(self) -> None:
+        """The server can't start: no name may lead to it, and no name server of its own stay."""
+        if self._embedded is None:
+            self._withdraw_all()
+        self._close_embedded()
 
     def _close_embedded(self) -> None:
         if self._embedded is not None:

@@ -11,7 +11,9 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 
 from pyrochat.core.cursors import marks_interval_seconds
@@ -24,6 +26,7 @@ from pyrochat.pyro.link import Link
 from pyrochat.pyro.serializers import MSGPACK
 from pyrochat.pyro.wire import WireMark
 from pyrochat.room.audience import Outlet
+from pyrochat.room.clock import wall_clock_us
 from pyrochat.room.identity import Identity, Resume
 from pyrochat.room.multicast import Multicaster
 from pyrochat.room.names import Names
@@ -34,11 +37,10 @@ from pyrochat.room.stretches import BlockReader, Stretches
 from pyrochat.room.turns import read_page
 from pyrochat.room.wholeness import Wholeness
 from pyrochat.room.writer import Request, Writer
+from pyrochat.trust.keys import Key
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.errors import (
     InvalidArgument,
-    KeyConflict,
-    LogUnavailable,
     PyroChatError,
     RoomClosing,
     UnknownMessage,
@@ -56,13 +58,17 @@ _RETRY_SECONDS = 1.0  # until marks that could not be written are tried again
 
 
 class Room:
-    """One room of a server; takes over *log* and closes it. index: the file for `search`; None: no search."""
+    """One room of a server; takes over *log* and closes it. key: the server's.
+
+    index: the file for `search`; None: no search. now_us: the clock that messages get their times from.
+    """
 
     def __init__(
-        self, log: Log, timing: Timing, names: Names, multicaster: Multicaster, reader: BlockReader,
-        index: Path | None = None,
+        self, log: Log, key: Key, timing: Timing, names: Names, multicaster: Multicaster, reader: BlockReader,
+        index: Path | None = None, now_us: Callable[[], int] = wall_clock_us,
     ) -> None:  # fmt: skip
         self.timing = timing
+        self._now_us = now_us
         self.name = log.room
         self.log = log
         self._names = names
@@ -73,23 +79,30 @@ class Room:
         self._marks_due = 0.0
         self._stretches = Stretches(log, reader, lambda: multicaster.grew(self))
         self._writer = Writer(self.name, self._commit, self._idle_seconds)
-        self._wholeness = Wholeness(log, lambda text: multicaster.tell(self, text))
+        self._wholeness = Wholeness(log, key, lambda text: multicaster.tell(self, text))
         self._expiry: Request | None = None  # the last request of `tick`
         self._leaves_failed = False  # a "left" could not be written: it is due as soon as the log can be
         for ghost in self._state.sessions.all():
             names.keep(ghost.member, ghost.id)
-        self.search = Search(log, index)
-        multicaster.open(self)
-        self._writer.start()
+        with ExitStack() as undo:
+            self.search = Search(log, index)
+            undo.callback(self.search.close)
+            multicaster.open(self)
+            undo.callback(multicaster.forget, self)
+            self._writer.start()
+            undo.pop_all()
 
     # -- what callers ask for -----------------------------------------------------------------------------
 
-    def post(self, sender: str, texts: Sequence[str], keys: Sequence[str | None]) -> Request:
+    def post(
+        self, sender: str, texts: Sequence[str], keys: Sequence[str | None], list_key: str | None = None, mark: str = ""
+    ) -> Request:
         """Append texts in one commit, consecutive; the request's outcome is there when they are on disk.
 
-        keys: one for each text, or None. Raises RoomClosing; the request raises KeyConflict, LogUnavailable.
+        keys: one for each text, or None. list_key: the one that all of them were sent under, if they were. mark: a
+        guest's (`values.keys`). Raises RoomClosing; the request raises KeyConflict, LogUnavailable.
         """
-        drafts = [Draft(sender, text, CHAT, key) for text, key in zip(texts, keys, strict=True)]
+        drafts = [Draft(sender, text, CHAT, key, list_key, mark) for text, key in zip(texts, keys, strict=True)]
         return self._writer.submit(Request(lambda: drafts, len(drafts)))
 
     def history(self, after: int, limit: int, most_bytes: int = MAX_ANSWER_BYTES) -> list[Message]:
@@ -260,57 +273,38 @@ class Room:
         self.log.tidy()
 
     def _commit_group(self, requests: list[Request]) -> None:
-        planned: list[tuple[Request, Sequence[Draft]]] = []
-        drafts: list[Draft] = []
+        planned: list[Request] = []
+        plans: list[Sequence[Draft]] = []
         with self._state_mutex:
             for request in requests:
                 try:
                     plan = request.plan()
                     self._wholeness.check()
                 except PyroChatError as error:
-                    request.fail(error)
+                    request.finish(error)
                     continue
-                planned.append((request, plan))
-                drafts += plan
+                planned.append(request)
+                plans.append(plan)
             now = time.monotonic()
             if self.log.loss is not None:
                 self._marks_due = now + _RETRY_SECONDS
             marks = self._state.marks.unwritten if now >= self._marks_due else {}
-            records = self._state.records_to_write(drafts, marks)
-        outcomes: list[Message | KeyConflict] = []
-        appended: list[Message] = []
-        try:
-            if drafts or records:
-                outcomes, appended = self._sequencer.sequence(drafts, records, time.time_ns() // 1000)
-        except LogUnavailable as error:
+            records = self._state.records_to_write(list(chain.from_iterable(plans)), marks)
+        outcomes, appended, trouble = self._sequencer.sequence(plans, records, self._now_us())
+        if trouble is not None:
             self._marks_due = now + _RETRY_SECONDS
             self._leaves_failed = True
-            for request, plan in planned:
-                self._fail(request, plan, error)
-            return
-        self._stretches.extend(appended)
-        self.search.grew()
-        with self._state_mutex:
-            self._state.committed(appended, records)
-            if marks:
-                self._marks_due = now + marks_interval_seconds(self._state.views.count)
-        if appended or records:
-            self._multicaster.grew(self)
-        start = 0
-        for request, plan in planned:
-            request.succeed(outcomes[start : start + len(plan)])
-            start += len(plan)
-
-    def _fail(self, request: Request, plan: Sequence[Draft], error: LogUnavailable) -> None:
-        """Nothing was stored now; but what was stored before under the same keys is not lost for that."""
-        try:
-            before = self._sequencer.made_before(plan) if plan else None
-        except LogUnavailable:
-            before = None
-        if before is None:
-            request.fail(error)
         else:
-            request.succeed(before)
+            self._stretches.extend(appended)
+            self.search.grew()
+            with self._state_mutex:
+                self._state.committed(appended, records)
+                if marks:
+                    self._marks_due = now + marks_interval_seconds(self._state.views.count)
+            if appended or records:
+                self._multicaster.grew(self)
+        for request, outcome in zip(planned, outcomes, strict=True):
+            request.finish(outcome)
 
     # -- the multicaster's thread: see `Audience` -------------------------------------------------------
 
@@ -395,5 +389,12 @@ class Room:
         self.search.close()
 
     def close_log(self) -> None:
-        """The last step: nobody reads any more."""
+        """The last step, when nobody delivers or reads any more: write the marks that no commit has carried."""
+        with self._state_mutex:
+            records = self._state.records_to_write([], self._state.marks.unwritten) if self.log.loss is None else []
+        trouble = self._sequencer.sequence([], records, self._now_us()).error
+        if trouble is not None:
+            logger.error("room %s: the last marks are lost: %s", self.name, trouble)
+        with self._state_mutex:
+            self._state.committed([], records)
         self.log.close()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pyrochat.pyro.daemon import Daemon
+from pyrochat.room.clock import wall_clock_us
 from pyrochat.room.log_file import Progress, is_used, log_path
 from pyrochat.room.multicast import Multicaster
 from pyrochat.room.names import Names
@@ -21,6 +22,7 @@ from pyrochat.room.search_index import index_path
 from pyrochat.room.sqlite_log import SqliteLog
 from pyrochat.room.stretches import BlockReader
 from pyrochat.room.troubles import Troubles
+from pyrochat.trust.keys import Key
 from pyrochat.values.errors import CannotHost, LogProblem, NewRoomsRefused, PyroChatError, RoomClosing, ServerFull
 from pyrochat.values.protocol import Timing, room_object
 from pyrochat.values.rules import fold
@@ -40,15 +42,18 @@ Remote = Callable[[Room], object]
 class Rooms:
     """The rooms of a server, in the order in which they came. Any thread may call.
 
-    data: the folder of their logs. registry: remembers those that were created while a server ran.
-    last_descriptor: none is created when this one is taken; a room needs about twelve.
+    data: the folder of their logs. key: the server's. registry: remembers those that were created while a server ran.
+    last_descriptor: none is created when this one is taken; a room needs about twelve. now_us: the clock of all rooms,
+    see `Room`.
     """
 
     def __init__(
-        self, data: Path, registry: Registry, names: Names, multicaster: Multicaster, reader: BlockReader,
-        timing: Timing, last_descriptor: int,
+        self, data: Path, key: Key, registry: Registry, names: Names, multicaster: Multicaster, reader: BlockReader,
+        timing: Timing, last_descriptor: int, now_us: Callable[[], int] = wall_clock_us,
     ) -> None:  # fmt: skip
         self._data = data
+        self._key = key
+        self._now_us = now_us
         self._registry = registry
         self._names = names
         self._multicaster = multicaster
@@ -101,7 +106,10 @@ class Rooms:
         path = log_path(self._data, name)
         room_log = SqliteLog(path, name, accept_loss=accept_loss, progress=progress)
         try:
-            return Room(room_log, self._timing, self._names, self._multicaster, self._reader, index_path(path))
+            return Room(
+                room_log, self._key, self._timing, self._names, self._multicaster, self._reader, index_path(path),
+                self._now_us,
+            )  # fmt: skip
         except BaseException:
             room_log.close()
             raise

@@ -7,7 +7,7 @@ import logging
 import resource
 import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +19,7 @@ from pyrochat.pyro.connecting import CONNECT_SECONDS, Connector
 from pyrochat.pyro.daemon import Daemon
 from pyrochat.pyro.tls import ServerTls
 from pyrochat.room.chatroom import ChatRoom, ServerObject
+from pyrochat.room.clock import wall_clock_us
 from pyrochat.room.door import Access, Door
 from pyrochat.room.limiter import Limiter
 from pyrochat.room.log_file import Progress
@@ -64,7 +65,8 @@ class Server:
     tls: the certificate to show; True makes one, and keeps it in *data*. connect_seconds: until a client's own
     callback has to answer. budgets: how much memory all peers together may take.
     look_seconds: how often it looks whether its files are in their places, how far the logs have come (which it notes
-    beside them), and for bans; None: every 0.5 s.
+    beside them), and for bans; None: every 0.5 s. now_us: the clock that messages get their times from, in microseconds
+    since 1970.
     Raises CannotHost, LogInUse, LogUnreadable, LogDamaged, NameServerRefused, InvalidRoomName.
     """
 
@@ -87,6 +89,7 @@ class Server:
         look_seconds: float | None = None,
         connect_seconds: float = CONNECT_SECONDS,
         budgets: Budgets | None = None,
+        now_us: Callable[[], int] = wall_clock_us,
     ) -> None:
         names = [checked_room_name(room) for room in rooms]
         if not names:
@@ -102,21 +105,27 @@ class Server:
         self._doorkeeper = threading.Thread(target=self._keep_watch, name="pyrochat-doorkeeper", daemon=True)
         self._defects = Defects(log)
         self._budgets = budgets or Budgets.of()
-        self._multicaster = Multicaster(self._budgets.unsent)
-        self._reader = BlockReader()
-        self._turns = Turns()
-        self._connector = Connector(bounds, connect_seconds)
         self._daemon: Daemon | None = None
         self._registration: Registration | None = None
-        self._registry = Registry(data)
-        self._names = Names(self._registry.key_of, bounds)
         self._limiter = Limiter(rate or Rate())
-        self._rooms = Rooms(
-            data, self._registry, self._names, self._multicaster, self._reader, timing or Timing(),
-            bounds.last_free_descriptor,
-        )  # fmt: skip
-        try:
+        with contextlib.ExitStack() as undo:
+            self._registry = Registry(data)
+            undo.callback(self._registry.close)
             key = Key.kept_at(data / "server-key.pem")
+            self._names = Names(self._registry.key_of, bounds)
+            self._reader = BlockReader()
+            undo.callback(self._reader.close)
+            self._turns = Turns()
+            undo.callback(self._turns.close)
+            self._connector = Connector(bounds, connect_seconds)
+            undo.callback(self._connector.close)
+            self._multicaster = Multicaster(self._budgets.unsent)
+            self._rooms = Rooms(
+                data, key, self._registry, self._names, self._multicaster, self._reader, timing or Timing(),
+                bounds.last_free_descriptor, now_us,
+            )  # fmt: skip
+            undo.pop_all()
+        try:
             shown = _kept_certificate(data, [host, advertise]) if tls is True else (tls or None)
             self.certificate = shown.shown() if shown else b""
             seen = fingerprint(self.certificate) if shown else b""
@@ -142,12 +151,16 @@ class Server:
             charge=self._limiter.charge,
             bounds=bounds, tls=tls, budgets=self._budgets,
         )  # fmt: skip
-        self._rooms.serve(
-            daemon,
-            lambda room: ChatRoom(room, self._rooms, self._door, self._limiter, self._connector, self._turns),
-        )
-        daemon.register(ServerObject(self._rooms), SERVER_OBJECT)
-        threading.Thread(target=daemon.requestLoop, name="pyrochat-accept", daemon=True).start()
+        try:
+            self._rooms.serve(
+                daemon,
+                lambda room: ChatRoom(room, self._rooms, self._door, self._limiter, self._connector, self._turns),
+            )
+            daemon.register(ServerObject(self._rooms), SERVER_OBJECT)
+            threading.Thread(target=daemon.requestLoop, name="pyrochat-accept", daemon=True).start()
+        except BaseException:
+            daemon.end_unstarted()
+            raise
         return daemon
 
     # -- what can be asked ----------------------------------------------------------------------------------
@@ -232,24 +245,32 @@ class Server:
         """Finish what is acknowledged, tell the members *farewell*, and stop. Idempotent."""
         if self._closed.is_set():
             return
-        self._rooms.create_no_more()
-        self._watch_ended.set()
+        for step in self._last_steps(farewell):
+            try:
+                step()
+            except Exception:  # what is left open for it would be worse
+                log.exception("a part of the server could not be ended in order")
+
+    def _last_steps(self, farewell: str) -> Iterator[Callable[[], object]]:
+        """What ends the parts of the server, in this order, whichever of them there are."""
+        yield self._rooms.create_no_more
+        yield self._watch_ended.set
         if self._doorkeeper.is_alive():  # before the logs are closed: what SQLite then removes is not missing
-            self._doorkeeper.join(_FAREWELL_SECONDS)
+            yield lambda: self._doorkeeper.join(_FAREWELL_SECONDS)
         if self._registration is not None:
-            self._registration.close()
+            yield self._registration.close
         for room in self._rooms.all:
-            room.close()
+            yield room.close
         if self._daemon is not None:  # before the farewell: who hears it comes back at once
-            self._daemon.shutdown()
-        self._connector.close()
-        self._multicaster.close(farewell, _FAREWELL_SECONDS)
-        self._reader.close()
-        self._turns.close()
+            yield self._daemon.shutdown
+        yield self._connector.close
+        yield lambda: self._multicaster.close(farewell, _FAREWELL_SECONDS)
+        yield self._reader.close
+        yield self._turns.close
         for room in self._rooms.all:
-            room.close_log()
-        self._closed.set()
-        self._registry.close()
+            yield room.close_log
+        yield self._closed.set
+        yield self._registry.close
 
     def __enter__(self) -> Self:
         return self

@@ -11,19 +11,30 @@ that is not what was written.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pyrochat.core.digests import extend_chain, first_digest
-from pyrochat.core.log import KeySeen, Log, MemberRecord
+from pyrochat.core.log import NO_OWNERS, Log, MemberRecord
 from pyrochat.room import witness
-from pyrochat.room.log_file import BUSY_MILLISECONDS, WAL_BYTES, Progress, connect, file_stem, prepare, read_about
+from pyrochat.room.log_file import (
+    BUSY_MILLISECONDS,
+    WAL_BYTES,
+    Progress,
+    connect,
+    explained,
+    file_stem,
+    prepare,
+    read_about,
+)
+from pyrochat.room.log_formats import bring_up_to_date
 from pyrochat.room.log_lock import LogLock
 from pyrochat.room.place import Place
 from pyrochat.room.troubles import Troubles
@@ -33,10 +44,10 @@ from pyrochat.values.errors import (
     LogDamaged,
     LogUnavailable,
     LogUncertain,
-    LogUnreadable,
     UnknownMessage,
 )
 from pyrochat.values.message import SYSTEM, Message, message_of
+from pyrochat.values.rules import fold
 
 __all__ = ["SqliteLog"]
 
@@ -45,6 +56,11 @@ log = logging.getLogger(__name__)
 _COPY_BYTES = 1024 * 1024
 _COLUMNS = "id, sender, text, time_us, kind, key"
 _FIELDS = "id, ?, sender, text, time_us, kind, key"  # of a Message; its room is given
+_FIND = f"""
+WITH wanted (of, what) AS (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)),
+found (owner, id) AS (SELECT owner, id FROM wanted CROSS JOIN keys ON key = what AND owner = of)
+SELECT owner, {_FIELDS} FROM found CROSS JOIN messages USING (id)
+"""
 
 
 def _no_progress(done: int, total: int) -> None:
@@ -75,15 +91,11 @@ class SqliteLog(Log):
             held = LogLock(path, room)
             undo.callback(held.release)
             self._descriptor = held.descriptor
-            try:
+            with explained(path):
                 self._writer = connect(path)
                 undo.callback(self._writer.close)
                 self._open(room, accept_loss, progress or _no_progress)
                 self._place = Place(path)
-            except sqlite3.Error as error:
-                raise LogUnreadable(
-                    f"{path} can't be read as a log ({error}): restore it from a backup, or move it away"
-                ) from None
             self._release = undo.pop_all()
 
     def _open(self, room: str, accept_loss: bool, progress: Progress) -> None:
@@ -104,7 +116,7 @@ class SqliteLog(Log):
         if loss is not None and accept_loss:
             self._accept(room, loss, about.identity)
             about, loss = read_about(db, self.path), None
-        self.seal_key = about.seal_key
+        bring_up_to_date(db, progress)
         self.room, self.identity, self.forks, self.loss = about.room, about.identity, about.forks, loss
 
     def _missing(self, identity: str) -> str | None:
@@ -190,10 +202,13 @@ class SqliteLog(Log):
     def tip(self) -> tuple[int, bytes]:
         return self._tip
 
-    def append(self, messages: Sequence[Message], members: Sequence[MemberRecord] = ()) -> None:
+    def append(
+        self, messages: Sequence[Message], members: Sequence[MemberRecord] = (), owners: Mapping[int, str] = NO_OWNERS
+    ) -> None:
         if self._uncertain is not None:
             raise LogUnavailable(
-                f"the disk failed in a commit ({self._uncertain}): the server has to be restarted; nothing was stored"
+                f"the disk failed in an earlier commit ({self._uncertain}): nothing was stored; the room takes "
+                "messages again when its server has been restarted"
             )
         if not self._find_place():
             raise LogUnavailable(
@@ -211,15 +226,16 @@ class SqliteLog(Log):
                         for m, digest in zip(messages, digests, strict=True)
                     ],
                 )
+                db.executemany(
+                    "INSERT INTO keys (key, owner, id) VALUES (?, ?, ?)",
+                    [(m.key, owners.get(m.id) or fold(m.sender), m.id) for m in messages if m.key is not None],
+                )
             if members:
                 db.executemany(
                     "INSERT OR REPLACE INTO members (member, name, delivered, read) VALUES (?, ?, ?, ?)",
                     [(r.member, r.name, r.delivered, r.read) for r in members],
                 )
             db.execute("COMMIT")
-        except sqlite3.IntegrityError:
-            db.execute("ROLLBACK")
-            raise KeySeen from None
         except sqlite3.Error as error:
             raise self._failure(error) from None
         if messages:
@@ -234,7 +250,10 @@ class SqliteLog(Log):
         if "FSYNC" in (getattr(error, "sqlite_errorname", None) or ""):
             # What was written may or may not be on disk, and a later fsync may claim success for it.
             self._uncertain = str(error)
-            return LogUncertain(f"the disk failed in a commit ({error}): whether the message is stored is unknown")
+            return LogUncertain(
+                f"the disk failed in a commit ({error}): whether the message is stored is known when the server has "
+                "been restarted; ask again then, with the same key"
+            )
         return LogUnavailable(
             f"the room can't write its log ({error}): nothing was stored; try again when its operator has seen to it"
         )
@@ -247,11 +266,16 @@ class SqliteLog(Log):
             ).fetchall()
         return list(map(message_of, rows))
 
-    def find(self, sender: str, key: str) -> Message | None:
-        with self._reader() as db:
-            query = f"SELECT {_FIELDS} FROM messages WHERE key = ? AND sender = ?"
-            row = db.execute(query, (self.room, key, sender)).fetchone()
-        return None if row is None else message_of(row)
+    def find(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Message]:
+        wanted = list(keys)
+        if not wanted:
+            return {}
+        try:
+            rows = self._writer.execute(_FIND, (json.dumps(wanted), self.room)).fetchall()
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
+        self._troubles.over("read")
+        return {(owner, row[-1]): message_of(row) for owner, *row in rows}
 
     def digest(self, id: int) -> bytes:
         if id == 0:
@@ -283,9 +307,13 @@ class SqliteLog(Log):
             log.error("room %s: can't note its loss: %s", self.room, error)
 
     def _accept(self, room: str, loss: str, identity: str) -> None:
-        """Go on from the tail as another log; the file as it was is kept beside it."""
-        kept = self.path.with_name(f"{file_stem(room)}-before-{time.strftime('%Y%m%dT%H%M%S')}.sqlite3")
-        db = self._writer
+        """Go on from the tail as another log; the file as it was is kept beside it.
+
+        What earlier logs have beyond the tail was given up as well: they are the same as this one up to it at most.
+        """
+        when = time.strftime("%Y%m%dT%H%M%S")
+        kept = self.path.with_name(f"{file_stem(room)}-before-{when}-{identity[:8]}.sqlite3")
+        db, tail = self._writer, self.tail
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         try:
             self._copy(kept)
@@ -293,10 +321,11 @@ class SqliteLog(Log):
             raise CannotHost(f"can't keep a copy of the log as {kept} ({error.strerror}): see to the disk") from None
         log.warning("room %s: loss accepted (%s); the log as it was is kept as %s", room, loss, kept)
         db.execute("BEGIN IMMEDIATE")
-        db.execute("DELETE FROM messages WHERE id > ?", (self.tail,))
-        db.execute("UPDATE members SET delivered = min(delivered, ?), read = min(read, ?)", (self.tail, self.tail))
+        db.execute("DELETE FROM messages WHERE id > ?", (tail,))
+        db.execute("UPDATE members SET delivered = min(delivered, ?), read = min(read, ?)", (tail, tail))
         db.execute("DELETE FROM about WHERE key = 'loss'")
-        db.execute("INSERT INTO about VALUES (?, ?)", (f"fork:{identity}", str(self.tail)))
+        db.execute("UPDATE about SET value = ? WHERE key LIKE 'fork:%' AND CAST(value AS INTEGER) > ?", (tail, tail))
+        db.execute("INSERT INTO about VALUES (?, ?)", (f"fork:{identity}", tail))
         db.execute("UPDATE about SET value = ? WHERE key = 'identity'", (str(uuid.uuid4()),))
         db.execute("COMMIT")
 
@@ -335,11 +364,14 @@ class SqliteLog(Log):
             yield db
             self._troubles.over("read")
         except sqlite3.Error as error:
-            self._troubles.say(f"read {error}", f"can't read the log ({error})", logging.ERROR)
-            raise LogUnavailable(f"the room can't read its log ({error})") from None
+            raise self._unreadable(error) from None
         finally:
             if db is not None:
                 self._give_back(db)
+
+    def _unreadable(self, error: sqlite3.Error) -> LogUnavailable:
+        self._troubles.say(f"read {error}", f"can't read the log ({error})", logging.ERROR)
+        return LogUnavailable(f"the room can't read its log ({error})")
 
     def _new_reader(self) -> sqlite3.Connection:
         """A connection that only reads; raises LogUnavailable where it would read, or make, another file."""

@@ -2,18 +2,20 @@
 
 A log can't know that its end is missing; somebody has to have seen more, and prove it. The room gives each
 client its seal on what it has; a client that shows a seal on a message which the log does not have (like
-that) any more stops the room until its operator has decided. A claim without a seal stops nobody.
+that) any more stops the room until its operator has decided. A claim without a seal stops nobody. What the
+operator has decided is settled: the log goes on under another identity, and a seal on an earlier one proves
+nothing any more.
 """
 
 from __future__ import annotations
 
-import hmac
 import logging
 from collections.abc import Callable
 
-from pyrochat.core.digests import seal
 from pyrochat.core.log import Log
 from pyrochat.room.identity import Resume
+from pyrochat.trust.keys import Key
+from pyrochat.trust.seals import checked_seal, make_seal
 from pyrochat.values.errors import LogLost, OtherLog
 
 __all__ = ["Wholeness"]
@@ -24,10 +26,12 @@ _SEAL_SECONDS = 2.0  # a new seal at most so often
 
 
 class Wholeness:
-    """What is known of the losses of *log*. tell: says a text to everybody in the room, beside the log."""
+    """What is known of the losses of *log*. key: the server's. tell: says a text to everybody in the room,
+    beside the log."""
 
-    def __init__(self, log: Log, tell: Callable[[str], None]) -> None:
+    def __init__(self, log: Log, key: Key, tell: Callable[[str], None]) -> None:
         self._log = log
+        self._key = key
         self._tell = tell
         self._seal = (0, "")
         self._sealed_at = 0.0
@@ -52,18 +56,18 @@ class Wholeness:
     def examine(self, name: str, resume: Resume) -> str | None:
         """Is the replica that *resume* tells of the beginning of our log? Then None; else the loss, proven.
 
-        Raises OtherLog where it comes from another log, and LogLost where it differs and nothing proves
-        that ours is to blame.
+        Raises OtherLog where it comes from another log, or from what this one was before a loss was accepted; and
+        LogLost where it differs and nothing proves that ours is to blame.
         """
         log = self._log
-        if resume.log_id != log.identity and resume.position > log.forks.get(resume.log_id, -1):
-            raise OtherLog(
-                f"room {log.room!r} has another log now than the one that you have {resume.position} messages of: "
-                "join anew to get it"
-            )
+        is_ours = resume.log_id == log.identity
+        if not is_ours and resume.position > log.forks.get(resume.log_id, -1):
+            raise self._other_log(resume)
         if resume.position > log.tail:
             loss = f"{name} has message {resume.position}, the log ends at {log.tail}"
         elif resume.digest is not None and resume.digest != log.digest(resume.position):
+            if not is_ours:
+                raise self._other_log(resume)
             loss = f"what {name} has up to message {resume.position} is not what the log has"
         else:
             return None
@@ -72,14 +76,19 @@ class Wholeness:
             raise LogLost(f"{loss}: ask the room's operator to look at its log, or join anew")
         return loss
 
+    def _other_log(self, resume: Resume) -> OtherLog:
+        return OtherLog(
+            f"room {self._log.room!r} has another log now than the one that you have {resume.position} messages of: "
+            "join anew to get it"
+        )
+
     def _is_proven(self, resume: Resume) -> bool:
         """Whether *resume* has our own seal on a message that the log doesn't have (like that) any more."""
         if resume.proof is None:
             return False
-        id, digest, given = resume.proof
-        if not hmac.compare_digest(given, seal(self._log.seal_key, id, digest)):
-            return False
-        return id > self._log.tail or self._log.digest(id) != digest
+        id, text = resume.proof
+        seal = checked_seal(text, self._key.public, self._log.identity, id)
+        return seal is not None and (id > self._log.tail or self._log.digest(id) != seal.digest)
 
     def note(self, loss: str) -> None:
         """In the writer's thread: from now on nothing is appended, and everybody is told why."""
@@ -93,5 +102,5 @@ class Wholeness:
         if newest or now >= self._sealed_at + _SEAL_SECONDS:
             id, digest = self._log.tip
             if id > self._seal[0]:
-                self._seal, self._sealed_at = (id, seal(self._log.seal_key, id, digest)), now
+                self._seal, self._sealed_at = (id, make_seal(self._key, self._log.identity, id, digest)), now
         return self._seal

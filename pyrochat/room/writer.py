@@ -11,9 +11,9 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 
-from pyrochat.core.sequencer import Draft
+from pyrochat.core.sequencer import Draft, Outcome
 from pyrochat.threads import Defects, go_on
-from pyrochat.values.errors import KeyConflict, PyroChatError, RoomClosing
+from pyrochat.values.errors import PyroChatError, RoomClosing
 from pyrochat.values.message import Message
 
 __all__ = ["Request", "Writer"]
@@ -33,7 +33,7 @@ class Request:
     changes_view: its plan depends on the view, so it can't share a commit with another such request.
     """
 
-    __slots__ = ("_done", "_error", "_outcomes", "_then", "changes_view", "done", "plan", "size")
+    __slots__ = ("_done", "_outcome", "_then", "changes_view", "done", "plan", "size")
 
     def __init__(self, plan: Callable[[], Sequence[Draft]], size: int = 1, changes_view: bool = False) -> None:
         self.plan = plan
@@ -42,8 +42,7 @@ class Request:
         self._done = threading.Lock()
         self._done.acquire()
         self.done = False  # whether there is an outcome
-        self._outcomes: Sequence[Message | KeyConflict] = ()
-        self._error: Exception | None = None
+        self._outcome: list[Message] | Exception = []
         self._then: Callable[[], None] | None = None
 
     def then(self, call: Callable[[], None]) -> None:
@@ -54,17 +53,9 @@ class Request:
                 return
         call()
 
-    def succeed(self, outcomes: Sequence[Message | KeyConflict]) -> None:
-        """The commit is on disk."""
-        self._outcomes = outcomes
-        self._finish()
-
-    def fail(self, error: Exception) -> None:
-        """There is no commit for this."""
-        self._error = error
-        self._finish()
-
-    def _finish(self) -> None:
+    def finish(self, outcome: Outcome | PyroChatError) -> None:
+        """What came of it is known: its messages are on disk, or an error says what is."""
+        self._outcome = outcome
         with _outcome_mutex:
             self.done, call = True, self._then
         self._done.release()
@@ -77,14 +68,9 @@ class Request:
     def wait(self) -> list[Message]:
         """What the drafts have become; raises what the plan, the log or a key conflict raised. Once."""
         self._done.acquire()
-        if self._error is not None:
-            raise self._error
-        messages = []
-        for outcome in self._outcomes:
-            if isinstance(outcome, KeyConflict):
-                raise outcome
-            messages.append(outcome)
-        return messages
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._outcome
 
 
 class Writer:
@@ -143,7 +129,7 @@ class Writer:
             self._commit(group)
         except BaseException:
             for request in (r for r in group if not r.done):
-                request.fail(PyroChatError("internal error: the server could not do this; its log says why"))
+                request.finish(PyroChatError("internal error: the server could not do this; its log says why"))
             raise
         return True
 

@@ -151,7 +151,7 @@ def _html(messages: Sequence[Message]) -> Iterator[str]:
         if message.kind == SYSTEM:
             body = f'<span class="system">{_escaped(message.text)}</span>'
         else:
-            body = f'{_name(message.sender)} <span dir="auto">{_body(message.text)}</span>'
+            body = f'{_name(message.sender)} <span dir="auto">{_body(message.body)}</span>'
         yield f'<p id="m{message.id}">{place} {clock} {body}</p>\n'
     yield _FOOT
 

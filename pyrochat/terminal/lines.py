@@ -154,7 +154,7 @@ def plain_line(message: Message, time_format: str) -> str:
     clock = message.time.astimezone().strftime(time_format)
     if message.kind == SYSTEM:
         return f"#{message.id} {clock} * {visible(message.text)}"
-    return f"#{message.id} {clock} {visible(message.sender)}: {visible(message.text)}"
+    return f"#{message.id} {clock} {visible(message.sender)}: {visible(message.body)}"
 
 
 def _count(messages: Sequence[Message]) -> str:

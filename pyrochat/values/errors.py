@@ -306,9 +306,9 @@ class LogUnavailable(Unavailable):
 
 
 class LogUncertain(LogUnavailable):
-    """Raised when the disk failed in the middle of a commit: whether the message is stored is unknown."""
+    """Raised when the disk failed in a commit: whether the message is stored is unknown; the same `key` asks again."""
 
-    code = "log-uncertain"
+    code, key = "log-uncertain", ""
 
 
 class SearchUnavailable(Unavailable):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
+from itertools import islice
 from types import NoneType
 from typing import Any, Final, NamedTuple
 
 from pyrochat.values.errors import InvalidArgument
-from pyrochat.values.keys import KEY_MARK, shown_key
+from pyrochat.values.times import moment
 
 __all__ = [
     "CHAT",
@@ -24,7 +25,6 @@ __all__ = [
     "SYSTEM",
     "Message",
     "WireMessage",
-    "kind_name",
     "message_of",
     "messages_from_wire",
 ]
@@ -38,15 +38,8 @@ LEFT: Final = "left"
 
 WireMessage = list[object]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def kind_name(value: object) -> str:
-    """The interned kind for *value*; raises InvalidArgument for one that this version doesn't know."""
-    for kind in KINDS:
-        if value == kind:
-            return kind
-    raise InvalidArgument(f"unknown kind of message: {value!r}")
+_KINDS: dict[object, str] = {kind: kind for kind in KINDS}
+_FIELDS = 7
 
 
 class Message(NamedTuple):
@@ -54,8 +47,10 @@ class Message(NamedTuple):
 
     id: its place in the room's total order, 1, 2, 3 … without gaps.
     time_us: the room's clock when it was sequenced, microseconds since 1970 (UTC). Ids decide the
-        order; a time may run back when the room's clock is corrected.
-    kind: ``"chat"``, or ``"system"`` for a change of membership.
+        order; a time may run back when the room's clock is corrected. Logs of older versions may hold any
+        number of 64 bits.
+    kind: ``"chat"``, or ``"system"`` for a change of membership; one that this version doesn't know is carried
+        as it came.
     key: the sender's own key for it (None where it gave none); a retried send with the same key
         yields the same message.
     """
@@ -70,8 +65,15 @@ class Message(NamedTuple):
 
     @property
     def time(self) -> datetime:
-        """`time_us` as an aware datetime in UTC; ``message.time.astimezone()`` is local."""
-        return _EPOCH + timedelta(microseconds=self.time_us)
+        """`time_us` as an aware datetime in UTC, from 1970 to 9000; ``message.time.astimezone()`` is local."""
+        return moment(self.time_us)
+
+    @property
+    def body(self) -> str:
+        """What to show of it: its text, or that this version doesn't know what it says."""
+        if self.kind in _KINDS:
+            return self.text
+        return f"(a message of the kind {self.kind!r}, which this version of PyroChat doesn't know)"
 
     @property
     def change(self) -> str | None:
@@ -85,32 +87,26 @@ class Message(NamedTuple):
 
     def to_wire(self) -> WireMessage:
         """The flat list that crosses the wire."""
-        return list(self.shown())
-
-    def shown(self) -> Message:
-        """The message as others see it: its key as its sender gave it (`values.keys`)."""
-        key = self.key
-        return self if key is None or KEY_MARK not in key else self._replace(key=shown_key(key))
+        return list(self)
 
     @classmethod
     def from_wire(cls, fields: Iterable[object]) -> Message:
-        """The message for a flat list; raises InvalidArgument where it is none."""
+        """The message for a flat list, which may be longer; raises InvalidArgument where it is none."""
         match list(fields):
-            case [int(id), str(room), str(sender), str(text), int(time_us), kind, None | str() as key]:
-                return cls(id, room, sender, text, time_us, kind_name(kind), key)
+            case [int(id), str(room), str(sender), str(text), int(time_us), str(kind), None | str() as key, *_]:
+                return cls(id, room, sender, text, time_us, _KINDS.get(kind, kind), key)
         raise InvalidArgument("not a message: expected [id, room, sender, text, time_us, kind, key]")
 
     def __str__(self) -> str:
         clock = self.time.astimezone().strftime("%H:%M:%S")
-        body = f"* {self.text}" if self.kind == SYSTEM else f"{self.sender}: {self.text}"
+        body = f"* {self.text}" if self.kind == SYSTEM else f"{self.sender}: {self.body}"
         return f"#{self.id} {clock} {body}"
 
     def __repr__(self) -> str:
         return f"<Message #{self.id} {self.room}/{self.sender}: {self.text!r}>"
 
 
-_MOST_TIME_US = 221_845_392_000_000_000  # what a datetime can hold, in any time zone
-_KINDS: dict[object, str] = {kind: kind for kind in KINDS}
+_TIMES_US = range(-(1 << 63), 1 << 63)  # what a log can hold
 
 message_of: Callable[[Iterable[Any]], Message] = partial(tuple.__new__, Message)
 """A message of its seven fields, unchecked."""
@@ -119,27 +115,28 @@ message_of: Callable[[Iterable[Any]], Message] = partial(tuple.__new__, Message)
 def messages_from_wire(rows: Sequence[Sequence[object]]) -> list[Message]:
     """The messages for flat lists whose ids follow each other without a gap; names are shared strings.
 
-    All or nothing: raises InvalidArgument for a gap, and for what is no message. Works on whole columns,
-    because a newcomer takes in its history here.
+    Whatever a log can hold is taken: any time, any kind, lists that are longer. All or nothing: raises
+    InvalidArgument for a gap, and for what is no message. Works on whole columns, because a newcomer takes in
+    its history here.
     """
     if not rows:
         return []
     try:
-        ids, rooms, senders, texts, times, kinds, keys = zip(*rows, strict=True)
+        ids, rooms, senders, texts, times, kinds, keys = islice(zip(*rows, strict=False), _FIELDS)
         fields = (
-            ids, map(sys.intern, rooms), map(sys.intern, senders), texts, times, map(_KINDS.__getitem__, kinds), keys,
+            ids, map(sys.intern, rooms), map(sys.intern, senders), texts, times, map(_KINDS.get, kinds, kinds), keys,
         )  # fmt: skip
         messages = list(map(message_of, zip(*fields, strict=True)))
-    except (TypeError, ValueError, KeyError):
+    except (TypeError, ValueError):
         raise InvalidArgument("not messages: expected [id, room, sender, text, time_us, kind, key]") from None
     if not (
-        set(map(type, texts)) == {str}
+        set(map(type, texts)) | set(map(type, kinds)) == {str}
         and set(map(type, ids)) | set(map(type, times)) == {int}
         and set(map(type, keys)) <= {str, NoneType}
     ):
-        raise InvalidArgument("not messages: ids and times have to be numbers, texts and keys text")
-    if min(times) < 0 or max(times) > _MOST_TIME_US:
-        raise InvalidArgument("not messages: a time is before 1970, or after the year 9000")
+        raise InvalidArgument("not messages: ids and times have to be numbers, texts, kinds and keys text")
+    if min(times) not in _TIMES_US or max(times) not in _TIMES_US:
+        raise InvalidArgument("not messages: a time has more than 64 bits")
     if ids != tuple(range(ids[0], ids[0] + len(ids))):
         raise InvalidArgument(f"messages {ids[0]} … {ids[-1]} have a gap")
     return messages

@@ -7,6 +7,8 @@ import pytest
 from pyrochat.client.callback import Callback
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
+from pyrochat.trust.keys import Key
+from pyrochat.trust.seals import make_seal
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.protocol import TAKES_ONEWAY
 from tests.support import chat_message
@@ -19,7 +21,7 @@ def row(id: int) -> list[object]:
 def a_callback() -> tuple[Callback, Replica, Reading]:
     replica = Replica("lobby")
     reading = Reading(replica, "Ana")
-    return Callback(replica, reading, print, print), replica, reading
+    return Callback(replica, reading, "a log", bytes(32), print, print), replica, reading
 
 
 def test_it_says_that_it_takes_deliveries_that_ask_for_nothing() -> None:
@@ -66,3 +68,27 @@ def test_what_could_not_be_taken_unasked_is_told_when_somebody_asks() -> None:
     with pytest.raises(InvalidArgument, match="earlier"):
         callback.deliver([], [])
     assert replica.end == 1
+
+
+def sealed(key: Key, id: int, log_id: str = "a log", digest: bytes = bytes(32)) -> str:
+    return make_seal(key, log_id, id, digest)
+
+
+def test_found_8_only_the_servers_seal_on_what_is_here_is_kept_as_a_proof() -> None:
+    key, replica = Key.made(), Replica("lobby")
+    callback = Callback(replica, Reading(replica, "Ana"), "a log", key.public, print, print)
+    replica.log_id = "a log"
+    callback.deliver([row(1), row(2), row(3)], [])
+    for id, text in (
+        (2, sealed(Key.made(), 2)), (2, sealed(key, 1)), (2, sealed(key, 2, "another log")), (4, sealed(key, 4)),
+        (2, "00" * 32), (2, ""), ("2", sealed(key, 2)), (2, None), (2, 7),
+    ):  # fmt: skip
+        callback.seal(id, text)  # type: ignore[arg-type]
+        assert replica.proof() is None
+    callback.seal(2, sealed(key, 2))
+    assert replica.proof() == [2, bytes(32).hex(), sealed(key, 2)]
+    callback.seal(3, sealed(key, 3))
+    callback.seal(1, sealed(key, 1))
+    assert replica.proof() == [3, bytes(32).hex(), sealed(key, 3)], "one on more is not given up for one on less"
+    replica.log_id = "the log after an accepted loss"
+    assert replica.proof() is None

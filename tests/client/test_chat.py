@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import UTC
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,9 @@ from pyrochat import (
     UnknownMessage,
     WaitTimeout,
 )
+from pyrochat.room.log_file import log_path
+from pyrochat.room.sqlite_log import SqliteLog
+from pyrochat.values.message import CHAT
 from tests.support import QUICK, Running, changes, chat_message, eventually, free_port, texts
 
 Join = Callable[..., Chat]
@@ -255,3 +259,42 @@ def test_a_chat_is_safe_for_many_threads(joined: Join) -> None:
     for each in looking:
         each.result()
     assert [m.id for m in chat.history()] == list(range(1, 82))
+
+
+def test_found_14_a_clock_that_is_wrong_for_a_moment_closes_no_room(data: Path) -> None:
+    now = [1_700_000_000_000_000]
+    with (
+        Server(["lobby"], data, nameserver=False, timing=QUICK, now_us=lambda: now[0]) as server,
+        pyrochat.join("Ana", at=server.at, timing=QUICK) as ana,
+    ):
+        for now[0] in (-(10**15), 10**18, 1_700_000_000_000_000):
+            ana.send("what time is it?")
+        with pyrochat.join("Igor", at=server.at, timing=QUICK) as igor:
+            igor.wait_for(ana.send("hello").id, timeout=5)
+            assert igor.history()[:4] == ana.history()[:4]
+            years = [message.time.astimezone(UTC).year for message in igor.history(after=1)]
+            assert years[:3] == [1970, 9000, 2023]
+            assert ana.state == igor.state == "connected"
+
+
+def test_found_14_a_log_with_odd_messages_is_delivered_as_it_is(data: Path) -> None:
+    """Older versions have written any time, and later ones may know more kinds."""
+    odd = [
+        Message(1, "lobby", "Ana", "long ago", -(1 << 63), CHAT), Message(2, "lobby", "Ana", "far away", (1 << 63) - 1, CHAT),
+        Message(3, "lobby", "Ana", "which one?", 5, "poll", "k"), Message(4, "lobby", "a b\u202e", "", 5, CHAT, "é"),
+    ]  # fmt: skip
+    log = SqliteLog(log_path(data, "lobby"), "lobby")
+    log.append(odd)
+    log.close()
+    with (
+        Server(["lobby"], data, nameserver=False, timing=QUICK) as server,
+        pyrochat.join("Igor", at=server.at, timing=QUICK) as igor,
+    ):
+        history = igor.history()
+        assert history[:4] == odd
+        assert igor.verify().whole
+        assert "which one?" not in str(history[2])
+        assert "'poll', which this version of PyroChat doesn't know" in str(history[2])
+        assert "which one?" not in history._repr_html_()
+        assert [message.id for message in igor.search("away")] == [2]
+        assert igor.send("hello").id == 6

@@ -13,12 +13,13 @@ from pyrochat import (
     InvalidArgument,
     InvalidText,
     KeyConflict,
-    Message,
+    LogUnavailable,
     SendTimeout,
     Server,
 )
 from pyrochat.client.outbox import Outbox
 from pyrochat.room.room import Room
+from pyrochat.room.writer import Request
 from tests.support import Running, eventually, texts
 
 Join = Callable[..., Chat]
@@ -33,10 +34,17 @@ class HeldRoom:
         self.gate.set()
         original = Room.post
 
-        def post(room: Room, sender: str, texts: list[str], keys: list[str | None]) -> list[Message]:
+        def post(
+            room: Room,
+            sender: str,
+            texts: list[str],
+            keys: list[str | None],
+            list_key: str | None = None,
+            mark: str = "",
+        ) -> Request:
             self.posts.append(list(texts))
             assert self.gate.wait(10)
-            return original(room, sender, texts, keys)
+            return original(room, sender, texts, keys, list_key, mark)
 
         monkeypatch.setattr(Room, "post", post)
 
@@ -134,6 +142,81 @@ def test_one_refused_send_does_not_take_those_that_share_its_call_with_it(joined
     first.result()
     good.result()
     assert sorted(texts(chat.history())) == ["first", "good", "hi"]
+
+
+def test_found_15_a_key_is_the_members_in_every_spelling(joined: Join) -> None:
+    """`Erick` on one machine and `erick` on another are one member: a key makes one message."""
+    first = joined("Erick").send("hi", key="mine")
+    other = joined("erick")
+    assert other.send("hi", key="mine") == first
+    with pytest.raises(KeyConflict):
+        other.send("ho", key="mine")
+    assert texts(other.history()) == ["hi"]
+
+
+def test_found_15_a_send_many_that_ends_in_a_conflict_has_stored_nothing(joined: Join) -> None:
+    chat = joined("Erick")
+    chat.send_many(["one"], key="mine")
+    for others in (["one", "two"], ["two"], ["two", "one"]):
+        with pytest.raises(KeyConflict):
+            chat.send_many(others, key="mine")
+    both = chat.send_many(["one", "two"], key="both")
+    for others in (["one"], ["one", "two", "three"], ["one", "2"]):
+        with pytest.raises(KeyConflict):
+            chat.send_many(others, key="both")
+    with pytest.raises(KeyConflict):
+        chat.send("one", key="both")
+    assert chat.send_many(["one", "two"], key="both") == both
+    assert texts(chat.history()) == ["one", "one", "two"]
+
+
+def test_found_15_a_list_that_waits_behind_others_is_whole_or_a_conflict_and_takes_nobody_with_it(
+    joined: Join, held_room: HeldRoom
+) -> None:
+    chat = joined("Erick")
+    chat.send_many(["one", "two"], key="mine")
+    held_room.gate.clear()
+    first = Running(lambda: chat.send("first"))
+    eventually(lambda: held_room.posts[-1] == ["first"])
+    sends = []
+    for send in (
+        lambda: chat.send("before"), lambda: chat.send_many(["one", "two", "three"], key="mine"), lambda: chat.send("after"),
+        lambda: chat.send_many(["x", "y"]),
+    ):  # fmt: skip
+        waiting = chat.pending
+        sends.append(Running(send))
+        eventually(lambda waiting=waiting: chat.pending > waiting)
+    held_room.gate.set()
+    with pytest.raises(KeyConflict):
+        sends.pop(1).result()
+    for good in [first, *sends]:
+        good.result()
+    assert held_room.posts[-4:] == [["before"], ["one", "two", "three"], ["after"], ["x", "y"]]
+    assert texts(chat.history()) == ["one", "two", "first", "before", "after", "x", "y"]
+
+
+def test_found_15_what_was_stored_before_is_told_beside_what_the_full_disk_refuses(
+    server: Server, joined: Join, held_room: HeldRoom
+) -> None:
+    """Given a full disk, when a repeat and a new text share a call, then each sender is told what is true of its own."""
+    chat = joined("Erick")
+    known = chat.send("hi", key="mine")
+    fill = server._rooms.all[0].log._writer  # type: ignore[attr-defined]
+    fill.execute(f"PRAGMA max_page_count = {fill.execute('PRAGMA page_count').fetchone()[0]}")
+    held_room.gate.clear()
+    first = Running(lambda: chat.send("x" * 16_000))
+    eventually(lambda: held_room.posts[-1] == ["x" * 16_000])
+    again, new = Running(lambda: chat.send("hi", key="mine")), Running(lambda: chat.send("y" * 16_000))
+    eventually(lambda: chat.pending == 3)
+    held_room.gate.set()
+    assert again.result() == known
+    with pytest.raises(KeyConflict):
+        chat.send("ho", key="mine")
+    for refused in (first, new):
+        with pytest.raises(LogUnavailable, match="nothing was stored"):
+            refused.result()
+    fill.execute("PRAGMA max_page_count = 1000000")
+    assert texts(chat.history()) == ["hi"]
 
 
 def test_a_send_that_is_not_acknowledged_in_time_says_its_key(joined: Join, held_room: HeldRoom) -> None:

@@ -9,20 +9,21 @@ from pathlib import Path
 import pytest
 
 from pyrochat import Chat, LogLost, OtherLog, Server
-from tests.support import eventually
+from tests.support import bare, eventually
 
 Join = Callable[..., Chat]
 
 
-def cut(data: Path, after: int) -> None:
-    """Take the tail of the stopped server's log away, and everything on its disk that could tell."""
+def cut(data: Path, after: int, unnoticed: bool = True) -> None:
+    """Take the tail of the stopped server's log away, and everything on its disk that could tell (*unnoticed*)."""
     log = data / "rooms" / "lobby.sqlite3"
     db = sqlite3.connect(log)
     db.execute("DELETE FROM messages WHERE id > ?", (after,))
     db.execute("UPDATE members SET delivered = min(delivered, ?), read = min(read, ?)", (after, after))
     db.commit()
     db.close()
-    log.with_suffix(".tail").unlink()
+    if unnoticed:
+        log.with_suffix(".tail").unlink()
 
 
 def test_a_replica_is_proven_identical_with_the_room(joined: Join) -> None:
@@ -101,6 +102,26 @@ def test_after_the_operator_accepted_a_loss_nothing_old_is_mixed_with_the_new(
         assert igor.send("new").id > 20
         assert igor.verify().whole
         assert ana.history() == before
+
+
+def test_found_8_a_settled_loss_stays_settled(server: Server, data: Path, joined: Join) -> None:
+    """Given two losses that were accepted while a client was away, when it comes back with the old server's seal on
+    what both have taken, then it is told that this is another log, and the room goes on."""
+    ana, port = joined("Ana"), server.port
+    last = ana.send_many([f"text {i}" for i in range(29)])[-1]
+    ana.wait_for(last.id)
+    server.close()  # for a goodbye it gives its seal on the newest message
+    proof = ana._replica.proof()
+    assert proof is not None
+    assert proof[0] == last.id
+    for left in (35, 20):
+        with Server(["lobby"], data, nameserver=False, accept_loss=True) as elsewhere, bare(elsewhere, "bot") as bot:
+            bot.post_many([f"later {i}" for i in range(20)])
+        cut(data, left, unnoticed=False)
+    with Server(["lobby"], data, port=port, nameserver=False, accept_loss=True) as again, bare(again, "bot") as bot:
+        eventually(lambda: ana.state == "refused")
+        assert bot.post("goes on")[0] < last.id
+        assert again.status()[0].loss is None
 
 
 def test_a_client_that_saw_no_more_goes_on_after_a_loss_was_accepted(server: Server, data: Path, joined: Join) -> None:

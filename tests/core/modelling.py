@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pyrochat import LogUnavailable
+from pyrochat import KeyConflict, LogUnavailable, LogUncertain
 from pyrochat.core.cursors import Cursor
-from pyrochat.core.log import Log, MemberRecord
+from pyrochat.core.log import NO_OWNERS, Log, MemberRecord
 from pyrochat.core.marks import Mark
 from pyrochat.core.memory_log import MemoryLog
-from pyrochat.values.message import JOINED, SYSTEM, Message
+from pyrochat.core.sequencer import Draft, part_key
+from pyrochat.values.message import CHAT, JOINED, SYSTEM, Message
 from pyrochat.values.rules import fold
 
 
 class FailingLog(MemoryLog):
-    """A log whose disk is full as long as `full` is set."""
+    """A log whose disk is full as long as `full` is set, and breaks in the next append where `breaks` is."""
 
     full = False
+    breaks = False
 
-    def append(self, messages: list[Message], members: list[MemberRecord] = ()) -> None:  # type: ignore[override]
+    def __init__(self, room: str) -> None:
+        super().__init__(room)
+        self._lost: tuple[Sequence[Message], Sequence[MemberRecord], Mapping[int, str]] | None = None
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it has broken: nothing can be appended until it is opened again."""
+        return self._lost is not None
+
+    def append(
+        self, messages: Sequence[Message], members: Sequence[MemberRecord] = (), owners: Mapping[int, str] = NO_OWNERS
+    ) -> None:
+        if self._lost is not None:
+            raise LogUnavailable("the disk failed in an earlier commit")
         if self.full:
             raise LogUnavailable("no space left on device")
-        super().append(messages, members)
+        if self.breaks:
+            self.breaks, self._lost = False, (messages, members, owners)
+            raise LogUncertain("the disk failed in a commit")
+        super().append(messages, members, owners)
+
+    def reopen(self, was_stored: bool) -> None:
+        """As the start of another server: what was appended when it broke is there, or it is not."""
+        lost, self._lost, self.breaks = self._lost, None, False
+        if lost is not None and was_stored:
+            super().append(*lost)
 
 
 @dataclass
@@ -33,6 +58,64 @@ class Client:
     replica: list[Message] = field(default_factory=list)
     marks: dict[str, Mark] = field(default_factory=dict)
     cursor: Cursor | None = None  # the room's, while there is a connection
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request: what *name* sends under each key. is_list: several texts under one key."""
+
+    name: str
+    parts: Sequence[tuple[list[str], str | None]]
+    is_list: bool = False
+
+    def drafts(self) -> list[Draft]:
+        """As a room makes them."""
+        if self.is_list:
+            [(texts, key)] = self.parts
+            assert key is not None
+            return [Draft(self.name, text, CHAT, part_key(key, n), key) for n, text in enumerate(texts)]
+        return [Draft(self.name, text, CHAT, key) for texts, key in self.parts for text in texts]
+
+
+class Expected:
+    """What has to come of requests in one commit, told from the log and from what was sent, in the plainest way.
+
+    outcomes: for each request the error that it has to meet, or None; its texts; whether any of it depends on this commit.
+    """
+
+    def __init__(self, log: Log, unknown: set[tuple[str, str]]) -> None:
+        self._log = log
+        self._unknown = unknown
+        self._new: dict[tuple[str, str], list[str]] = {}
+        self.outcomes: list[tuple[type[Exception] | None, list[str], bool]] = []
+        self.count = 0
+
+    @property
+    def fresh_keys(self) -> set[tuple[str, str]]:
+        """The keys under which something new is stored."""
+        return set(self._new)
+
+    def add(self, sent: Sent) -> None:
+        """The next request."""
+        member, new, count, error, depends = fold(sent.name), dict(self._new), 0, None, False
+        if any((member, key) in self._unknown for _, key in sent.parts):
+            error = LogUncertain
+        for texts, key in sent.parts:
+            known = None if key is None else new.get((member, key)) or self._made(member, key)
+            depends = depends or known is None or (key is not None and (member, key) in new)
+            if known is None:
+                count += len(texts)
+                if key is not None:
+                    new[member, key] = texts
+            elif known != texts:
+                error = error or KeyConflict
+        self.outcomes.append((error, [text for texts, _ in sent.parts for text in texts], depends))
+        if error is None:
+            self._new, self.count = new, self.count + count
+
+    def _made(self, member: str, key: str) -> list[str] | None:
+        messages = [m for m in self._log.read(0, 10_000) if fold(m.sender) == member and m.key is not None]
+        return [m.text for m in messages if m.key == key or (m.key or "").startswith(f"{key}.")] or None
 
 
 def views_of(log: Log) -> list[set[str]]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pyrochat import UnknownMessage
+from pyrochat import LogUnavailable, UnknownMessage
 from pyrochat.core.digests import extend_chain, first_digest
-from pyrochat.core.log import KeySeen, Log, MemberRecord
+from pyrochat.core.log import Log, MemberRecord
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.room.sqlite_log import SqliteLog
 from pyrochat.values.message import Message
@@ -76,30 +76,31 @@ def test_changes_are_the_system_messages_in_order(log: Log) -> None:
     assert [m.id for m in log.changes()] == [1, 3, 4]
 
 
-def test_a_message_is_found_by_its_sender_and_key(log: Log) -> None:
-    ana, igor = chat_message(1, sender="Ana", key="k"), chat_message(2, sender="Igor", key="k")
+def test_messages_are_found_by_their_members_and_keys(log: Log) -> None:
+    ana, igor = chat_message(1, sender="Ana", key="k"), chat_message(2, sender="IGOR", key="k")
     log.append([ana, igor, chat_message(3, sender="Ana")])
-    assert log.find("Ana", "k") == ana
-    assert log.find("Igor", "k") == igor
-    assert log.find("Ana", "other") is None
-    assert log.find("Zoë", "k") is None
+    assert log.find([("ana", "k")]) == {("ana", "k"): ana}
+    assert log.find([("igor", "k"), ("ana", "k"), ("ana", "k")]) == {("ana", "k"): ana, ("igor", "k"): igor}
+    assert log.find([("ana", "other"), ("zoë", "k"), ("Ana", "k")]) == {}
+    assert log.find([]) == {}
 
 
 @pytest.mark.parametrize(
     "batch",
     [
         [chat_message(2), chat_message(3, "again", key="k")],
-        [chat_message(2, key="new"), chat_message(3, key="new")],
+        [chat_message(2), chat_message(3, "again", "ERICK", key="k")],
+        [chat_message(2, key="new"), chat_message(3, sender="erick", key="new")],
     ],
-    ids=["in the log", "twice in the batch"],
+    ids=["in the log", "in another spelling", "twice in the batch"],
 )
-def test_a_key_that_was_seen_leaves_nothing_of_its_batch(log: Log, batch: list[Message]) -> None:
+def test_a_key_that_is_there_leaves_nothing_of_its_batch(log: Log, batch: list[Message]) -> None:
     log.append([chat_message(1, key="k")], [MemberRecord("Erick", 1, 1)])
     before = everything(log)
-    with pytest.raises(KeySeen):
+    with pytest.raises(LogUnavailable):
         log.append(batch, [MemberRecord("Erick", 3, 3), MemberRecord("Ana")])
     assert everything(log) == before
-    assert log.find("Erick", "new") is None
+    assert log.find([("erick", "new")]) == {}
     log.append([chat_message(2, key="new")])
     assert log.tail == 2
 
@@ -181,7 +182,7 @@ def test_a_sqlite_log_keeps_everything_over_a_reopening(tmp_path: Path) -> None:
     try:
         assert everything(again) == before
         assert (again.identity, again.room) == (identity, "lobby")
-        assert again.find("Zoë", "k") == chat_message(2, "olá", "Zoë", "k")
+        assert again.find([("zoë", "k")]) == {("zoë", "k"): chat_message(2, "olá", "Zoë", "k")}
         again.append([chat_message(3)])
         assert again.tail == 3
     finally:

@@ -10,16 +10,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pyrochat import KeyConflict, LogUnavailable
+from pyrochat import LogUncertain
 from pyrochat.core.cursors import MARKS_IN_A_DELIVERY, WINDOW_BYTES, Cursor, block_end
 from pyrochat.core.marks import Mark
-from pyrochat.core.sequencer import Draft, Sequencer
+from pyrochat.core.sequencer import Draft, Sequenced, Sequencer
 from pyrochat.core.sessions import GONE, Session
 from pyrochat.core.state import RoomState
 from pyrochat.values.errors import NotAMember, UnknownMessage, UnknownSession
 from pyrochat.values.message import JOINED, Message
 from pyrochat.values.rules import fold
-from tests.core.modelling import Client, FailingLog, views_of
+from tests.core.modelling import Client, Expected, FailingLog, Sent, views_of
 
 GRACE = 5.0
 NAMES = ["Ana", "ANA", "Igor", "Zoë"]
@@ -27,6 +27,11 @@ MEMBERS = sorted({fold(name) for name in NAMES})
 names = st.sampled_from(NAMES)
 whichever = st.integers(0, 50)
 offsets = st.integers(-8, 4)  # from where a replica or the log really ends
+some_texts, keys = st.lists(st.sampled_from("ab"), min_size=1, max_size=3), st.sampled_from("kl")
+one_text = st.builds(lambda text, key: ([text], key), st.sampled_from("ab"), st.none() | keys)
+sent = st.builds(Sent, names, st.lists(one_text, min_size=1, max_size=3)) | st.builds(
+    Sent, names, st.tuples(st.tuples(some_texts, keys)), st.just(True)
+)
 seldom = st.integers(0, 3).map(lambda number: number == 0)
 
 
@@ -39,6 +44,7 @@ class RoomMachine(RuleBasedStateMachine):
         self.clients: list[Client] = []
         self.best: dict[str, Mark] = {}
         self.acknowledged: dict[int, Message] = {}
+        self.unknown: set[tuple[str, str]] = set()
         self.start()
         for name in ("Ana", "Igor"):
             self.join(name, False)
@@ -50,33 +56,31 @@ class RoomMachine(RuleBasedStateMachine):
 
     # -- as the room does it --------------------------------------------------------------------------
 
-    def commit(self, drafts: list[Draft], with_marks: bool = False) -> list[Message | KeyConflict] | None:
+    def commit(self, requests: list[list[Draft]], with_marks: bool = False) -> Sequenced:
+        drafts = [draft for request in requests for draft in request]
         records = self.state.records_to_write(drafts, self.state.marks.unwritten if with_marks else {})
-        if not drafts and not records:
-            return []
-        try:
-            outcomes, appended = self.sequencer.sequence(drafts, records, self.count)
-        except LogUnavailable:
+        done = self.sequencer.sequence(requests, records, self.count)
+        if done.error is not None:
             self.leaves_failed = True
-            return None
-        self.state.committed(appended, records)
-        for outcome in outcomes:
-            if isinstance(outcome, Message):
-                self.acknowledged[outcome.id] = outcome
-        return outcomes
+        else:
+            self.state.committed(done.appended, records)
+        for outcome in done.outcomes:
+            if isinstance(outcome, list):
+                self.acknowledged.update((message.id, message) for message in outcome)
+        return done
 
     def end_sessions(self, ids: list[str]) -> None:
         for client in self.clients:
             if client.session_id in ids:
                 client.cursor = None
-        self.commit(self.state.drop_sessions(ids))
+        self.commit([self.state.drop_sessions(ids)])
 
     def new_session(self, client: Client, with_marks: bool) -> bool:
         self.count += 1
         client.session_id = f"session {self.count}"
         session = Session(client.session_id, fold(client.name), client.name, lost_at=self.now)
         _, drafts = self.state.open_session(session)
-        if self.commit(drafts, with_marks) is None:
+        if self.commit([drafts], with_marks).error is not None:
             self.end_sessions([session.id])
             return False
         return True
@@ -97,24 +101,34 @@ class RoomMachine(RuleBasedStateMachine):
 
     # -- what may happen ------------------------------------------------------------------------------
 
-    @rule(
-        drafts=st.lists(
-            st.tuples(names, st.sampled_from("ab"), st.none() | st.sampled_from("kl")), min_size=1, max_size=4
-        ),
-        with_marks=st.booleans(),
-    )
-    def post(self, drafts: list[tuple[str, str, str | None]], with_marks: bool) -> None:
-        before = {(m.sender, m.key): m for m in self.log.read(0, 10_000) if m.key is not None}
-        outcomes = self.commit([Draft(name, text, key=key) for name, text, key in drafts], with_marks)
-        for (name, text, key), outcome in zip(drafts, outcomes or [], strict=False):
-            first = before.get((name, key))
-            if isinstance(outcome, Message):
-                assert (outcome.sender, outcome.text, outcome.key) == (name, text, key)
-                assert first is None or outcome == first
+    @rule(requests=st.lists(sent, min_size=1, max_size=3), with_marks=st.booleans(), times=st.integers(1, 2))
+    def post(self, requests: list[Sent], with_marks: bool, times: int) -> None:
+        for _ in range(times):
+            self.send(requests, with_marks)
+
+    def send(self, requests: list[Sent], with_marks: bool) -> None:
+        """What was sent under a key is there once, whole, or not at all; and the sender is told which."""
+        expected = Expected(self.log, self.unknown)
+        for request in requests:
+            expected.add(request)
+        tail, fails, breaks = self.log.tail, self.log.full or self.log.is_broken, self.log.breaks
+        done = self.commit([request.drafts() for request in requests], with_marks)
+        assert (done.error is not None) <= (fails or breaks)
+        if done.error is not None and isinstance(done.error, LogUncertain):
+            self.unknown |= expected.fresh_keys
+        for request, (kind, texts, is_new) in zip(requests, expected.outcomes, strict=True):
+            outcome = done.outcomes.pop(0)
+            if kind is not None:
+                assert type(outcome) is kind
+            elif is_new and done.error is not None:
+                assert type(outcome) is type(done.error)
             else:
-                made = self.log.find(name, key or "")
-                assert made is not None
-                assert made.text != text
+                assert isinstance(outcome, list)
+                assert [message.text for message in outcome] == texts
+                assert {fold(message.sender) for message in outcome} == {fold(request.name)}
+        appended = [message.id for message in done.appended]
+        assert appended == list(range(tail + 1, self.log.tail + 1)), "what was refused is not there"
+        assert len(appended) == (0 if done.error is not None else expected.count)
 
     @rule(name=names, with_marks=st.booleans())
     def join(self, name: str, with_marks: bool) -> None:
@@ -207,16 +221,26 @@ class RoomMachine(RuleBasedStateMachine):
     def the_disk_has_space_again(self) -> None:
         self.log.full = False
 
+    @precondition(lambda self: not (self.log.full or self.log.is_broken))
     @rule(happens=seldom)
-    def the_server_crashes_and_is_started_again(self, happens: bool) -> None:
-        if not happens:
+    def the_disk_breaks_in_the_next_commit(self, happens: bool) -> None:
+        self.log.breaks = happens
+
+    @rule(happens=seldom, was_stored=st.booleans())
+    def the_server_crashes_and_is_started_again(self, happens: bool, was_stored: bool) -> None:
+        if not happens and not self.log.is_broken:
             return
+        was_broken = self.log.is_broken
+        self.log.reopen(was_stored)
+        self.unknown.clear()
         view = self.state.views.present
         at = [self.state.views.members_at(id) for id in range(self.log.tail + 2)]
         known = {member: self.state.marks.of(member) for member in MEMBERS}
         for client in self.clients:
             client.cursor = None
         self.start()
+        if was_broken and was_stored:
+            return  # there is more than anybody was told
         assert self.state.views.present == view
         assert [self.state.views.members_at(id) for id in range(self.log.tail + 2)] == at
         assert {member: self.state.marks.of(member) for member in MEMBERS} == known
@@ -236,8 +260,8 @@ class RoomMachine(RuleBasedStateMachine):
             assert client.replica == self.log.read(0, len(client.replica))
 
     @invariant()
-    def each_key_of_a_sender_is_there_once(self) -> None:
-        keys = [(m.sender, m.key) for m in self.log.read(0, 10_000) if m.key is not None]
+    def each_key_of_a_member_is_there_once(self) -> None:
+        keys = [(fold(m.sender), m.key) for m in self.log.read(0, 10_000) if m.key is not None]
         assert len(keys) == len(set(keys))
 
     @invariant()

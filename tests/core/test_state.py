@@ -23,7 +23,7 @@ class Driven:
 
     def commit(self, drafts: list[Draft]) -> list[Message]:
         records = self.state.records_to_write(drafts, self.state.marks.unwritten)
-        _, appended = Sequencer(self.log).sequence(drafts, records, 5)
+        appended = Sequencer(self.log).sequence([drafts], records, 5).appended
         self.state.committed(appended, records)
         return appended
 

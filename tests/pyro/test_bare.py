@@ -143,6 +143,17 @@ def test_post_many_returns_consecutive_messages(erick: Proxy) -> None:
     assert erick.post_many([]) == []
 
 
+def test_found_15_a_list_under_one_key_is_whole_or_a_conflict(erick: Proxy) -> None:
+    made = erick.post_many(["one"], key="k")
+    for others in (["one", "two"], ["two"], ["two", "one"]):
+        with pytest.raises(ValueError, match=r"^key-conflict: .*nothing was stored"):
+            erick.post_many(others, key="k")
+    with pytest.raises(ValueError, match=r"^key-conflict: "):
+        erick.post_many(["new", "one", "other"], key=["a", "k.0", "k"])
+    assert erick.post_many(["one"], key="k") == [erick.post("one", "k")] == made
+    assert [m[3] for m in erick.history()] == ["one"]
+
+
 def test_history_is_a_part_of_the_log(erick: Proxy) -> None:
     for start in range(0, 1_200, 600):
         erick.post_many([str(number) for number in range(start, start + 600)])

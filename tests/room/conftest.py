@@ -9,26 +9,28 @@ import pytest
 
 from pyrochat import Timing
 from pyrochat.core.log import Log
+from pyrochat.room.clock import wall_clock_us
 from pyrochat.room.identity import Identity
 from pyrochat.room.multicast import Multicaster
 from pyrochat.room.names import Names
 from pyrochat.room.room import Room
 from pyrochat.room.stretches import BlockReader
+from pyrochat.trust.keys import Key
 from pyrochat.values.rules import fold
 from tests.support import QUICK
 
 
 @pytest.fixture
 def open_room() -> Iterator[Callable[..., Room]]:
-    """Makes rooms: ``open_room(log, kind=Room, multicaster=Multicaster, timing=…, index=…)``; all closed at the end."""
+    """Makes rooms: ``open_room(log, kind=Room, multicaster=Multicaster, timing=…, index=…, …)``; all closed at the end."""
     opened: list[tuple[Room, Multicaster, BlockReader]] = []
 
     def make(
         log: Log, kind: type[Room] = Room, multicaster: type[Multicaster] = Multicaster, timing: Timing = QUICK,
-        index: Path | None = None,
+        index: Path | None = None, key: Key | None = None, now_us: Callable[[], int] = wall_clock_us,
     ) -> Room:  # fmt: skip
         cast, reader = multicaster(), BlockReader()
-        room = kind(log, timing, Names(), cast, reader, index)
+        room = kind(log, key or Key.made(), timing, Names(), cast, reader, index, now_us)
         opened.append((room, cast, reader))
         return room
 

@@ -19,7 +19,6 @@ from Pyro5.socketutil import SocketConnection
 
 from pyrochat import Timing
 from pyrochat.core.cursors import BLOCK_MESSAGES, WINDOW_BYTES
-from pyrochat.core.digests import seal
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.pyro.budget import Budget
 from pyrochat.pyro.frames import HEADER_BYTES
@@ -30,6 +29,8 @@ from pyrochat.room.audience import Outlet
 from pyrochat.room.identity import Identity
 from pyrochat.room.multicast import Multicaster
 from pyrochat.room.room import Room
+from pyrochat.trust.keys import Key
+from pyrochat.trust.seals import checked_seal
 from pyrochat.values.protocol import CALLBACK_OBJECT, TAKES_ONEWAY
 from tests.support import Running, chat_message, eventually
 
@@ -311,12 +312,16 @@ def test_an_idle_session_gets_a_beat(open_room: Callable[..., Room], member: Cal
 
 
 def test_a_session_gets_the_seal_of_what_it_has(open_room: Callable[..., Room], member: Callable[..., Member]) -> None:
-    log = MemoryLog("lobby")
-    room = open_room(log, timing=HASTY)
+    log, key = MemoryLog("lobby"), Key.made()
+    room = open_room(log, timing=HASTY, key=key)
     ana = member(room, "Ana").welcomed()
     while (request := ana.request())[0] != "seal":
         ana.answer([1, 0])
-    assert request[1] == [1, seal(log.seal_key, 1, log.digest(1))]
+    [id, text] = request[1]
+    assert id == 1
+    seal = checked_seal(text, key.public, log.identity, 1)
+    assert seal is not None
+    assert seal.digest == log.digest(1)
 
 
 LONG = protocol.SendingMessage(protocol.MSG_RESULT, 0, 0, MSGPACK, b"x" * 5000).data

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import hmac
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
 
 from pyrochat import InvalidArgument, LogLost, LogUnavailable, OtherLog, Timing, UnknownMessage
-from pyrochat.core.digests import seal
-from pyrochat.core.log import MemberRecord
+from pyrochat.core.log import NO_OWNERS, MemberRecord
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.room.audience import Outlet
 from pyrochat.room.identity import Identity, Resume
 from pyrochat.room.multicast import Multicaster
 from pyrochat.room.room import Room
+from pyrochat.room.wholeness import Wholeness
+from pyrochat.trust.keys import Key
+from pyrochat.trust.seals import checked_seal, make_seal
 from pyrochat.values.errors import NotAMember, RoomClosing, UnknownSession
-from pyrochat.values.message import Message
+from pyrochat.values.message import Message, messages_from_wire
 from tests.support import Running, eventually, together
 
 OpenRoom = Callable[..., Room]
@@ -36,12 +38,14 @@ class GatedLog(MemoryLog):
         self.appends = 0
         self.full = False
 
-    def append(self, messages: list[Message], members: list[MemberRecord] = ()) -> None:  # type: ignore[override]
+    def append(
+        self, messages: Sequence[Message], members: Sequence[MemberRecord] = (), owners: Mapping[int, str] = NO_OWNERS
+    ) -> None:
         self.appends += 1
         assert self.gate.wait(10)
         if self.full:
             raise LogUnavailable("no space left on device")
-        super().append(messages, members)
+        super().append(messages, members, owners)
 
 
 @pytest.fixture
@@ -168,23 +172,75 @@ def test_a_resume_from_another_log_or_a_longer_one_is_refused(
     assert log.loss is None
 
 
-def test_only_the_room_s_own_seal_proves_a_loss(open_room: OpenRoom, log: GatedLog, identity: MakeIdentity) -> None:
+def test_found_8_only_the_servers_own_seal_on_this_log_proves_a_loss(
+    open_room: OpenRoom, log: GatedLog, identity: MakeIdentity
+) -> None:
     """A client that shows the seal on a message which the log does not have stops the room; nobody else can."""
-    room = open_room(log)
+    key, digest = Key.made(), bytes(32)
+    room = open_room(log, key=key)
     ana = identity(room, "Ana")
     session_id, _ = room.join(ana, None)
-    digest = bytes(32)
-    for made_up in (seal(b"guessed", 9, digest), "", "00" * 32):
+    good = make_seal(key, log.identity, 9, digest)
+    for id, proves_nothing in (
+        (9, make_seal(Key.made(), log.identity, 9, digest)), (9, make_seal(key, "an earlier log", 9, digest)), (8, good),
+        (9, hmac.new(bytes(32), b"9:" + digest, "sha256").hexdigest()), (9, good[:-1]), (9, "ff" + good[2:]), (9, ""),
+        (9, "é" * 192), (9, " " * 192), (1, make_seal(key, log.identity, 1, log.digest(1))),
+    ):  # fmt: skip
         with pytest.raises(LogLost, match="ask the room's operator"):
-            room.join(ana, Resume(session_id, log.identity, 9, digest, (9, digest, made_up)))
-    whole = log.digest(1)
-    with pytest.raises(LogLost, match="ask the room's operator"):  # a seal on what is there proves nothing
-        room.join(ana, Resume(session_id, log.identity, 9, digest, (1, whole, seal(log.seal_key, 1, whole))))
+            room.join(ana, Resume(session_id, log.identity, 9, digest, (id, proves_nothing)))
     room.post("Ana", ["still taken"], [None]).wait()
     with pytest.raises(LogLost, match="takes none until its operator has decided"):
-        room.join(ana, Resume(session_id, log.identity, 9, digest, (9, digest, seal(log.seal_key, 9, digest))))
+        room.join(ana, Resume(session_id, log.identity, 9, digest, (9, good)))
     with pytest.raises(LogLost):
         room.post("Ana", ["not taken"], [None]).wait()
+
+
+def test_a_seal_on_another_message_than_the_log_has_proves_a_loss(
+    open_room: OpenRoom, log: GatedLog, identity: MakeIdentity
+) -> None:
+    key = Key.made()
+    room = open_room(log, key=key)
+    ana = identity(room, "Ana")
+    session_id, _ = room.join(ana, None)
+    proof = (1, make_seal(key, log.identity, 1, bytes(32)))
+    with pytest.raises(LogLost, match="takes none until its operator has decided"):
+        room.join(ana, Resume(session_id, log.identity, 1, bytes(32), proof))
+
+
+def test_found_8_a_room_signs_once_in_two_seconds_and_what_it_signed_holds(open_room: OpenRoom, log: GatedLog) -> None:
+    key = Key.made()
+    room = open_room(log, key=key)
+    assert room.seal(newest=True) == (0, "")
+    room.post("Ana", ["one"], [None]).wait()
+    id, text = room.seal(newest=True)
+    assert checked_seal(text, key.public, log.identity, id) == (log.identity, 1, log.digest(1), text)
+    room.post("Ana", ["two"], [None]).wait()
+    integrity = Wholeness(log, key, print)
+    first = integrity.seal(False, 100.0)
+    assert first[0] == 2
+    room.post("Ana", ["three"], [None]).wait()
+    assert integrity.seal(False, 101.9) == first
+    assert integrity.seal(False, 102.0)[0] == 3
+
+
+def test_found_8_what_differs_in_an_earlier_log_is_settled(
+    open_room: OpenRoom, log: GatedLog, identity: MakeIdentity
+) -> None:
+    """A replica from before an accepted loss is told that this is another log: it neither waits nor stops the room."""
+    key = Key.made()
+    room = open_room(log, key=key)
+    ana = identity(room, "Ana")
+    session_id, _ = room.join(ana, None)
+    log.forks = {"earlier": 1}
+    proof = (1, make_seal(key, "earlier", 1, bytes(32)))
+    for position, digest in ((1, bytes(32)), (2, bytes(32))):
+        with pytest.raises(OtherLog):
+            room.join(ana, Resume(session_id, "earlier", position, digest, proof))
+    assert room.join(ana, Resume(session_id, "earlier", 1, log.digest(1), proof)) == (session_id, 1)
+    log.forks = {"earlier": 9}
+    with pytest.raises(LogLost, match="ask the room's operator"):
+        room.join(ana, Resume(session_id, "earlier", 9, bytes(32), (9, make_seal(key, "earlier", 9, bytes(32)))))
+    room.post("Ana", ["still taken"], [None]).wait()
 
 
 def test_a_resume_of_what_the_log_never_had_is_refused(
@@ -319,15 +375,52 @@ def test_the_end_of_a_connection_that_was_replaced_does_not_make_its_session_los
     assert room.members() == ["Ana"]
 
 
-def test_a_clock_that_jumps_changes_no_order(
-    open_room: OpenRoom, log: GatedLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_clock_that_jumps_changes_no_order(open_room: OpenRoom, log: GatedLog) -> None:
     """Ids decide the order; a time is what the room's clock said, and may run back."""
-    room = open_room(log)
+    clock = [1_700_000_000_000_000, 1_700_000_000_000_000 - 3_600_000_000]
+    room = open_room(log, now_us=lambda: clock[log.tail and 1])
     [first] = room.post("Erick", ["before"], [None]).wait()
-    real = time.time_ns
-    monkeypatch.setattr(time, "time_ns", lambda: real() - 3_600 * 1_000_000_000)
     [second] = room.post("Erick", ["after the clock was set back an hour"], [None]).wait()
     assert second.id == first.id + 1
     assert second.time_us < first.time_us
     assert room.history(0, 10) == [first, second]
+
+
+@pytest.mark.parametrize(("clock", "year"), [(-(10**15), 1970), (10**18, 9000)])
+def test_found_14_a_wrong_clock_closes_no_room(open_room: OpenRoom, log: GatedLog, clock: int, year: int) -> None:
+    room = open_room(log, now_us=lambda: clock)
+    [message] = room.post("Erick", ["hi"], [None]).wait()
+    assert message.time.year == year
+    assert messages_from_wire([message.to_wire()]) == [message]
+
+
+def test_found_16_marks_that_were_not_due_yet_are_written_at_a_clean_stop(
+    open_room: OpenRoom, log: GatedLog, identity: MakeIdentity
+) -> None:
+    """Given marks that the next try, in a second, would have carried, when the room is closed, they are on disk."""
+    room = open_room(log)
+    room.join(identity(room, "Ana"), None)
+    room.post("Erick", ["hi"], [None]).wait()
+    log.full, tries = True, log.appends
+    with pytest.raises(LogUnavailable):
+        room.mark_read("ana", 1).wait()
+    assert log.appends > tries
+    log.full = False
+    room.close()
+    assert room.marks_of("ana") == (0, 0)
+    with room._state_mutex:  # the answer to the last delivery comes when nothing is committed any more
+        room._state.marks.record("ana", 2, 1)
+    room.close_log()
+    assert log.members() == [MemberRecord("Ana", 2, 1)]
+
+
+def test_found_16_a_room_that_has_lost_messages_writes_no_marks_at_its_end(
+    open_room: OpenRoom, log: GatedLog, identity: MakeIdentity
+) -> None:
+    room = open_room(log)
+    room.join(identity(room, "Ana"), None)
+    log.note_loss("somebody saw more")
+    room._state.marks.record("ana", 1, 1)
+    room.close()
+    room.close_log()
+    assert log.members() == [MemberRecord("Ana")]

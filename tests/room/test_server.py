@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +16,12 @@ from Pyro5 import errors as pyro_errors
 from Pyro5.api import Proxy
 
 import pyrochat
-from pyrochat import Chat, InvalidRoomName, LogInUse, RoomNotFound, Server
+from pyrochat import CannotHost, Chat, InvalidRoomName, LogInUse, PyroChatError, RoomNotFound, Server
 from pyrochat.room import witness
 from pyrochat.room.log_file import WAL_BYTES, log_path
 from pyrochat.room.registry import Registry
-from tests.support import QUICK, bare, eventually, stumbling
+from pyrochat.values.errors import PortInUse
+from tests.support import QUICK, bare, eventually, free_port, stumbling
 
 Join = Callable[..., Chat]
 
@@ -124,3 +129,93 @@ def is_cut_off(proxy: Proxy) -> bool:
     except pyro_errors.CommunicationError:
         return True
     return False
+
+
+STARTS = """
+import contextlib, os, resource, sys, threading
+from pathlib import Path
+import pyrochat
+from pyrochat.room.log_file import log_path
+from pyrochat.room.log_lock import LogLock
+
+data, least = Path(sys.argv[1]), len(os.listdir("/proc/self/fd"))
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+with pyrochat.host(["lobby", "kitchen"], data, tls=True) as server:  # imports, folders and the logs are there
+    pass
+
+def left():
+    names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    return names, [os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd") if os.path.lexists(f"/proc/self/fd/{n}")]
+
+for thread in threading.enumerate():
+    if thread is not threading.main_thread():
+        thread.join(10)
+threads, files = left()
+failed = 0
+for limit in range(least - 1, least + 200):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    try:
+        with contextlib.closing(pyrochat.host(["lobby", "kitchen"], data, tls=True)):
+            break
+    except Exception as error:
+        failed += 1
+        trouble = error
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread():
+            thread.join(10)
+    now = left()
+    assert now[0] == threads, (limit, now[0], repr(trouble))
+    assert len(now[1]) == len(files), (limit, set(now[1]) - set(files), repr(trouble))
+    for room in ("lobby", "kitchen"):
+        LogLock(log_path(data, room), room).release()
+print("failed", failed)
+"""
+
+
+def test_found_16_a_start_that_fails_at_any_step_leaves_nothing(data: Path, config_dir: Path) -> None:
+    """Given a process with ever more descriptors, from too few for anything on, when a server is started with them,
+    then each of its steps fails once, and no thread, no descriptor and no lock is left."""
+    environment = {**os.environ, "PYRO_NS_PORT": str(free_port()), "PYRO_NS_HOST": "localhost"}
+    command = [sys.executable, "-X", "faulthandler", "-c", STARTS, str(data)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) > 15, done.stdout
+
+
+def test_found_16_a_registry_that_can_not_be_opened_leaves_no_thread(data: Path) -> None:
+    (data / "names.sqlite3").mkdir(parents=True)
+    before = set(threading.enumerate())
+    with pytest.raises(CannotHost, match=r"names\.sqlite3"):
+        pyrochat.host("lobby", data, nameserver=False)
+    assert set(threading.enumerate()) <= before
+
+
+def open_files(folder: Path) -> list[str]:
+    """The files in *folder* that this process has open."""
+    found = []
+    for descriptor in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # that of the listing
+            found.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+    return [file for file in found if file.startswith(str(folder))]
+
+
+@pytest.mark.parametrize("file", ["server-key.pem", "tls.pem", "rooms/lobby.sqlite3"])
+def test_found_16_a_file_that_can_not_be_used_leaves_nothing_open(data: Path, file: str) -> None:
+    (data / file).parent.mkdir(parents=True, exist_ok=True)
+    (data / file).write_text("nothing that could be used")
+    before = set(threading.enumerate())
+    with pytest.raises(PyroChatError):
+        pyrochat.host("lobby", data, nameserver=False, tls=True)
+    eventually(lambda: set(threading.enumerate()) <= before)
+    assert open_files(data) == []
+
+
+def test_found_16_a_port_in_use_leaves_nothing_open(server: Server, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    before = set(threading.enumerate())
+    with pytest.raises(PortInUse):
+        pyrochat.host("kitchen", other, nameserver=False, port=server.port)
+    eventually(lambda: set(threading.enumerate()) <= before)
+    assert open_files(other) == []

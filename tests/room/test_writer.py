@@ -32,9 +32,9 @@ class Commits:
             try:
                 drafts = request.plan()
             except PyroChatError as error:
-                request.fail(error)
+                request.finish(error)
             else:
-                request.succeed([chat_message(1, draft.text) for draft in drafts])
+                request.finish([chat_message(1, draft.text) for draft in drafts])
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_a_defect_in_a_commit_hangs_nobody(start: Callable[..., Writer], caplog:
         if group and group[0].size == 99:
             raise ZeroDivisionError
         for request in group:
-            request.succeed([])
+            request.finish([])
 
     writer = start(commit)
     with caplog.at_level(logging.CRITICAL), pytest.raises(PyroChatError, match="internal error"):
@@ -172,7 +172,7 @@ def test_a_defect_after_some_of_a_group_have_succeeded_does_not_end_the_writer(
         for request in group:
             if request.size == 99:
                 raise ZeroDivisionError
-            request.succeed([])
+            request.finish([])
 
     writer = WatchedWriter("test", commit, lambda: None)
     good, bad = writer.submit(asking("good")), writer.submit(Request(list, size=99))

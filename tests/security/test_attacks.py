@@ -13,7 +13,7 @@ import pytest
 
 from attacks import running
 from attacks.target import Target
-from attacks.traps import Trap, callbacks, calls, frames, values
+from attacks.traps import Trap, callbacks, calls, frames, losses, values
 from attacks.wire import Attacked, Stranger, call_frame, greeting
 from pyrochat import Server
 from pyrochat.core.places import Bounds
@@ -26,7 +26,7 @@ from tests.support import QUICK, address_of, bare, eventually
 
 SLOW = ("never", "looked up")
 CALLBACKS = [trap for trap in callbacks.TRAPS if not any(word in trap.name for word in SLOW)]
-QUICK_TRAPS = [*frames.TRAPS, *values.TRAPS, *calls.TRAPS, *CALLBACKS]
+QUICK_TRAPS = [*frames.TRAPS, *values.TRAPS, *calls.TRAPS, *losses.TRAPS, *CALLBACKS]
 Host = Callable[..., Server]
 
 

@@ -287,3 +287,16 @@ def test_the_command_writes_the_history_and_says_so(
     assert json.loads(line) == {"type": "export", "file": str(file), "messages": 2}
     with pytest.raises(InvalidArgument, match="is there already"):
         answer(Command("export", str(file)), ana, PlainLines())
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_found_14_odd_messages_are_exported(tmp_path: Path, ending: str) -> None:
+    odd = [
+        chat_message(1)._replace(time_us=-(1 << 63)), chat_message(2)._replace(time_us=(1 << 63) - 1),
+        chat_message(3, "hidden")._replace(kind="poll"),
+    ]  # fmt: skip
+    content = export(odd, tmp_path / f"odd{ending}").read_text()
+    assert "1970" in content
+    assert "9000" in content
+    assert "poll" in content
+    assert ("hidden" in content) == (ending == ".jsonl")

@@ -142,3 +142,21 @@ def test_every_line_is_one_line(lines: Lines, text: str) -> None:
     assert all(len(line.splitlines()) == 1 for line in written)
     if isinstance(lines, JsonLines):
         assert all(line.isascii() and json.loads(line) for line in written)
+
+
+@pytest.mark.parametrize(("time_us", "local", "utc"), [
+    (-(1 << 63), "21:00:00", "1970-01-01T00:00:00.000000Z"), ((1 << 63) - 1, "21:00:00", "9000-01-01T00:00:00.000000Z"),
+])  # fmt: skip
+def test_found_14_a_time_that_no_clock_shows_is_the_nearest_that_one_does(time_us: int, local: str, utc: str) -> None:
+    message = OLA._replace(time_us=time_us)
+    assert PlainLines().message(message) == f"#12 {local} Erick: Olá"
+    assert json.loads(JsonLines().message(message))["time"] == utc
+
+
+def test_found_14_a_kind_of_a_later_version_is_a_line_that_says_so() -> None:
+    poll = OLA._replace(kind="poll\x1b")
+    assert PlainLines().message(poll) == (
+        "#12 14:03:22 Erick: (a message of the kind 'poll\\x1b', which this version of PyroChat doesn't know)"
+    )
+    fields = json.loads(JsonLines().message(poll))
+    assert (fields["kind"], fields["text"]) == ("poll\x1b", "Olá"), "a program gets it as it came"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pyrochat.core.digests import DIGEST_BYTES, digest_after, first_digest
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.message import Message, message_of, messages_from_wire
 from tests.support import chat_message, joined_message, left_message
@@ -28,7 +29,7 @@ def test_names_are_shared() -> None:
 @pytest.mark.parametrize(
     ("place", "value"),
     [(0, 9), (0, "5"), (0, 5.0), (0, True), (1, 5), (2, None), (2, ["Ana"]), (3, b"x"), (3, 5), (4, "now"), (4, 1.5),
-     (5, "shout"), (5, None), (5, []), (6, 5), (6, b"k")],
+     (4, 1 << 63), (4, -(1 << 63) - 1), (5, None), (5, []), (6, 5), (6, b"k")],
 )  # fmt: skip
 def test_one_that_is_none_refuses_all(place: int, value: object) -> None:
     rows = [message.to_wire() for message in STRETCH]
@@ -47,7 +48,26 @@ def test_a_message_of_its_fields() -> None:
     assert message_of(STRETCH[0].to_wire()) == STRETCH[0]
 
 
-@pytest.mark.parametrize("time_us", [-1, 10**18, 10**30])
-def test_a_time_that_no_clock_shows_is_refused(time_us: int) -> None:
-    with pytest.raises(InvalidArgument, match="a time is before 1970"):
-        messages_from_wire([[1, "lobby", "Ana", "hi", time_us, "chat", None]])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        [6, "lobby", "Ana", "hi", -1, "chat", None],
+        [6, "lobby", "Ana", "hi", 10**18, "chat", None],
+        [6, "lobby", "Ana", "hi", -(1 << 63), "chat", None],
+        [6, "lobby", "Ana", "hi", 5, "poll", "k"],
+        [6, "lobby", "Ana", "hi", 5, "", None],
+        [6, "lobby", "Ana", "", 5, "chat", None],
+        [6, "lobby", " a name \n of an older time", "\x00\u202e", 5, "chat", "é"],
+        [6, "lobby", "Ana", "hi", 5, "chat", None, 3, None, "erick.7"],
+    ],
+)
+def test_found_14_whatever_a_log_can_hold_is_taken(odd: list[object]) -> None:
+    rows = [message.to_wire() for message in STRETCH]
+    rows[1] = odd
+    taken = messages_from_wire(rows)
+    assert taken[0::2] == STRETCH[0::2]
+    assert list(taken[1]) == odd[:7]
+    assert Message.from_wire(odd) == taken[1]
+    assert 1970 <= taken[1].time.year <= 9000
+    assert str(taken[1]).startswith("#6 ")
+    assert len(digest_after(first_digest("a log"), taken[1])) == DIGEST_BYTES

@@ -93,7 +93,7 @@ def lay_out(entry: Sequence[Message], look: Look) -> list[Line]:
     room = max(2, look.width - len(indent) - _STATE_CELLS)
     first_room = max(0, look.width - head_cells - _STATE_CELLS)
     lines: list[Line] = []
-    for part in message.text.replace("\r\n", "\n").split("\n"):
+    for part in message.body.replace("\r\n", "\n").split("\n"):
         shown = visible(part.replace("\t", _TAB))
         for spans in _wrapped(shown, room if lines else first_room, room, look.own):
             lines.append([*([Span(indent, "text")] if lines else head), *spans])

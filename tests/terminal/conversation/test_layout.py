@@ -275,3 +275,13 @@ def test_each_entry_is_laid_out_by_itself() -> None:
     look = Look(60, "Own")
     messages = conversation("jao")
     assert [len(lay_out([message], look)) for message in messages] == [1, 1, 1]
+
+
+def test_found_14_odd_messages_are_laid_out() -> None:
+    look = Look(100, "Ana", "%Y-%m-%d %H:%M:%S %c", with_ids=True)
+    for time_us in (-(1 << 63), (1 << 63) - 1):
+        assert "hi" in text_of(lay_out([chat_message(1)._replace(time_us=time_us)], look)[0])
+    lines = lay_out([chat_message(1, "hidden")._replace(kind="poll")], look)
+    shown = " ".join(text_of(line) for line in lines)
+    assert "the kind 'poll'" in shown
+    assert "hidden" not in shown

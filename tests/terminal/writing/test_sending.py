@@ -120,8 +120,8 @@ def test_what_is_in_the_log_though_nobody_said_so_is_not_there_twice(
     """The chat is left between the commit and its answer; the text goes out again with the next session."""
     original, written, gate = Room.post, threading.Event(), threading.Event()
 
-    def post(room: Room, sender: str, texts: list[str], keys: list[str | None]) -> list[Message]:
-        messages = original(room, sender, texts, keys)
+    def post(room: Room, sender: str, texts: list[str], keys: list[str | None], **more: str) -> list[Message]:
+        messages = original(room, sender, texts, keys, **more)
         written.set()
         assert gate.wait(10)
         return messages

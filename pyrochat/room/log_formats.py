@@ -1,0 +1,137 @@
+"""What stands in a log's file, and how files of older formats are brought up to date at the first start.
+
+Format 1 has no digests. Format 2 has its keys in an index by sender, and a secret for the seals of its time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
+
+from pyrochat.core.digests import digest_of_fields, first_digest
+from pyrochat.values.message import SYSTEM
+from pyrochat.values.rules import fold
+
+__all__ = ["APPLICATION_ID", "FORMAT", "SCHEMA", "Progress", "add_digests", "bring_up_to_date"]
+
+FORMAT = 3
+APPLICATION_ID = 0x50796368  # "Pych": `file` and SQLite's tools can tell our logs by it
+
+Progress = Callable[[int, int], object]
+"""Called now and then with ``(done, total)`` messages."""
+
+_ABOUT = "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
+# Which message its owner (`values.keys.key_owner`) has made with a key: the first one, where older versions let it make
+# several.
+_KEYS = "CREATE TABLE keys (key TEXT, owner TEXT, id INTEGER NOT NULL, PRIMARY KEY (key, owner)) WITHOUT ROWID"
+_FORGET_KEY = """
+CREATE TRIGGER forget_key AFTER DELETE ON messages WHEN OLD.key IS NOT NULL
+    BEGIN DELETE FROM keys WHERE key = OLD.key AND id = OLD.id; END
+"""
+
+SCHEMA = f"""
+{_ABOUT};
+CREATE TABLE messages (
+    id INTEGER PRIMARY KEY,
+    sender TEXT NOT NULL,
+    text TEXT NOT NULL,
+    time_us INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    key TEXT,
+    digest BLOB NOT NULL
+);
+{_KEYS};
+{_FORGET_KEY};
+CREATE INDEX changes ON messages (id) WHERE kind = '{SYSTEM}';
+CREATE TABLE members (
+    member TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    delivered INTEGER NOT NULL,
+    read INTEGER NOT NULL
+) WITHOUT ROWID;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {FORMAT};
+"""
+_MESSAGES_A_STEP = 10_000
+
+
+def add_digests(db: sqlite3.Connection, progress: Progress) -> None:
+    """From format 1 to 2, in one step: every message gets its digest. Nothing happens to a newer format."""
+    if _format_of(db) != 1:
+        return
+    with _one_step(db, 2):
+        identity = db.execute("SELECT value FROM about WHERE key = 'identity'").fetchone()[0]
+        db.execute("INSERT INTO about VALUES ('origin', ?)", (identity,))
+        db.execute("ALTER TABLE messages ADD COLUMN digest BLOB NOT NULL DEFAULT x''")
+        total = _count(db)
+        digest = first_digest(identity)
+        rows = db.execute("SELECT id, sender, text, time_us, kind, key FROM messages ORDER BY id")
+        while batch := rows.fetchmany(1000):
+            digests = []
+            for id, sender, text, time_us, kind, key in batch:
+                key = None if key is None else key.encode()
+                digest = digest_of_fields(digest, id, sender.encode(), text.encode(), time_us, kind.encode(), key)
+                digests.append((digest, id))
+            db.executemany("UPDATE messages SET digest = ? WHERE id = ?", digests)
+            progress(batch[-1][0], total)
+
+
+def bring_up_to_date(db: sqlite3.Connection, progress: Progress) -> None:
+    """From format 2 to the newest, in one step; the log has been found whole. No digest changes."""
+    if _format_of(db) != 2:
+        return
+    db.execute("PRAGMA secure_delete = ON")
+    with _one_step(db, FORMAT):
+        _make_keys(db, progress)
+        _forget_seal_key(db)
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _make_keys(db: sqlite3.Connection, progress: Progress) -> None:
+    """A key is its member's, however the name was spelled; the first message that it made counts."""
+    db.execute("DROP INDEX messages_by_key")
+    for statement in (_KEYS, _FORGET_KEY):
+        db.execute(statement)
+    db.create_function("fold", 1, fold, deterministic=True)
+    total = _count(db)
+    for first in range(1, total + 1, _MESSAGES_A_STEP):
+        last = min(first + _MESSAGES_A_STEP - 1, total)
+        db.execute(
+            "INSERT OR IGNORE INTO keys (key, owner, id) SELECT key, fold(sender), id FROM messages "
+            "WHERE id BETWEEN ? AND ? AND key IS NOT NULL ORDER BY id",
+            (first, last),
+        )
+        progress(last, total)
+
+
+def _forget_seal_key(db: sqlite3.Connection) -> None:
+    """The table anew: its old page, which secure_delete blanks, may hold copies of what was moved within it."""
+    db.execute("ALTER TABLE about RENAME TO old_about")
+    db.execute(_ABOUT)
+    db.execute("INSERT INTO about SELECT key, value FROM old_about WHERE key != 'seal_key'")
+    db.execute("DROP TABLE old_about")
+
+
+@contextlib.contextmanager
+def _one_step(db: sqlite3.Connection, format: int) -> Iterator[None]:
+    """All of what is done within, and the file is of *format*; or nothing."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute(f"PRAGMA user_version = {format}")
+        db.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):  # the failure may have rolled back already
+            db.execute("ROLLBACK")
+        raise
+
+
+def _format_of(db: sqlite3.Connection) -> int:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _count(db: sqlite3.Connection) -> int:
+    total: int = db.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()[0]
+    return total
