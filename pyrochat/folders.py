@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import platformdirs
 
-__all__ = ["config_file", "config_folder", "data_folder", "key_file", "known_servers_file"]
+__all__ = ["config_file", "config_folder", "data_folder", "is_in_config_folder", "key_file", "known_servers_file"]
+
+_CONFIG_FILES = re.compile(r"config\.toml|\.?key(-[0-9a-f]+)?\.pem.*|\.?known_servers\.json.*")
 
 
 def config_folder() -> Path:
     """The user's configuration folder; `PYROCHAT_CONFIG_DIR` names another."""
     return Path(os.environ.get("PYROCHAT_CONFIG_DIR") or platformdirs.user_config_path("pyrochat", appauthor=False))
+
+
+def is_in_config_folder(name: str) -> bool:
+    """Whether a file *name* in the configuration folder is ours; in one that is only PyroChat's all are."""
+    return not os.environ.get("PYROCHAT_CONFIG_DIR") or _CONFIG_FILES.fullmatch(name) is not None
 
 
 def config_file() -> Path:

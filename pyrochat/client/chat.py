@@ -21,6 +21,7 @@ from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.client.session import CLOSED, ClientSession
 from pyrochat.core.query import parse_query
+from pyrochat.values.addresses import shown_address
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.errors import ChatClosed, InvalidArgument, PyroChatError, UnknownMessage, WaitTimeout
 from pyrochat.values.message import Message
@@ -221,8 +222,7 @@ class Chat:
     @property
     def at(self) -> str:
         """``host:port`` of the room's server, to be given to ``join(at=…)``."""
-        host, port = self._session.address
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return shown_address(self._session.address)
 
     def rooms(self) -> list[str]:
         """The names of the rooms on this server; asks it. Raises WaitTimeout, ChatClosed."""

@@ -10,6 +10,7 @@ from pyrochat.pyro.remote import RemoteObject
 from pyrochat.trust.certificates import fingerprint
 from pyrochat.trust.keys import PUBLIC_KEY_BYTES, Key, shown, verifies
 from pyrochat.trust.proofs import NONCE_BYTES, Meeting, new_nonce, password_key
+from pyrochat.values.addresses import shown_address
 from pyrochat.values.errors import UntrustedServer, VersionMismatch, WrongPassword
 from pyrochat.values.protocol import PROTOCOL_VERSION, room_object
 from pyrochat.values.rules import decoded_hex
@@ -52,7 +53,7 @@ class Credentials:
                 raise UntrustedServer("the server can't show that its key is its own: nothing was sent to it")
             if place.server_key not in (None, meeting.server_key):
                 raise UntrustedServer(
-                    f"ROOM {place.room} AT {place.address[0]}:{place.address[1]} IS NOT ON THE SERVER THAT YOU KNOW: "
+                    f"ROOM {place.room} AT {shown_address(place.address)} IS NOT ON THE SERVER THAT YOU KNOW: "
                     f"its key is {shown(meeting.server_key)}. Nothing was sent. Somebody may have rewritten the name "
                     f"server; if the room has moved, say: pyrochat servers forget '{place.known_as}'"
                 )

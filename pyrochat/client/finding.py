@@ -8,18 +8,17 @@ from typing import Protocol
 
 from pyrochat.client.known import KnownServer, KnownServers
 from pyrochat.pyro.naming import NameServer
-from pyrochat.pyro.remote import RemoteObject, parse_address
+from pyrochat.pyro.remote import RemoteObject
 from pyrochat.pyro.tls import ClientTls
 from pyrochat.trust.certificates import fingerprint
-from pyrochat.values.errors import PyroChatError, RoomNotFound
+from pyrochat.values.addresses import Address, parse_at, shown_address
+from pyrochat.values.errors import PyroChatError, RoomNotFound, RoomUnreachable
 from pyrochat.values.protocol import DEFAULT_PORT, SERVER_OBJECT, room_object
 from pyrochat.values.rules import fold
 
-__all__ = ["Address", "AtAddress", "ByNameServer", "Finder", "Place"]
+__all__ = ["AtAddress", "ByNameServer", "Finder", "Place"]
 
 _TIMEOUT_SECONDS = 10.0
-
-Address = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +76,20 @@ class _Remembering:
 
 
 class AtAddress(_Remembering):
-    """A room at ``host:port``. Its server is remembered where its certificate is pinned. Raises InvalidArgument."""
+    """A room at ``host:port``, or at the URI that its server prints. Its server is remembered where its certificate is pinned. Raises InvalidArgument."""
 
     def __init__(self, at: str, room: str, known: KnownServers, tls: ClientTls | None) -> None:
         super().__init__(known, tls)
-        self._at = at
-        self._address = parse_address(at, DEFAULT_PORT)
+        self._address = parse_at(at, room, DEFAULT_PORT)
         self._room = room
 
     def beside(self, room: str) -> Finder:
         """See `Finder`."""
-        return AtAddress(self._at, room, self._known, self._tls)
+        return AtAddress(shown_address(self._address), room, self._known, self._tls)
 
     def find(self) -> Place:
         """See `Finder`."""
-        host, port = self._address
-        known_as = f"{host}:{port}"
+        known_as = shown_address(self._address)
         tls = self._demands(self._known.get(known_as))
         pinned = tls is not None and tls.fingerprint is not None
         spelling = _spelling_at(self._address, self._room, tls)
@@ -118,6 +115,11 @@ class ByNameServer(_Remembering):
         for name, address in entries.items():
             spelling = name.removeprefix(prefix)
             if name != SERVER_OBJECT and fold(spelling) == fold(self._room):
+                if address is None:
+                    raise RoomUnreachable(
+                        f"what the name server at {nameserver} says of room {spelling!r} is no address: its server has "
+                        "to be started, or started again"
+                    )
                 known_as = f"{fold(spelling)} by {nameserver}"
                 known = self._known.get(known_as)
                 key = bytes.fromhex(known.key) if known else None
@@ -159,5 +161,5 @@ def _spelling_at(address: Address, room: str, tls: ClientTls | None) -> str:
         if fold(name) == fold(room):
             return name
     if not rooms:
-        raise PyroChatError(f"{address[0]}:{address[1]} is no PyroChat server")
-    raise RoomNotFound(f"there is no room {room!r} at {address[0]}:{address[1]}; it has {', '.join(rooms)}")
+        raise PyroChatError(f"{shown_address(address)} is no PyroChat server")
+    raise RoomNotFound(f"there is no room {room!r} at {shown_address(address)}; it has {', '.join(rooms)}")

@@ -10,9 +10,10 @@ from pyrochat.client.chat import AUTO, Chat
 from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import AtAddress, ByNameServer, Finder
 from pyrochat.client.known import KnownServers
-from pyrochat.folders import key_file, known_servers_file
+from pyrochat.folders import config_folder, is_in_config_folder, key_file, known_servers_file
 from pyrochat.pyro.tls import ClientTls
 from pyrochat.trust.certificates import checked_fingerprint
+from pyrochat.trust.files import close_folder
 from pyrochat.trust.keys import Key
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.protocol import DEFAULT_ROOM, Timing
@@ -39,7 +40,7 @@ def join(
 
     The name belongs to this user's key, which is made on first use in the configuration folder.
 
-    at: ``host:port`` of the room's server; None asks the Pyro name server (PYRO_NS_HOST and
+    at: ``host:port`` of the room's server, or the room's URI; None asks the Pyro name server (PYRO_NS_HOST and
     PYRO_NS_PORT say where that is).
     read: ``"auto"`` confirms what handlers, `listen` and `unread` have shown; ``"manual"`` leaves it
     to `mark_read`.
@@ -54,6 +55,7 @@ def join(
     VersionMismatch, ServerFull, UntrustedServer, WrongPassword, Banned.
     """
     name, room = checked_name(name), checked_room_name(room)
+    close_folder(config_folder(), is_in_config_folder)
     key = Key.kept_at(key_file())
     known = KnownServers(known_servers_file())
     tls = None

@@ -7,16 +7,22 @@ server has to be the same; only the user takes an entry back.
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import filelock
 
-from pyrochat.trust.files import write_private
+from pyrochat.trust.files import make_folder, read_json, write_private
+from pyrochat.values.addresses import shown_address
 from pyrochat.values.errors import InvalidArgument, Unavailable
 from pyrochat.values.rules import decoded_hex
 
 __all__ = ["KnownServer", "KnownServers"]
+
+log = logging.getLogger(__name__)
 
 _LOCK_SECONDS = 5.0
 _DIGITS = 64  # of a key and of a fingerprint
@@ -35,6 +41,7 @@ class KnownServers:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._is_said = False
 
     def get(self, place: str) -> KnownServer | None:
         """What is known of *place* (an address, or a room at a name server)."""
@@ -43,22 +50,31 @@ class KnownServers:
     def all(self) -> dict[str, KnownServer]:
         """Every place that is known."""
         try:
-            entries = json.loads(self._path.read_text())
+            entries: Any = read_json(self._path)
             return {
-                str(place): KnownServer(_digits(entry["key"]), entry["fingerprint"] and _digits(entry["fingerprint"]))
+                _bracketed(place): KnownServer(
+                    _digits(entry["key"]), entry["fingerprint"] and _digits(entry["fingerprint"])
+                )
                 for place, entry in entries.items()
             }
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise Unavailable(
-                f"can't read {self._path} ({error}): it says which servers you know; mend it, or move it away"
+                f"can't read {self._path} ({getattr(error, 'strerror', None) or error}): it says which servers you know; mend it, or move it away"
             ) from None
 
     def remember(self, place: str, server: KnownServer) -> None:
-        """Know *server* at *place* from now on."""
-        if self.get(place) != server:
+        """Know *server* at *place* from now on. A file that can't be changed keeps nobody out: it is said, once."""
+        before = self.get(place)
+        if before == server:
+            return
+        try:
             self._change(lambda known: known.__setitem__(place, server))
+        except Unavailable as error:
+            if not self._is_said:
+                self._is_said = True
+                log.warning("the server at %s is not remembered: the next join knows nothing of it (%s)", place, error)
 
     def forget(self, place: str) -> None:
         """Know nothing of *place*. Raises InvalidArgument where nothing is known."""
@@ -66,17 +82,25 @@ class KnownServers:
             raise InvalidArgument(f"no server is known as {place!r}: see pyrochat servers list")
         self._change(lambda known: known.pop(place, None))
 
-    def _change(self, change: object) -> None:
-        assert callable(change)
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    def _change(self, change: Callable[[dict[str, KnownServer]], object]) -> None:
         try:
+            make_folder(self._path.parent)
             with filelock.FileLock(f"{self._path}.lock", timeout=_LOCK_SECONDS, mode=0o600):
                 known = self.all()
                 change(known)
                 text = json.dumps({place: asdict(server) for place, server in known.items()}, indent=1)
                 write_private(self._path, text.encode())
         except (OSError, filelock.Timeout) as error:
-            raise Unavailable(f"can't change {self._path} ({error})") from None
+            raise Unavailable(f"can't change {self._path} ({getattr(error, 'strerror', None) or error})") from None
+
+
+def _bracketed(place: str) -> str:
+    """*place* as it is spelled now; it was written without the brackets of IPv6 addresses once."""
+    before, space, address = place.rpartition(" ")
+    host, _, port = address.rpartition(":")
+    if ":" in host and "[" not in host and port.isdecimal():
+        return f"{before}{space}{shown_address((host, int(port)))}"
+    return place
 
 
 def _digits(value: str) -> str:

@@ -15,12 +15,13 @@ from collections.abc import Callable
 
 from pyrochat.client.callback import Callback
 from pyrochat.client.credentials import Credentials
-from pyrochat.client.finding import Address, Finder
+from pyrochat.client.finding import Finder
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.pyro.callbacks import CallbackServer, Served
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.threads import Defects
+from pyrochat.values.addresses import Address
 from pyrochat.values.errors import (
     ChatClosed,
     LogProblem,

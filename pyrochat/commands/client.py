@@ -14,7 +14,14 @@ import typer
 
 from pyrochat.client.chat import AUTO, MANUAL, Chat
 from pyrochat.client.joining import join
-from pyrochat.commands.access import PasswordFileOption, PasswordOption, TlsCertOption, TlsKeyOption, given_password
+from pyrochat.commands.access import (
+    PasswordFileOption,
+    PasswordOption,
+    TlsCertOption,
+    TlsKeyOption,
+    given_password,
+    warn_if_open,
+)
 from pyrochat.commands.configuration import (
     KeyOption,
     NotifyCommandOption,
@@ -50,7 +57,10 @@ RoomOption = Annotated[
     list[str] | None, typer.Option(help="A room to join; may be given more than once; default: lobby.")
 ]
 AtOption = Annotated[
-    str | None, typer.Option(metavar="HOST:PORT", help="Where the room's server is; default: ask the name server.")
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT", help="Where the room's server is, or the URI that it prints; default: ask the name server."
+    ),
 ]
 PlainOption = Annotated[bool, typer.Option("--plain/--no-plain", help="Lines instead of an interactive screen.")]
 FingerprintOption = Annotated[
@@ -83,6 +93,7 @@ def client(
     """
     settings = settings_of(context, theme, notify_command, time_format, key)
     rooms = rooms_to_show(room, plain=plain, json=json)
+    warn_if_open(tls_key)
     chats = join_rooms(
         name, rooms, at, password=given_password(ask_password, password_file), fingerprint=fingerprint,
         tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, read=reading(plain=plain, json=json),

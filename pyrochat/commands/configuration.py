@@ -15,10 +15,11 @@ from typing import Annotated
 import typer
 
 from pyrochat.folders import config_file
-from pyrochat.pyro.remote import parse_address
 from pyrochat.terminal.settings import DEFAULT_TIME_FORMAT, Settings, checked_key, checked_time_format
 from pyrochat.terminal.text import visible
 from pyrochat.trust.certificates import checked_fingerprint
+from pyrochat.trust.files import read_small
+from pyrochat.values.addresses import parse_at
 from pyrochat.values.errors import InvalidArgument, InvalidInput, InvalidRoomName
 from pyrochat.values.protocol import DEFAULT_PORT
 from pyrochat.values.rules import checked_name, checked_room_name, fold
@@ -55,7 +56,7 @@ def _anything(text: str) -> None:
 
 _TEXTS: dict[str, Check] = {
     "name": checked_name,
-    "at": lambda text: parse_address(text, DEFAULT_PORT),
+    "at": lambda text: parse_at(text, None, DEFAULT_PORT),
     "theme": _anything,
     "notify_command": _anything,
     "time_format": checked_time_format,
@@ -84,8 +85,7 @@ def configured() -> dict[str, object]:
 
 def _read(file: Path) -> dict[str, object]:
     try:
-        with file.open("rb") as opened:
-            return tomllib.load(opened)
+        return tomllib.loads(read_small(file).decode("utf-8-sig"))  # some editors begin UTF-8 with a mark
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from pyrochat.client.known import KnownServers
+from pyrochat.commands.access import PIPE_SECONDS
 from pyrochat.folders import key_file, known_servers_file
-from pyrochat.trust.files import write_private
+from pyrochat.trust.files import MOST_BYTES, read_small, write_new, write_private
 from pyrochat.trust.keys import Key, shown
 from pyrochat.values.errors import InvalidArgument
 
@@ -44,9 +45,10 @@ def export(file: FileArgument = _STANDARD) -> None:
     if file == _STANDARD:
         print(pem.decode(), end="")
         return
-    if file.exists():
-        raise InvalidArgument(f"{file} is there already: choose another file")
-    write_private(file, pem)
+    try:
+        write_new(file, pem)
+    except FileExistsError:
+        raise InvalidArgument(f"{file} is there already: choose another file") from None
     print(f"your key is in {file}: bring it to the other machine, pyrochat key import {file.name}, and delete it")
 
 
@@ -59,7 +61,7 @@ def import_(
 ) -> None:
     """Take a key from another machine: both are then the same member."""
     try:
-        pem = sys.stdin.buffer.read() if file == _STANDARD else file.read_bytes()
+        pem = sys.stdin.buffer.read(MOST_BYTES) if file == _STANDARD else read_small(file, wait_seconds=PIPE_SECONDS)
     except OSError as error:
         raise InvalidArgument(f"can't read {file}: {error.strerror}") from None
     key = Key.from_pem(pem, "standard input" if file == _STANDARD else file)

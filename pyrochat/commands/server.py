@@ -8,12 +8,21 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from pyrochat.commands.access import PasswordFileOption, PasswordOption, TlsCertOption, TlsKeyOption, given_password
+from pyrochat.commands.access import (
+    PasswordFileOption,
+    PasswordOption,
+    TlsCertOption,
+    TlsKeyOption,
+    given_password,
+    warn_if_open,
+)
+from pyrochat.commands.announcing import EVERYWHERE, announce, network_address
 from pyrochat.commands.dashboard import Dashboard
 from pyrochat.commands.maintenance import back_up_room, verify_rooms
 from pyrochat.commands.registry import app as registry_app
@@ -26,7 +35,7 @@ from pyrochat.room.door import Access
 from pyrochat.room.server import MOST_DESCRIPTORS, Server, descriptor_limit
 from pyrochat.terminal.progress import ProgressBar
 from pyrochat.threads import Defects
-from pyrochat.trust.certificates import expired_at
+from pyrochat.values.addresses import checked_host
 from pyrochat.values.errors import CannotHost, InvalidArgument
 from pyrochat.values.protocol import DEFAULT_PORT, DEFAULT_ROOM, Timing
 
@@ -36,7 +45,6 @@ log = logging.getLogger(__name__)
 
 _FEWEST_DESCRIPTORS = 128
 _TIMING = Timing()
-_LOOPBACK = ("localhost", "127.", "::1")
 
 DataOption = Annotated[Path | None, typer.Option(help="The folder for the logs; default: your data folder.")]
 VerifyOption = Annotated[bool, typer.Option("--verify", help="Say whether the logs are whole, instead of hosting.")]
@@ -113,22 +121,26 @@ def server(
         format="%(asctime)s %(levelname)s %(message)s",
     )  # fmt: skip
     logging.getLogger("Pyro5").setLevel(logging.CRITICAL)
-    listen = host or ("0.0.0.0" if lan else "localhost")
-    shown = advertise or (_address_in_the_network() if listen in ("0.0.0.0", "::") else None)
+    listen = checked_host(host) if host else "0.0.0.0" if lan else "localhost"
+    shown = checked_host(advertise) if advertise else network_address() if listen in EVERYWHERE else None
+    named = shown or (socket.gethostname() if listen in EVERYWHERE else None)
     with ProgressBar("checking the log") as progress:
         serving = Server(
-            rooms, folder, host=listen, port=port, advertise=shown, timing=Timing(beat, silence, grace),
+            rooms, folder, host=listen, port=port, advertise=named, timing=Timing(beat, silence, grace),
             accept_loss=accept_loss, progress=progress,
             access=access, rate=rate_of(rate, burst), tls=shown_tls,
         )  # fmt: skip
     with serving:
-        _announce(serving, open_to_others=not listen.startswith(_LOOPBACK))
-        serve_until_signal(serving, Dashboard(serving) if interactive else None)
+        serve_until_signal(
+            serving, Dashboard(serving) if interactive else None,
+            lambda: announce(serving, listen if host or lan else None, shown),
+        )  # fmt: skip
     return DONE
 
 
 def _tls(on: bool, certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | bool:
     """What the server shows: nothing, a certificate that it makes itself, or the given one."""
+    warn_if_open(key)
     if certificate is None:
         if key is not None or client_ca is not None:
             raise InvalidArgument("--tls-key and --tls-client-ca go with a certificate of your own: give --tls-cert")
@@ -136,34 +148,18 @@ def _tls(on: bool, certificate: Path | None, key: Path | None, client_ca: Path |
     return ServerTls(certificate, key or certificate, client_ca)
 
 
-def _announce(serving: Server, open_to_others: bool) -> None:
-    if serving.started_nameserver:
-        print(f"no name server answered: started one at {serving.started_nameserver}", flush=True)
-    for name in serving.rooms:
-        print(f"room {name!r} ready at {serving.uri(name)}", flush=True)
-    secure = f" --fingerprint {serving.fingerprint}" if serving.fingerprint else ""
-    if open_to_others or secure:
-        room = "" if serving.rooms[0] == DEFAULT_ROOM else f" --room {serving.rooms[0]}"
-        print(f"others join with: pyrochat-client NAME{room} --at {serving.at}{secure}", flush=True)
-    expired = expired_at(serving.certificate) if serving.certificate else None
-    if expired:
-        _warn(f"the certificate is not valid (limit: {expired:%Y-%m-%d %H:%M} UTC): members will refuse it")
-    if open_to_others and not secure:
-        _warn(
-            f"nothing is encrypted: whoever is on the way to port {serving.port} can read everything, and change it or "
-            "write under the name of whoever has connected; only --tls prevents that"
-        )
+def serve_until_signal(
+    serving: Server, dashboard: Dashboard | None = None, begin: Callable[[], object] = lambda: None
+) -> None:
+    """Serve until SIGINT, SIGTERM or SIGHUP, showing *dashboard* meanwhile.
 
-
-def _warn(text: str) -> None:
-    print(f"warning: {text}", file=sys.stderr, flush=True)
-
-
-def serve_until_signal(serving: Server, dashboard: Dashboard | None = None) -> None:
-    """Serve until SIGINT, SIGTERM or SIGHUP, showing *dashboard* meanwhile."""
-    with contextlib.suppress(KeyboardInterrupt), dashboard or contextlib.nullcontext():
+    begin: called first of all; who is told by it that the rooms are ready may end them at once.
+    """
+    with contextlib.suppress(KeyboardInterrupt):
         end_on_signals(_interrupt)
-        show_until_closed(serving, dashboard)
+        begin()
+        with dashboard or contextlib.nullcontext():
+            show_until_closed(serving, dashboard)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it is ending: a second Ctrl-C must not cut that short
 
@@ -196,16 +192,6 @@ def raise_descriptor_limit() -> None:
             f"only {limit} file descriptors are allowed, a server needs {_FEWEST_DESCRIPTORS}: "
             f"raise the limit (ulimit -n 1024) and start again"
         )
-
-
-def _address_in_the_network() -> str:
-    """This machine's address on the network; nothing is sent to find it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # TEST-NET-1: only chooses the interface
-            return str(probe.getsockname()[0])
-        except OSError:
-            return socket.gethostname()
 
 
 def run() -> None:

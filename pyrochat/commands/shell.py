@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import signal
 import sys
@@ -11,6 +13,8 @@ from typing import NoReturn
 
 import typer
 
+from pyrochat.commands.streams import flush_output, open_standard_streams
+from pyrochat.terminal.plain import write_status
 from pyrochat.terminal.text import visible
 from pyrochat.values.errors import InvalidInput, PyroChatError
 
@@ -40,6 +44,8 @@ def run_app(
     groups: command lines of their own, each behind a first word. defaults: called for what *app*'s parameters
     are where neither the command line nor the environment says.
     """
+    open_standard_streams()
+    logging.lastResort = _Warnings(logging.WARNING)  # until a command says where what is logged goes
     arguments = sys.argv[1:]
     if groups and arguments[:1] and arguments[0] in groups:
         app, program = groups[arguments[0]], f"{program} {arguments.pop(0)}"
@@ -70,11 +76,24 @@ def run_app(
             raise
         _complain(program, f"internal error ({type(error).__name__}: {error}): set PYROCHAT_DEBUG=1 to see where")
         code = FAILED
+    lost = flush_output()
+    if lost is not None and code != FAILED:
+        _complain(program, f"the output could not be written ({lost.strerror}): see where it goes")
+        code = FAILED
     sys.exit(code if isinstance(code, int) else DONE)
 
 
+class _Warnings(logging.Handler):
+    """What the package warns of, as a line on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Part of logging's interface."""
+        write_status(f"warning: {record.getMessage()}")
+
+
 def _complain(program: str, text: str) -> None:
-    print(f"{program}: {visible(' '.join(text.split()))[:_MOST_CHARACTERS]}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # the exit code says it too
+        print(f"{program}: {visible(' '.join(text.split()))[:_MOST_CHARACTERS]}", file=sys.stderr)
 
 
 def end_on_signals(end: Callable[[], object]) -> None:

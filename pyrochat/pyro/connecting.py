@@ -25,6 +25,7 @@ from pyrochat.pyro.frames import FrameReader, ProtocolError, whole_frame
 from pyrochat.pyro.serializers import encode_value
 from pyrochat.pyro.waker import selector_with_waker
 from pyrochat.threads import Defects, go_on
+from pyrochat.values.addresses import Address, shown_address
 from pyrochat.values.errors import CallbackUnreachable, PyroChatError, RoomClosing, ServerFull
 
 __all__ = ["Connecting", "Connector"]
@@ -39,7 +40,7 @@ _READ_BYTES = 16_384
 class Connecting(Later):
     """A connection to the object *object_id* at *address* (numeric) that is being made; `result` is its socket."""
 
-    def __init__(self, address: tuple[str, int], object_id: str, serializer_id: int) -> None:
+    def __init__(self, address: Address, object_id: str, serializer_id: int) -> None:
         self.address = address
         self.object_id = object_id
         self.serializer_id = serializer_id
@@ -54,8 +55,7 @@ class Connecting(Later):
         self._then: Callable[[], None] | None = None
 
     def __str__(self) -> str:
-        host, port = self.address
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return shown_address(self.address)
 
     def then(self, call: Callable[[], None]) -> None:
         """See `Later`."""

@@ -22,6 +22,7 @@ from pyrochat.pyro.frames import Frame, ProtocolError, whole_frame
 from pyrochat.pyro.serializers import MSGPACK, SERPENT, call_prefix, decode_value, encode_failure, encode_value
 from pyrochat.pyro.transport import Transport
 from pyrochat.threads import Defects
+from pyrochat.values.addresses import shown_address
 from pyrochat.values.errors import CannotHost, InvalidArgument, PortInUse, PyroChatError, RoomNotFound, ServerFull
 from pyrochat.values.wire_errors import wire_text
 
@@ -111,10 +112,11 @@ class Daemon(server.Daemon):  # type: ignore[misc]
         except BaseException:
             listening.close()
             raise
+        self.listens_on: str = listening.getsockname()[0]
         self.port: int = listening.getsockname()[1]
         shown = advertise or host
         self.address = (shown, self.port)
-        self.locationStr = f"[{shown}]:{self.port}" if ":" in shown else f"{shown}:{self.port}"
+        self.locationStr = shown_address(self.address)
         self.transportServer.locationStr = self.locationStr
         self._greet = greet
         self._bid_farewell = bid_farewell
@@ -235,6 +237,8 @@ def _listen(host: str, port: int) -> socket.socket:
         sock = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
         raise CannotHost(f"can't listen on {host}: {error.strerror or error}; choose another --host") from None
+    except ValueError:  # IDNA's UnicodeError, for one
+        raise CannotHost(f"can't listen on {host!r}: it is no host's name or address; choose another --host") from None
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
@@ -242,5 +246,7 @@ def _listen(host: str, port: int) -> socket.socket:
         sock.close()
         if error.errno == errno.EADDRINUSE:
             raise PortInUse(f"port {port} is in use: choose another with --port, or 0 for any free one") from None
-        raise CannotHost(f"can't listen on {host}:{port}: {error.strerror}; choose another --host or --port") from None
+        raise CannotHost(
+            f"can't listen on {shown_address((host, port))}: {error.strerror}; choose another --host or --port"
+        ) from None
     return sock

@@ -15,6 +15,7 @@ from Pyro5.errors import NamingError, PyroError
 from pyrochat.pyro.connection import Connection
 from pyrochat.pyro.daemon import Daemon
 from pyrochat.pyro.dispatch import expose
+from pyrochat.values.addresses import shown_address
 from pyrochat.values.errors import CannotHost
 
 __all__ = ["EmbeddedNameServer"]
@@ -65,7 +66,7 @@ class _NameServer(nameserver.NameServer):  # type: ignore[misc]
         """See Pyro5."""
         match uri:
             case {"state": [str(protocol), str(object_id), sockname, host, port]}:
-                place = f"./u:{sockname}" if sockname else f"{host}:{port}"
+                place = f"./u:{sockname}" if sockname else shown_address((str(host), port))
                 uri = f"{protocol}:{object_id}@{place}"
         try:
             core.URI(_text(uri))
@@ -106,7 +107,7 @@ class EmbeddedNameServer:
             self._daemon = Daemon(host, port, greet=self._greet, bid_farewell=lambda connection: None)
         except CannotHost as error:
             raise CannotHost(
-                f"no name server answers at {host}:{port} and none can be started there ({error}): "
+                f"no name server answers at {shown_address((host, port))} and none can be started there ({error}): "
                 "set PYRO_NS_PORT to a free port"
             ) from None
         self._thread = threading.Thread(target=self._daemon.requestLoop, name="pyrochat-nameserver", daemon=True)

@@ -12,8 +12,9 @@ import logging
 
 from Pyro5 import config, core
 
-from pyrochat.pyro.remote import RemoteObject, parse_address
+from pyrochat.pyro.remote import RemoteObject
 from pyrochat.pyro.serializers import SERPENT
+from pyrochat.values.addresses import Address, parse_address, shown_address
 from pyrochat.values.errors import (
     InvalidArgument,
     NameServerNotFound,
@@ -33,11 +34,11 @@ _TIMEOUT_SECONDS = 3.0
 class NameServer:
     """The name server at *address* (default: where Pyro5's configuration says)."""
 
-    def __init__(self, address: tuple[str, int] | None = None) -> None:
+    def __init__(self, address: Address | None = None) -> None:
         self.address = address or (config.NS_HOST, config.NS_PORT)
 
     def __str__(self) -> str:
-        return f"{self.address[0]}:{self.address[1]}"
+        return shown_address(self.address)
 
     def _call(self, method: str, *arguments: object) -> object:
         try:
@@ -64,28 +65,33 @@ class NameServer:
             return False
         return True
 
-    def lookup(self, name: str) -> tuple[str, int]:
+    def lookup(self, name: str) -> Address:
         """The ``(host, port)`` that is registered for *name*; raises NameServerNotFound or RoomNotFound."""
-        entries = self.entries(name)
-        if name not in entries:
+        address = self.entries(name).get(name)
+        if address is None:
             raise RoomNotFound(f"the name server at {self} knows no {name!r}")
-        return entries[name]
+        return address
 
-    def entries(self, prefix: str) -> dict[str, tuple[str, int]]:
-        """All names that begin with *prefix*, and the ``(host, port)`` of each; raises NameServerNotFound."""
+    def entries(self, prefix: str) -> dict[str, Address | None]:
+        """All names that begin with *prefix*, and the ``(host, port)`` of each; raises NameServerNotFound.
+
+        None: nobody can get there. It is a unix socket, or no address at all.
+        """
         answer = self._call("list", prefix)
-        found = {}
+        found: dict[str, Address | None] = {}
         if isinstance(answer, dict):
             for name, uri in answer.items():
-                with contextlib.suppress(InvalidArgument):  # somebody else's unix socket
+                try:
                     found[str(name)] = parse_address(str(uri).rpartition("@")[2], 0)
+                except InvalidArgument:
+                    found[str(name)] = None
         return found
 
     def register(self, name: str, uri: str) -> None:
         """Register *uri* under *name*, whatever stood there; raises NameServerNotFound."""
         self._call("register", name, uri)
 
-    def remove(self, name: str, address: tuple[str, int]) -> None:
+    def remove(self, name: str, address: Address) -> None:
         """Take *name* out if it still stands for *address*; raises NameServerNotFound."""
         if self.entries(name).get(name) == address:
             self._call("remove", name)

@@ -20,6 +20,7 @@ from pyrochat.pyro.frames import Frame, whole_frame
 from pyrochat.pyro.serializers import MSGPACK, Bounds, decode_value, encode_value
 from pyrochat.pyro.tls import ClientTls, certificate_of
 from pyrochat.pyro.wire import request_frame
+from pyrochat.values.addresses import Address, shown_address
 from pyrochat.values.errors import (
     CallbackUnreachable,
     InvalidArgument,
@@ -30,25 +31,14 @@ from pyrochat.values.errors import (
 )
 from pyrochat.values.wire_errors import from_wire_text
 
-__all__ = ["RemoteObject", "parse_address", "parse_uri"]
+__all__ = ["RemoteObject", "parse_uri"]
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # 1,000 messages of 16 KiB, and what a name server knows
 _ANSWER_BOUNDS = Bounds(values=1_000_000, depth=16)
 _CERTIFICATE_ALERTS = ("CERTIFICATE_REQUIRED", "ALERT_UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_EXPIRED")
 
 
-def parse_address(text: str, default_port: int) -> tuple[str, int]:
-    """``host``, ``host:port`` or ``[ipv6]:port`` as ``(host, port)``; raises InvalidArgument."""
-    host, separator, port = text.rpartition(":")
-    if not separator or (":" in host and not host.endswith("]")) or text.endswith("]"):
-        host, port = text, str(default_port)
-    host = host.strip("[]")
-    if not host.strip(":") or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise InvalidArgument(f"{text!r} is no address: write it as host:port")
-    return host, int(port)
-
-
-def parse_uri(text: str) -> tuple[tuple[str, int], str]:
+def parse_uri(text: str) -> tuple[Address, str]:
     """A ``PYRO:object@host:port`` as ``((host, port), object)``; raises CallbackUnreachable for any other URI."""
     try:
         uri = core.URI(text)
@@ -69,7 +59,7 @@ class RemoteObject:
     """
 
     def __init__(
-        self, address: tuple[str, int], object_id: str, handshake: object,
+        self, address: Address, object_id: str, handshake: object,
         *, timeout: float, serializer_id: int = MSGPACK, tls: ClientTls | None = None,
         most_bytes: int = MAX_ANSWER_BYTES,
     ) -> None:  # fmt: skip
@@ -152,7 +142,7 @@ class RemoteObject:
 
     @contextlib.contextmanager
     def _abandoned_on_error(self) -> Iterator[None]:
-        where = f"{self.address[0]}:{self.address[1]}"
+        where = shown_address(self.address)
         try:
             yield
         except pyro_errors.TimeoutError:
@@ -177,17 +167,18 @@ class RemoteObject:
             raise RoomUnreachable(f"the server's answer can't be read ({error})") from None
 
 
-def _connected(address: tuple[str, int], timeout: float, tls: ClientTls | None) -> socket.socket:
+def _connected(address: Address, timeout: float, tls: ClientTls | None) -> socket.socket:
+    where = shown_address(address)
     try:
         sock = socket.create_connection(address, timeout)
     except TimeoutError:
-        raise RoomSilent(
-            f"{address[0]}:{address[1]} doesn't answer: is the address right, and its port open?"
-        ) from None
+        raise RoomSilent(f"{where} doesn't answer: is the address right, and its port open?") from None
     except OSError as error:
         raise RoomUnreachable(
-            f"nothing answers at {address[0]}:{address[1]} ({error.strerror or error}): is the server running there?"
+            f"nothing answers at {where} ({error.strerror or error}): is the server running there?"
         ) from None
+    except ValueError:  # IDNA's UnicodeError, for one
+        raise RoomUnreachable(f"{where} is no address: write it as host:port") from None
     if tls is None:
         return sock
     try:

@@ -13,6 +13,8 @@ from Pyro5.errors import ConnectionClosedError
 from pyrochat.pyro.connection import WOULD_BLOCK, Connection
 from pyrochat.pyro.frames import ProtocolError
 from pyrochat.trust.certificates import certificate_in_pem, expired_at, fingerprint
+from pyrochat.trust.files import read_small
+from pyrochat.values.addresses import Address, shown_address
 from pyrochat.values.errors import InvalidArgument, RoomSilent, RoomUnreachable, UntrustedServer
 from pyrochat.values.wire_errors import wire_text
 
@@ -96,9 +98,9 @@ class ClientTls:
     certificate: Path | None = None
     key: Path | None = None
 
-    def wrap(self, sock: socket.socket, address: tuple[str, int]) -> ssl.SSLSocket:
+    def wrap(self, sock: socket.socket, address: Address) -> ssl.SSLSocket:
         """TLS over the connected *sock*, within its timeout. Raises UntrustedServer, RoomSilent, InvalidArgument."""
-        where = f"{address[0]}:{address[1]}"
+        where = shown_address(address)
         context = self._context()
         try:
             wrapped = context.wrap_socket(sock, server_hostname=address[0])
@@ -182,7 +184,7 @@ def _trust(context: ssl.SSLContext, authorities: Path) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_small(path)
     except OSError as error:
         raise InvalidArgument(f"can't read {path}: {error.strerror}") from None
 

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import filelock
 
+from pyrochat.trust.files import make_folder, make_private
 from pyrochat.values.errors import CannotHost, LogInUse
 
 __all__ = ["LogLock"]
@@ -44,13 +45,14 @@ class LogLock:
         self._owner = os.getpid()
         with contextlib.ExitStack() as undo, _mutex:
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(path.parent)
                 self._check_own(room)
-                beside = filelock.FileLock(path.with_suffix(".lock"), blocking=False, thread_local=False)
+                beside = filelock.FileLock(path.with_suffix(".lock"), blocking=False, thread_local=False, mode=_MODE)
                 beside.acquire()
                 undo.callback(beside.release)
                 if not os.access(path.parent, os.W_OK):
                     raise CannotHost(f"can't write in {path.parent}: choose another folder with --data")
+                make_private(path)
                 self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT, _MODE)
                 undo.callback(os.close, self.descriptor)
                 _lock(self.descriptor, fcntl.F_WRLCK)

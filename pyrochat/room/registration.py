@@ -1,4 +1,4 @@
-"""The rooms' place in the name server: taken at the start, kept, given back at the end."""
+"""The rooms' place in the name server: taken at the start, mended while the server runs, given back at the end."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from collections.abc import Mapping
 
 from pyrochat.pyro.embedded import EmbeddedNameServer
 from pyrochat.pyro.naming import NameServer
-from pyrochat.pyro.remote import RemoteObject
+from pyrochat.pyro.probing import PROBE_SECONDS, Presence, ProbeResult, look
 from pyrochat.threads import Defects, go_on
+from pyrochat.values.addresses import Address, shown_address
 from pyrochat.values.errors import (
     NameServerNotFound,
     NameServerRefused,
     NameServerSilent,
     PyroChatError,
-    RoomNotFound,
-    RoomSilent,
-    RoomUnreachable,
     Unavailable,
 )
 from pyrochat.values.protocol import SERVER_OBJECT, room_object
@@ -28,7 +26,6 @@ __all__ = ["Registration"]
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 3.0  # a restarted name server knows the rooms again after so long
-_ALIVE_SECONDS = 2.0
 _PARTING_SECONDS = 1.0
 _EVERYWHERE = ("0.0.0.0", "::", "")
 
@@ -36,35 +33,45 @@ _EVERYWHERE = ("0.0.0.0", "::", "")
 class Registration:
     """Keeps rooms registered as ``pyrochat.<room>``, and the server as ``pyrochat.server``.
 
-    uris: the URI of each room. address: ``(host, port)`` that they lead to. host: where the
-    rooms listen; an embedded name server listens there too if that is everywhere, else where it is looked for. Raises NameServerRefused where a
-    room's name stands for another server that is alive, CannotHost where none can be started. A name
-    server that hangs is waited for while the rooms are open already.
+    uris: the URI of each room. address: ``(host, port)`` that they lead to. server_key: the server's public key, in
+    hexadecimal. host: where the rooms listen; an embedded name server listens there too if that is everywhere, else
+    where it is looked for. check_seconds: how often the entries are looked at. probe_seconds: see `look`.
+
+    An entry that is missing, or leads to nobody, is written; one that leads to another server that is alive is left to
+    it: at the start that raises NameServerRefused, later it is said, once. Raises CannotHost where no name server is
+    there and none can be started. One that hangs is waited for while the rooms are open already.
     """
 
-    def __init__(self, uris: Mapping[str, str], server_uri: str, address: tuple[str, int], host: str) -> None:
+    def __init__(
+        self, uris: Mapping[str, str], server_uri: str, address: Address, server_key: str, host: str,
+        *, check_seconds: float = CHECK_SECONDS, probe_seconds: float = PROBE_SECONDS,
+    ) -> None:  # fmt: skip
         self._nameserver = NameServer()
         self._defects = Defects(log)
         self._address = address
-        self._uris = {room_object(room): uri for room, uri in uris.items()}
+        self._server_key = server_key
+        self._check_seconds = check_seconds
+        self._probe_seconds = probe_seconds
+        self._mutex = threading.Lock()  # guards _uris, and what we write in the name server: nothing after the end
+        rooms = {room_object(room): uri for room, uri in uris.items()}
+        self._uris = rooms | {SERVER_OBJECT: server_uri}
+        self._others: dict[str, Address] = {}  # who has our names, as far as it was said
         self._embedded: EmbeddedNameServer | None = None
         self.embedded_at: str | None = None
+        self._ended = threading.Event()
         try:
             if not self._nameserver.is_there():
                 where, port = self._nameserver.address
                 self._embedded = EmbeddedNameServer(host if host in _EVERYWHERE else where, port)
                 self.embedded_at = str(self._nameserver)
-            for name, uri in self._uris.items():
+            for name, uri in rooms.items():
                 self._take(name, uri)
-            if not self._alive(SERVER_OBJECT):
-                self._uris[SERVER_OBJECT] = server_uri
-                self._take(SERVER_OBJECT, server_uri)
+            self._mend()
         except NameServerSilent as error:  # it hangs: no reason for the room to stay closed
-            log.warning("%s; until it answers, others join with --at %s:%d", error, *address)
+            log.warning("%s; until it answers, others join with --at %s", error, shown_address(address))
         except BaseException:
             self._give_back_all()
             raise
-        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="pyrochat-registration", daemon=True)
         try:
             self._thread.start()
@@ -80,56 +87,83 @@ class Registration:
         except NameServerRefused:
             raise
         except Unavailable as error:
-            log.warning("%s; until it does, others join %s with --at %s:%d", error, room, *self._address)
-        self._uris[name] = uri
+            log.warning("%s; until it does, others join %s with --at %s", error, room, shown_address(self._address))
+        with self._mutex:
+            self._uris[name] = uri
 
     def withdraw(self, room: str) -> None:
         """Give *room*'s name back."""
         name = room_object(room)
-        self._uris.pop(name, None)
-        with contextlib.suppress(PyroChatError):
+        with self._mutex, contextlib.suppress(PyroChatError):
+            self._uris.pop(name, None)
             self._nameserver.remove(name, self._address)
 
     def _take(self, name: str, uri: str) -> None:
-        if self._alive(name):
-            host, port = self._nameserver.lookup(name)
-            raise NameServerRefused(
-                f"{name!r} is served at {host}:{port} already: join it there, or choose another name with --room"
-            )
+        found = self._nameserver.entries(name).get(name)
+        if found is not None and found != self._address:
+            where = shown_address(found)
+            seen = look(found, name, self._probe_seconds)
+            if seen.presence is Presence.SILENT:
+                raise NameServerRefused(
+                    f"{name!r} is registered at {where}, where something takes connections and doesn't answer: "
+                    "end it, or choose another name with --room"
+                )
+            if seen.presence is Presence.SERVED and not self._is_us(found, seen):
+                raise NameServerRefused(
+                    f"{name!r} is served at {where} already: join it there, or choose another name with --room"
+                )
         self._nameserver.register(name, uri)
 
-    def _alive(self, name: str) -> bool:
-        """Whether *name* stands for another server than ours that answers, or hangs, for it."""
-        try:
-            address = self._nameserver.lookup(name)
-        except RoomNotFound:
-            return False
-        if address == self._address:
-            return False
-        try:
-            RemoteObject(address, name, "hello", timeout=_ALIVE_SECONDS).close()
-        except RoomSilent:
-            return True
-        except (RoomUnreachable, RoomNotFound):
-            return False
-        except PyroChatError as error:
-            log.info("%s at %s:%d refuses (%s), so it is alive", name, *address, error)
-        return True
+    def _is_us(self, found: Address, seen: ProbeResult) -> bool:
+        """Whether *found* is our own port, by another name of this machine. A copy of our folder has our key too."""
+        return seen.is_here and found[1] == self._address[1] and seen.server_key in ("", self._server_key)
 
     def _keep(self) -> None:
-        go_on(lambda: not self._ended.wait(CHECK_SECONDS) and self._check(), "the registration", self._defects)
+        go_on(lambda: not self._ended.wait(self._check_seconds) and self._check(), "the registration", self._defects)
 
     def _check(self) -> bool:
         try:
-            entries = self._nameserver.entries("pyrochat.")
-            for name, uri in list(self._uris.items()):
-                if name not in entries:
-                    self._nameserver.register(name, uri)
-                    log.info("registered %s with the name server at %s again", name, self._nameserver)
+            for name in self._mend():
+                log.info("registered %s with the name server at %s again", name, self._nameserver)
         except NameServerNotFound:
             log.debug("the name server at %s doesn't answer", self._nameserver)
         except PyroChatError as error:
             log.warning("the name server at %s: %s", self._nameserver, error)
+        return True
+
+    def _mend(self) -> list[str]:
+        """Write the entries that lead to nobody; returns their names. Raises NameServerNotFound."""
+        written = []
+        entries = self._nameserver.entries("pyrochat.")
+        for name, uri in list(self._uris.items()):
+            found = entries.get(name)
+            if found == self._address or (found is not None and self._leads_to_somebody(name, found)):
+                continue
+            try:
+                with self._mutex:
+                    if self._ended.is_set() or name not in self._uris:
+                        continue
+                    self._nameserver.register(name, uri)
+            except NameServerNotFound:
+                raise
+            except PyroChatError as error:  # this name, and perhaps no other
+                log.warning("the name server at %s doesn't take %s: %s", self._nameserver, name, error)
+            else:
+                self._others.pop(name, None)
+                written.append(name)
+        return written
+
+    def _leads_to_somebody(self, name: str, found: Address) -> bool:
+        """Whether *found*, which *name* stands for, is a server that is alive; said once, where that is not ours."""
+        seen = look(found, name, self._probe_seconds)
+        if seen.presence is Presence.ABSENT:
+            return False
+        if name != SERVER_OBJECT and not self._is_us(found, seen) and self._others.get(name) != found:
+            log.warning(
+                "the name server at %s has %s at %s, where another server answers or hangs: who asks it is sent there; "
+                "others join here with --at %s", self._nameserver, name, shown_address(found), shown_address(self._address),
+            )  # fmt: skip
+        self._others[name] = found
         return True
 
     def close(self) -> None:
@@ -145,9 +179,10 @@ class Registration:
         self._withdraw_all()
 
     def _withdraw_all(self) -> None:
-        for name in list(self._uris):
-            with contextlib.suppress(PyroChatError):
-                self._nameserver.remove(name, self._address)
+        with self._mutex:
+            for name in self._uris:
+                with contextlib.suppress(PyroChatError):
+                    self._nameserver.remove(name, self._address)
 
     def _give_back_all(self) -> None:
         """The server can't start: no name may lead to it, and no name server of its own stay."""

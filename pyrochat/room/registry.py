@@ -19,9 +19,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyrochat.room.data_folder import open_data_folder
 from pyrochat.room.log_file import WAL_BYTES
 from pyrochat.room.place import Place
 from pyrochat.room.troubles import Troubles
+from pyrochat.trust.files import make_private
 from pyrochat.values.errors import Banned, CannotHost, InvalidArgument, LogUnavailable, NameTaken
 from pyrochat.values.rules import checked_name, fold
 
@@ -97,10 +99,8 @@ class Registry:
         self._writing_mutex = threading.Lock()  # guards _writer
         try:
             with contextlib.ExitStack() as undo:
-                data.mkdir(parents=True, exist_ok=True)
-                if not path.exists():
-                    path.touch(0o600)
-                path.chmod(0o600)  # before there is anything beside it: that gets the same mode
+                open_data_folder(data)
+                make_private(path)  # before there is anything beside it: that gets the same mode
                 self._writer = connect(path, _OPENING_SECONDS)
                 undo.callback(self._writer.close)
                 self._writer.executescript(_SCHEMA)

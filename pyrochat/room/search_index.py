@@ -22,6 +22,7 @@ from pyrochat.core.log import Log
 from pyrochat.core.query import Query
 from pyrochat.room.log_file import WAL_BYTES
 from pyrochat.room.place import Place
+from pyrochat.trust.files import make_private
 from pyrochat.values.errors import SearchUnavailable
 from pyrochat.values.message import CHAT, Message
 from pyrochat.values.rules import fold
@@ -125,6 +126,7 @@ class SearchIndex:
             self._writer = None
         for suffix in ("", "-wal", "-shm"):
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        make_private(self._path)
         self._writer = db = _connect(self._path)
         db.execute("PRAGMA journal_mode = WAL")
         db.executescript(f"BEGIN; {_SCHEMA}")

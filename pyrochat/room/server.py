@@ -137,7 +137,9 @@ class Server:
             self._doorkeeper.start()
             if nameserver:
                 uris = {name: self.uri(name) for name in self.rooms}
-                self._registration = Registration(uris, self._uri_of(SERVER_OBJECT), self._daemon.address, host)
+                self._registration = Registration(
+                    uris, self._uri_of(SERVER_OBJECT), self._daemon.address, key.public.hex(), host
+                )
             self._rooms.open_remembered(self._registration)
         except BaseException:
             self.close()
@@ -181,6 +183,12 @@ class Server:
         """The port that it listens on."""
         assert self._daemon is not None
         return self._daemon.port
+
+    @property
+    def listens_on(self) -> str:
+        """The numeric address that it listens on, as the system has understood *host*."""
+        assert self._daemon is not None
+        return self._daemon.listens_on
 
     @property
     def started_nameserver(self) -> str | None:

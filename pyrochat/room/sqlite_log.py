@@ -39,6 +39,7 @@ from pyrochat.room.log_lock import LogLock
 from pyrochat.room.place import Place
 from pyrochat.room.troubles import Troubles
 from pyrochat.room.verifying import walk
+from pyrochat.trust.files import open_private
 from pyrochat.values.errors import (
     CannotHost,
     LogDamaged,
@@ -331,7 +332,7 @@ class SqliteLog(Log):
 
     def _copy(self, target: Path) -> None:
         """Copy the file as it stands on disk. Not by its name: see `log_lock` on closing a descriptor."""
-        with target.open("xb") as copy, contextlib.ExitStack() as undo:
+        with open(open_private(target), "wb") as copy, contextlib.ExitStack() as undo:
             undo.callback(target.unlink)
             offset = 0
             while part := os.pread(self._descriptor, _COPY_BYTES, offset):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pyrochat.core.digests import digest_of_fields, first_digest
-from pyrochat.room.log_file import About, Progress, connect, read_about
+from pyrochat.room.log_file import About, Progress, read_about
+from pyrochat.room.reading import open_to_read
 from pyrochat.values.errors import LogUnreadable
 
 __all__ = ["Verdict", "verify_file", "walk"]
@@ -36,13 +36,12 @@ class Verdict:
 def verify_file(path: Path, progress: Progress, at: int = 0) -> tuple[About, Verdict]:
     """Walk the log in the file at *path*, whether a server has it open or not.
 
-    at: an id whose digest is wanted too. Raises LogUnreadable.
+    at: an id whose digest is wanted too. Raises LogUnreadable, CannotHost.
     """
     if not path.is_file():
         raise LogUnreadable(f"there is no log {path}: see --data and --room")
     try:
-        with contextlib.closing(connect(path)) as db:
-            db.execute("PRAGMA query_only = ON")
+        with open_to_read(path) as db:
             about = read_about(db, path)
             return about, walk(db, about.origin, progress, at)
     except sqlite3.Error as error:

@@ -12,6 +12,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyrochat.trust.files import open_private, read_small
+
 __all__ = ["Witness", "read", "write"]
 
 logger = logging.getLogger(__name__)
@@ -29,7 +31,7 @@ class Witness:
 def read(log_path: Path) -> Witness | None:
     """What the file beside the log says; None where there is none, or (logged) it makes no sense."""
     try:
-        identity, tail, digest = _beside(log_path).read_text().split()
+        identity, tail, digest = read_small(_beside(log_path)).decode().split()
         return Witness(identity, int(tail), bytes.fromhex(digest))
     except FileNotFoundError:
         return None
@@ -42,7 +44,8 @@ def write(log_path: Path, seen: Witness) -> None:
     """Replace the file beside the log in one step. Where that raises OSError, the older one stays."""
     path = _beside(log_path)
     fresh = path.with_suffix(".tail-new")
-    fresh.write_text(f"{seen.identity} {seen.tail} {seen.digest.hex()}\n")
+    with open(open_private(fresh, os.O_TRUNC), "w") as file:
+        file.write(f"{seen.identity} {seen.tail} {seen.digest.hex()}\n")
     os.replace(fresh, path)
 
 

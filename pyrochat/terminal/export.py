@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pyrochat.terminal.lines import JsonLines, plain_line
 from pyrochat.terminal.text import visible
+from pyrochat.trust.files import open_private, put_in_place
 from pyrochat.values.errors import InvalidArgument, Unavailable
 from pyrochat.values.message import SYSTEM, Message
 from pyrochat.values.rules import fold
@@ -96,32 +97,23 @@ def _is_there(path: Path) -> InvalidArgument:
 
 
 def _write(path: Path, parts: Iterable[str], overwrite: bool) -> None:
+    if overwrite:
+        path = Path(os.path.realpath(path))  # what a link leads to is replaced, and the link stays
     fresh = path.with_name(f".{secrets.token_hex(8)}.part")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+        with open(open_private(fresh), "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         if overwrite:
             os.replace(fresh, path)
         else:
-            _put_in_place(fresh, path)
+            put_in_place(fresh, path)
+    except FileExistsError:
+        raise _is_there(path) from None
     finally:
         with contextlib.suppress(FileNotFoundError):
             fresh.unlink()
-
-
-def _put_in_place(fresh: Path, path: Path) -> None:
-    """Give *fresh* the name *path*, if nobody has it by now."""
-    try:
-        os.link(fresh, path)
-    except FileExistsError:
-        raise _is_there(path) from None
-    except OSError:  # a file system without links
-        if path.exists():
-            raise _is_there(path) from None
-        os.replace(fresh, path)
 
 
 def _text(messages: Iterable[Message]) -> Iterator[str]:

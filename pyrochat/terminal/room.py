@@ -56,6 +56,7 @@ class OpenRoom:
         self.page.new_after = start if self._unread else None
         self.told = start
         self._file = DraftFile(draft_file(drafts, chat.log_id, chat.name))
+        self.notices.extend(self._file.notices)
         draft = self._file.draft
         self.draft = draft.text
         self.typed = Typed(draft.typed)

@@ -48,7 +48,7 @@ def _general_name(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
-        return x509.DNSName(host)
+        return x509.DNSName(host.encode("idna").decode())  # RFC 5280, section 7.2
 
 
 def certificate_in_pem(pem: bytes, where: object) -> bytes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+import socket
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,11 @@ import pyrochat
 from pyrochat import NameServerNotFound, NameServerRefused, RoomNotFound, Server
 from pyrochat.pyro.embedded import EmbeddedNameServer
 from pyrochat.pyro.naming import NameServer
-from pyrochat.room import registration
+from pyrochat.pyro.probing import look
 from pyrochat.room.registration import Registration
-from tests.support import QUICK, eventually, free_port, stumbling
+from pyrochat.values.addresses import Address, shown_address
+from tests.pyro.test_probing import web_server
+from tests.support import QUICK, address_of, eventually, free_port, stumbling
 
 
 @pytest.fixture(autouse=True)
@@ -100,28 +104,56 @@ def test_the_entry_of_a_server_that_has_died_is_taken_over(host: Callable[..., S
     assert nameserver.lookup("pyrochat.lobby")[1] == server.port
 
 
+@pytest.fixture
+def keep(server: Server) -> Iterator[Callable[..., Registration]]:
+    """Keeps the room of *server* registered, looking around every 20 ms: ``keep(rooms=…, address=…)``."""
+    kept: list[Registration] = []
+
+    def keep(rooms: Sequence[str] = ("lobby",), address: Address | None = None) -> Registration:
+        where = address or address_of(server)
+        uris = {room: f"PYRO:pyrochat.{room}@{shown_address(where)}" for room in rooms}
+        key = look(address_of(server), "pyrochat.server").server_key
+        kept.append(
+            Registration(
+                uris, f"PYRO:pyrochat.server@{shown_address(where)}", where, key, "localhost",
+                check_seconds=0.02, probe_seconds=1.0,
+            )
+        )  # fmt: skip
+        return kept[-1]
+
+    yield keep
+    for registration in kept:
+        registration.close()
+
+
+Keep = Callable[..., Registration]
+
+
+def leads_to(nameserver: NameServer, address: Address, room: str = "lobby") -> None:
+    """Wait until the name server says that *room* is at *address*."""
+    name = f"pyrochat.{room}"
+    eventually(lambda: nameserver.entries(name).get(name) == address, 10, f"{name} is not at {address}")
+
+
 def test_a_name_server_that_was_restarted_knows_the_rooms_again(
-    host: Callable[..., Server], nameserver_port: int, monkeypatch: pytest.MonkeyPatch
+    keep: Keep, server: Server, nameserver_port: int
 ) -> None:
-    monkeypatch.setattr(registration, "CHECK_SECONDS", 0.05)
     first = EmbeddedNameServer("localhost", nameserver_port)
-    server = host("lobby")
+    keep()
     first.close()
     second = EmbeddedNameServer("localhost", nameserver_port)
     try:
-        eventually(lambda: NameServer().entries("pyrochat.lobby"))
-        assert NameServer().lookup("pyrochat.lobby")[1] == server.port
+        leads_to(NameServer(), address_of(server))
     finally:
         second.close()
 
 
 def test_found_10_whatever_the_registration_stumbles_over_it_keeps_the_names(
-    nameserver: NameServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    nameserver: NameServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(registration, "CHECK_SECONDS", 0.01)
     kind = stumbling(Registration, "_check", times=3, error=SystemExit(1))
     uris = {"lobby": "PYRO:pyrochat.lobby@localhost:1"}
-    kept = kind(uris, "PYRO:pyrochat.server@localhost:1", ("localhost", 1), "localhost")
+    kept = kind(uris, "PYRO:pyrochat.server@localhost:1", ("localhost", 1), "", "localhost", check_seconds=0.01)
     try:
         nameserver.remove("pyrochat.lobby", ("localhost", 1))
         eventually(lambda: "pyrochat.lobby" in nameserver.entries("pyrochat."))
@@ -129,3 +161,87 @@ def test_found_10_whatever_the_registration_stumbles_over_it_keeps_the_names(
         kept.close()
     assert kind.stumbles == 3  # type: ignore[attr-defined]
     assert any(record.exc_info for record in caplog.records)
+
+
+@pytest.mark.parametrize("where", ["localhost:1", "a..b:5679", "./u:/tmp/socket", "localhost:99999", "\udcff:1"])
+def test_found_23_an_entry_that_leads_nowhere_is_mended_while_the_server_runs(
+    keep: Keep, server: Server, nameserver: NameServer, where: str
+) -> None:
+    keep()
+    for name in ("pyrochat.lobby", "pyrochat.server"):
+        nameserver.register(name, f"PYRO:{name}@{where}".encode(errors="replace").decode())
+    leads_to(nameserver, address_of(server))
+    leads_to(nameserver, address_of(server), "server")
+
+
+def test_found_23_an_entry_that_leads_nowhere_keeps_no_server_from_starting(
+    host: Callable[..., Server], nameserver: NameServer
+) -> None:
+    for number, where in enumerate(["a..b:5679", "./u:/tmp/socket", "localhost:1"]):
+        nameserver.register(f"pyrochat.room{number}", f"PYRO:pyrochat.room{number}@{where}")
+        hosted = host(f"room{number}", data=f"data{number}")
+        assert nameserver.lookup(f"pyrochat.room{number}")[1] == hosted.port
+
+
+def test_found_23_a_web_server_at_an_old_entry_keeps_no_server_from_starting(
+    host: Callable[..., Server], nameserver: NameServer
+) -> None:
+    with web_server("HTTP/1.1") as address:
+        nameserver.register("pyrochat.lobby", f"PYRO:pyrochat.lobby@{shown_address(address)}")
+        hosted = host("lobby")
+        assert nameserver.lookup("pyrochat.lobby")[1] == hosted.port
+
+
+def test_found_23_an_entry_that_leads_to_ourselves_by_another_name_is_ours(
+    tmp_path: Path, nameserver: NameServer
+) -> None:
+    """After a start with ``--host 127.0.0.1`` that did not end well, one with ``--host localhost``."""
+    port = free_port()
+    nameserver.register("pyrochat.lobby", f"PYRO:pyrochat.lobby@127.0.0.1:{port}")
+    with pyrochat.host("lobby", tmp_path / "data", port=port, timing=QUICK):
+        assert nameserver.lookup("pyrochat.lobby") == ("localhost", port)
+
+
+def test_found_23_another_server_that_is_alive_is_left_its_entry_and_said_once_and_followed_when_it_has_died(
+    keep: Keep, server: Server, nameserver: NameServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(rooms=["tea", "lobby"])
+    ours = address_of(server)
+    with pyrochat.host("lobby", tmp_path / "other", nameserver=False, timing=QUICK) as other:
+        nameserver.register("pyrochat.lobby", other.uri("lobby"))
+        with caplog.at_level(logging.WARNING):
+            for _ in range(3):  # whoever mends this name has looked at the other again
+                nameserver.remove("pyrochat.tea", ours)
+                leads_to(nameserver, ours, "tea")
+                nameserver.remove("pyrochat.tea", ours)
+                leads_to(nameserver, ours, "tea")
+        assert nameserver.lookup("pyrochat.lobby") == address_of(other)
+        [said] = [r.getMessage() for r in caplog.records]
+        assert f"pyrochat.lobby at {other.at}, where another server answers" in said
+        assert f"--at {server.at}" in said
+    leads_to(nameserver, ours)
+
+
+def test_a_name_that_another_server_has_is_not_taken_out_at_the_end(
+    keep: Keep, nameserver: NameServer, tmp_path: Path
+) -> None:
+    registration = keep()
+    with pyrochat.host("lobby", tmp_path / "other", nameserver=False, timing=QUICK) as other:
+        nameserver.register("pyrochat.lobby", other.uri("lobby"))
+        registration.close()
+        assert nameserver.entries("pyrochat.") == {"pyrochat.lobby": address_of(other)}
+
+
+def test_found_23_a_name_server_that_hung_at_the_start_knows_the_room_when_it_answers(
+    keep: Keep, server: Server, nameserver_port: int
+) -> None:
+    """What a server that was killed has left there is not missing: it has to be seen that it leads nowhere."""
+    with socket.create_server(("localhost", nameserver_port)):
+        keep()
+    back = EmbeddedNameServer("localhost", nameserver_port)
+    try:
+        NameServer().register("pyrochat.lobby", f"PYRO:pyrochat.lobby@localhost:{free_port()}")
+        leads_to(NameServer(), address_of(server))
+        leads_to(NameServer(), address_of(server), "server")
+    finally:
+        back.close()

@@ -196,7 +196,7 @@ DAMAGED = [
     "", "not json", "[]", "5", "{\"here\": 5}", "{\"here\": {}}", "{\"here\": {\"key\": \"11\"}}", "\udcff",
     json.dumps({"here": {"key": "no hexadecimal", "fingerprint": ""}}),
     json.dumps({"here": {"key": "11" * 32, "fingerprint": "no hexadecimal"}}),
-    json.dumps({"here": {"key": "11", "fingerprint": ""}}),
+    json.dumps({"here": {"key": "11", "fingerprint": ""}}), "[" * 100_000, '{"here": ' * 100_000,
 ]  # fmt: skip
 
 
@@ -206,6 +206,51 @@ def test_a_damaged_file_is_said_and_not_taken_for_no_knowledge(tmp_path: Path, c
     path.write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(Unavailable, match="it says which servers you know; mend it, or move it away"):
         KnownServers(path).all()
+
+
+@pytest.mark.parametrize("depth", [900, 980, 100_000])
+def test_found_27f_a_file_that_is_nested_deeply_is_said(tmp_path: Path, depth: int) -> None:
+    path = tmp_path / "known.json"
+    path.write_text('{"here": {"key": ' + "[" * depth + "]" * depth + ', "fingerprint": ""}}')
+    with pytest.raises(Unavailable, match="it says which servers you know; mend it, or move it away"):
+        KnownServers(path).all()
+
+
+def test_found_25_a_file_that_begins_with_a_byte_order_mark_is_read(known: KnownServers, tmp_path: Path) -> None:
+    known.remember("here", ONE)
+    path = tmp_path / "folder" / "known.json"
+    path.write_text("\ufeff" + path.read_text())
+    assert known.all() == {"here": ONE}
+
+
+def test_found_25_a_file_that_can_not_be_changed_is_said_once_and_known_as_it_is(
+    known: KnownServers, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    known.remember("here", ONE)
+    (tmp_path / "folder" / "known.json.lock").unlink()
+    (tmp_path / "folder" / "known.json.lock").mkdir()
+    known.remember("there", OTHER)
+    known.remember("elsewhere", OTHER)
+    assert known.all() == {"here": ONE}
+    [said] = [record.getMessage() for record in caplog.records]
+    assert "the server at there is not remembered" in said
+    with pytest.raises(Unavailable, match="can't change"):
+        known.forget("here")
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("::1:5679", "[::1]:5679"), ("[::1]:5679", "[::1]:5679"), ("lobby by ::1:9090", "lobby by [::1]:9090"),
+        ("localhost:5679", "localhost:5679"), ("lobby by localhost:9090", "lobby by localhost:9090"),
+    ],
+)  # fmt: skip
+def test_found_26_what_was_known_before_addresses_had_brackets_is_known(
+    known: KnownServers, tmp_path: Path, written: str, read: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "known.json").write_text(json.dumps({written: {"key": ONE.key, "fingerprint": ""}}))
+    assert known.all() == {read: ONE}
 
 
 def test_a_damaged_file_lets_nobody_join_unseen(registered: Server, config_dir: Path) -> None:

@@ -19,12 +19,12 @@ from tests.security.support import Authority, Host, Join, Recorder, fingerprint_
 from tests.support import QUICK, Running, address_of, eventually, texts
 from tests.system.support import Machine, Process, ServerProcess, free_port, stop
 
-JOIN_LINE = "others join with: "
+JOIN_LINE = " join with: "
 
 
 def printed_line(server: ServerProcess) -> str:
-    [line] = server.wait_lines(lambda line: line.startswith(JOIN_LINE), 1)
-    return line.removeprefix(JOIN_LINE)
+    [line] = server.wait_lines(lambda line: JOIN_LINE in line, 1)
+    return line.partition(JOIN_LINE)[2]
 
 
 def at_home(machine: Machine, name: str) -> dict[str, object]:

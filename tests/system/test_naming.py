@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
 from Pyro5.api import locate_ns
 
 from tests.support import eventually
 from tests.system.support import Machine, free_port, stop
+from tests.system.test_wrong_use import assert_one_complaint
 
 
 def registered(machine: Machine) -> dict[str, str]:
@@ -82,6 +85,40 @@ def test_a_name_server_that_starts_anew_knows_the_room_again_and_the_chat_goes_o
     ana.wait_line("* Late joined")
     assert late.messages == ana.messages
     assert len(ana.errors) == len(igor.errors) == 1, "nobody was disturbed"
+
+
+def test_found_23_a_name_server_that_hangs_while_a_server_starts_knows_its_room_when_it_goes_on(
+    machine: Machine,
+) -> None:
+    nameserver = machine.nameserver()
+    register(machine, "pyrochat.lobby", f"PYRO:pyrochat.lobby@localhost:{free_port()}")  # left by one that was killed
+    nameserver.signal(signal.SIGSTOP)
+    server = machine.server()
+    server.wait_error(f"doesn't answer; until it answers, others join with --at {server.at}")
+    nameserver.signal(signal.SIGCONT)
+    eventually(lambda: registered(machine).get("pyrochat.lobby") == server.uris["lobby"], 20)
+    machine.client("Ana").wait_line("* Ana joined")
+
+
+def test_found_23_a_host_that_can_be_none_in_the_name_server_keeps_no_server_from_starting(machine: Machine) -> None:
+    machine.nameserver()
+    for name in ("pyrochat.lobby", "pyrochat.server"):
+        register(machine, name, f"PYRO:{name}@a..b:5679")
+    lost = machine.run("pyrochat-client", "Ana")
+    assert_one_complaint(lost, 1, "says of room 'lobby' is no address", "started")
+    server = machine.server()
+    assert registered(machine)["pyrochat.lobby"] == server.uris["lobby"]
+    machine.client("Ana").wait_line("* Ana joined")
+
+
+def test_found_23_a_server_that_hangs_is_not_taken_for_dead(machine: Machine) -> None:
+    machine.nameserver()
+    hanging = machine.server()
+    hanging.signal(signal.SIGSTOP)
+    second = machine.run("pyrochat-server", "--port", "0", "--data", str(machine.folder / "other"))
+    assert_one_complaint(second, 1, hanging.at, "takes connections and doesn't answer")
+    hanging.signal(signal.SIGCONT)
+    assert registered(machine)["pyrochat.lobby"] == hanging.uris["lobby"]
 
 
 def test_with_an_address_no_name_server_is_needed(machine: Machine) -> None:

@@ -26,7 +26,7 @@ from pyrochat.terminal.screen.panels import Members, Rooms, Status
 from pyrochat.terminal.writing.completion import Words
 from pyrochat.values.errors import PyroChatError, Unavailable
 from pyrochat.values.message import CHAT, Message
-from pyrochat.values.rules import fold
+from pyrochat.values.rules import MAX_TEXT_BYTES, fold
 
 __all__ = ["ChatScreen"]
 
@@ -207,6 +207,12 @@ class ChatScreen(Screen[None]):
         """Send, or do."""
         self._choosing = False
         self.act(event.text)
+
+    def on_composer_too_long(self, event: Composer.TooLong) -> None:
+        """Said at once: it is still where it was copied from."""
+        complain(
+            self.app, f"{event.characters:,} characters are too many to paste: a message has {MAX_TEXT_BYTES:,} bytes"
+        )
 
     def act(self, text: str) -> None:
         """What was typed, in the current room."""

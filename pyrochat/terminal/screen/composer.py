@@ -10,6 +10,7 @@ from textual.message import Message as Fact
 from textual.widgets import TextArea
 
 from pyrochat.terminal.writing.completion import Completion, Words, complete
+from pyrochat.terminal.writing.drafts import MOST_CHARACTERS
 
 __all__ = ["Composer"]
 
@@ -43,6 +44,12 @@ class Composer(TextArea):
     class LeftAtEnd(Fact):
         """The key for the line's end, where there is nothing written: somebody wants the conversation's end."""
 
+    @dataclass
+    class TooLong(Fact):
+        """What was pasted has so many *characters* that the composer would freeze: it was not taken."""
+
+        characters: int
+
     def __init__(
         self, words: Callable[[], Words], older: Callable[[str], str | None], newer: Callable[[], str | None],
         actions: Mapping[str, str],
@@ -68,6 +75,13 @@ class Composer(TextArea):
             event.stop()
             event.prevent_default()
             await self.run_action(action)
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        """Part of Textual's interface."""
+        if len(self.text) + len(event.text) > MOST_CHARACTERS:
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.TooLong(len(event.text)))
 
     def write(self, text: str) -> None:
         """Put *text* in place of what is there, the cursor at its end."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import filelock
 
 from pyrochat.terminal.writing.drafts import Draft, keep, recall
+from pyrochat.trust.files import close_to_others, make_folder
 
 __all__ = ["DraftFile"]
 
@@ -18,32 +19,35 @@ class DraftFile:
     """The first file that no running client holds: *path* itself, or one beside it. draft: what was in it.
 
     What is left of clients that have ended is taken over: their unsent texts go out after ours, and a draft of theirs
-    is ours where there is none. Where no file can be had, nothing is kept.
+    is ours where there is none. Where no file can be had, nothing is kept. notices: what the user has to know of that.
     """
 
     def __init__(self, path: Path) -> None:
         self._path: Path | None = None
         self._held: filelock.BaseFileLock | None = None
         self.draft = Draft()
+        self.notices: list[str] = []
         for number in range(_MOST_CLIENTS):
             candidate = path if not number else path.with_name(f"{path.stem}~{number}.json")
             held = _lock(candidate)
             if held is None:
                 continue
             if self._path is None:
-                self._path, self._held, self.draft = candidate, held, recall(candidate)
+                self._path, self._held, self.draft = candidate, held, recall(candidate, self.notices.append)
                 continue
             if candidate.exists():
                 self._take_over(candidate)
             held.release()
+        if self._path is None:
+            self.notices.append(f"what you write is not kept for the next time: no file can be had in {path.parent}")
 
     def _take_over(self, other: Path) -> None:
-        theirs, ours = recall(other), self.draft
+        theirs, ours = recall(other, self.notices.append), self.draft
         self.keep(Draft(ours.text or theirs.text, ours.unsent + theirs.unsent, (*theirs.typed, *ours.typed)))
         if ours.text and theirs.text:
             keep(other, Draft(theirs.text))  # it waits for its turn
         else:
-            other.unlink()
+            other.unlink(missing_ok=True)  # what could not be read is moved away
 
     def keep(self, draft: Draft) -> None:
         """Write it down, if it is another one than before. Raises Unavailable."""
@@ -60,7 +64,8 @@ class DraftFile:
 def _lock(path: Path) -> filelock.BaseFileLock | None:
     held = filelock.FileLock(path.with_suffix(".lock"), blocking=False, mode=0o600)
     with contextlib.suppress(OSError, filelock.Timeout):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(path.parent)
+        close_to_others(path.parent)
         held.acquire()
         return held
     return None

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual._xterm_parser import XTermParser
 from textual.pilot import Pilot
 
@@ -14,6 +15,7 @@ from pyrochat import Chat, Server
 from pyrochat.terminal.screen.app import ChatApp
 from pyrochat.terminal.screen.composer import Composer
 from pyrochat.terminal.settings import Settings
+from pyrochat.terminal.writing.drafts import MOST_CHARACTERS, Draft, draft_file, keep
 from pyrochat.values.errors import InvalidArgument
 from tests.support import eventually, texts
 
@@ -118,6 +120,35 @@ def test_under_a_dialog_nothing_is_read(app: ChatApp, joined: Join) -> None:
         assert igor.confirmations(message.id).read_by == frozenset()
         await seat.pilot.press("escape")
         await asyncio.to_thread(eventually, lambda: igor.confirmations(message.id).read_by == {"Ana"}, 5)
+
+    sit(app, story)
+
+
+def test_found_27f_a_draft_that_would_freeze_the_screen_is_kept_in_a_file_and_said(ana: Chat, tmp_path: Path) -> None:
+    path = draft_file(tmp_path / "drafts", ana.log_id, ana.name)
+    keep(path, Draft("half a sentence " * 600_000))
+    app = ChatApp([ana], Settings(), tmp_path / "drafts")
+
+    async def story(seat: Seat) -> None:
+        await seat.see("kept in")
+        assert seat.app.screen.query_one(Composer).text == ""
+        await seat.type("short", "enter")
+        await seat.see("Ana", "short")
+
+    sit(app, story)
+    [beside] = (tmp_path / "drafts").glob("*.txt")
+    assert beside.stat().st_size == 600_000 * len("half a sentence ")
+
+
+def test_found_27f_a_paste_that_would_freeze_the_screen_is_not_taken_and_said(app: ChatApp) -> None:
+    async def story(seat: Seat) -> None:
+        composer = seat.app.screen.query_one(Composer)
+        composer.post_message(events.Paste("x" * (MOST_CHARACTERS - 1)))
+        await seat.type("y")
+        assert len(composer.text) == MOST_CHARACTERS
+        composer.post_message(events.Paste("word " * 2_000_000))
+        await seat.see("10,000,000 characters are too many")
+        assert len(composer.text) == MOST_CHARACTERS
 
     sit(app, story)
 

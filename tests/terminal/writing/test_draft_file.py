@@ -64,3 +64,22 @@ def test_a_running_clients_draft_is_left_alone(path: Path) -> None:
     assert after.draft == Draft()
     for client in (after, other):
         client.close()
+
+
+def test_found_27f_a_draft_of_another_client_that_can_not_be_read_ends_nothing(path: Path) -> None:
+    path.parent.mkdir()
+    path.with_name("lobby~1.json").write_text("[" * 100_000)
+    first = DraftFile(path)
+    assert first.draft == Draft()
+    assert "nested too deeply" in first.notices[0]
+    first.close()
+
+
+def test_where_no_file_can_be_had_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    nowhere = DraftFile(tmp_path / "file" / "lobby.json")
+    assert nowhere.notices == [
+        f"what you write is not kept for the next time: no file can be had in {tmp_path / 'file'}"
+    ]
+    nowhere.keep(Draft("half a"))
+    nowhere.close()

@@ -6,13 +6,14 @@ import json
 import logging
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pyrochat.terminal.writing.drafts import Draft, Unsent, draft_file, keep, recall
+from pyrochat.terminal.writing.drafts import MOST_CHARACTERS, Draft, Unsent, draft_file, keep, recall
 from pyrochat.values.errors import Unavailable
 from pyrochat.values.rules import checked_key, checked_name
 
@@ -74,6 +75,7 @@ UNREADABLE = [
     b"", b"{", b"\xff\xfe", b"null", b"[]", b"7", b'"text"', b"{}", b'{"text": "half"}',
     b'{"text": 1, "unsent": [], "typed": []}', b'{"text": "", "unsent": [1], "typed": []}',
     b'{"text": "", "unsent": [["key"]], "typed": []}', b'{"text": "", "unsent": {}, "typed": []}',
+    b"[" * 100_000, b'{"text": "", "unsent": [], "typed": [' + b"[" * 100_000,
 ]  # fmt: skip
 
 
@@ -98,6 +100,49 @@ def test_what_can_not_be_read_twice_is_there_twice(path: Path) -> None:
         path.write_text(content)
         recall(path)
     assert sorted(file.read_text() for file in path.parent.iterdir()) == ["{one", "{two"]
+
+
+@pytest.mark.parametrize("depth", range(800, 1000, 10))
+def test_found_27f_a_draft_that_is_nested_deeply_ends_nothing(path: Path, depth: int) -> None:
+    path.parent.mkdir()
+    path.write_text('{"text": "", "unsent": [], "typed": [' + "[" * depth + "]" * depth + "]}")
+    recall(path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_found_27f_a_pipe_or_a_folder_in_the_place_of_a_draft_is_moved_away(
+    path: Path, make: Callable[[Path], None]
+) -> None:
+    path.parent.mkdir()
+    make(path)
+    said: list[str] = []
+    assert recall(path, said.append) == Draft()
+    assert "has to be a file" in said[0]
+    keep(path, DRAFT)
+    assert recall(path) == DRAFT
+
+
+def test_found_27f_what_is_too_long_for_the_composer_is_kept_in_a_file_of_its_own(path: Path) -> None:
+    most, long = "é" * MOST_CHARACTERS, "word " * 2_000_000
+    keep(path, Draft(most, DRAFT.unsent, DRAFT.typed))
+    assert recall(path, lambda text: pytest.fail(text)).text == most
+    keep(path, Draft(long, (*DRAFT.unsent, Unsent(long)), (*DRAFT.typed, long)))
+    said: list[str] = []
+    assert recall(path, said.append) == Draft("", DRAFT.unsent, DRAFT.typed)
+    [beside] = path.parent.glob("*.txt")
+    assert said == [f"what was written has {2 * len(long):,} characters, too many to be sent: it is kept in {beside}"]
+    assert beside.read_text() == f"{long}\n\n{long}"
+    assert stat.S_IMODE(beside.stat().st_mode) == 0o600
+    assert recall(path, lambda text: pytest.fail(text)).unsent == DRAFT.unsent, "it is said once"
+
+
+def test_a_file_that_is_larger_than_any_draft_is_moved_away(path: Path) -> None:
+    path.parent.mkdir()
+    with path.open("wb") as file:
+        file.truncate(65 * 1024 * 1024)
+    said: list[str] = []
+    assert recall(path, said.append) == Draft()
+    assert "has more than 67,108,864 bytes" in said[0]
 
 
 def test_a_folder_that_can_not_be_written_is_said(tmp_path: Path) -> None:
