@@ -65,7 +65,9 @@ class Callback:
         """The same, and nobody waits for an answer: the next `deliver` confirms this too."""
         try:
             if messages or marks:
-                self._replica.extend(read_delivery(messages, marks))
+                delivery = read_delivery(messages, marks)
+                self._replica.extend(delivery)
+                self._reading.hear(delivery.marks)
         except Exception:
             self._failed = True
             raise

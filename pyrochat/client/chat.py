@@ -4,71 +4,58 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import logging
+import os
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from types import TracebackType
-from typing import Self, TypeVar, overload
+from typing import Self
 
 from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import Finder
-from pyrochat.client.handlers import Handler, HandlerThreads
+from pyrochat.client.handling import Handling
 from pyrochat.client.listening import follow
 from pyrochat.client.messages import Messages, SearchResult
 from pyrochat.client.outbox import Outbox
-from pyrochat.client.reading import Reading
+from pyrochat.client.reading import AUTO, MANUAL, NEVER, Reading
 from pyrochat.client.replica import Replica
 from pyrochat.client.session import CLOSED, ClientSession
 from pyrochat.core.query import parse_query
+from pyrochat.pyro.forks import LeftToParent, leave_to_parent
 from pyrochat.values.addresses import shown_address
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.errors import ChatClosed, InvalidArgument, PyroChatError, UnknownMessage, WaitTimeout
 from pyrochat.values.message import Message
 from pyrochat.values.protocol import MAX_FOUND, Timing
-from pyrochat.values.rules import checked_integer, checked_key, checked_room_name, checked_text, checked_texts
+from pyrochat.values.rules import MAX_ID, checked_integer, checked_key, checked_room_name, checked_text, checked_texts
 from pyrochat.values.verification import Verification
 
-__all__ = ["AUTO", "MANUAL", "Chat"]
-
-log = logging.getLogger("pyrochat")
-
-AUTO = "auto"
-MANUAL = "manual"
+__all__ = ["AUTO", "MANUAL", "NEVER", "Chat"]
 
 _BRIEFLY_SECONDS = 2.0
 _ASK_SECONDS = 10.0
 _PARTING_SECONDS = 5.0
-_MOST = 1 << 62
 
 Progress = Callable[[int, int], object]
-MessageHandler = TypeVar("MessageHandler", bound=Callable[[Message], object])
-NoticeHandler = TypeVar("NoticeHandler", bound=Callable[[str], object])
-StateHandler = TypeVar("StateHandler", bound=Callable[[str, str], object])
 
 _open_chats: weakref.WeakSet[Chat] = weakref.WeakSet()
 
 
-class Chat:
+class Chat(Handling):
     """One member's place in a room: made by `join`, a context manager, safe for use by many threads.
 
     name, room: as they were joined. Messages arrive by themselves, in the room's order, in a local
     replica; when the connection is lost the Chat comes back by itself, without loss or repetition.
+    It belongs to the process that has joined: in a child that was forked from it, all but its name raises ChatClosed.
     """
 
     def __init__(
         self, name: str, room: str, finder: Finder, credentials: Credentials, read: str, timing: Timing
     ) -> None:
-        if read not in (AUTO, MANUAL):
-            raise InvalidArgument(f'read has to be "{AUTO}" or "{MANUAL}", not {read!r}')
         self.name = name
         self.room = room
         self._finder, self._credentials, self._timing = finder, credentials, timing  # for `join_room`
-        self._auto = read == AUTO
-        self._state_handlers: list[Callable[[str, str], object]] = []
-        self._notice_handlers: list[Callable[[str], object]] = []
-        self._replica = Replica(room)
-        self._reading = Reading(self._replica, name)
+        replica = Replica(room)
+        super().__init__(replica, Reading(replica, name, read), lambda: self._outbox.mark())
         self._session = ClientSession(
             credentials, finder, self._replica, self._reading, self._tell_state, self._tell_notice, timing
         )  # fmt: skip
@@ -110,11 +97,11 @@ class Chat:
 
     def history(self, last: int | None = None, *, after: int = 0) -> Messages:
         """The local replica, in order: all of it, the *last* N messages, or those *after* an id."""
-        checked_integer(after, "after", 0, _MOST)
+        checked_integer(after, "after", 0, MAX_ID)
         self._catch_up()
         end = self._replica.end
         if last is not None:
-            after = max(after, end - checked_integer(last, "last", 0, _MOST))
+            after = max(after, end - checked_integer(last, "last", 0, MAX_ID))
         return Messages(self._replica.slice(after, end))
 
     @property
@@ -158,7 +145,7 @@ class Chat:
     def confirmations(self, id: int) -> Confirmations:
         """Who has message *id*, and who has read it; asks the room. Raises UnknownMessage, WaitTimeout."""
         answer = self._session.call(
-            "confirmations", checked_integer(id, "a message id", 1, _MOST), timeout=_ASK_SECONDS
+            "confirmations", checked_integer(id, "a message id", 1, MAX_ID), timeout=_ASK_SECONDS
         )
         match answer:
             case [list(delivered_to), list(read_by), list(waiting_for)]:
@@ -175,7 +162,7 @@ class Chat:
         """
         parse_query(words)
         if before is not None:
-            checked_integer(before, "before", 1, _MOST)
+            checked_integer(before, "before", 1, MAX_ID)
         checked_integer(limit, "limit", 1, MAX_FOUND)
         answer = self._session.call("search", words, before, limit, timeout=_ASK_SECONDS)
         match answer:
@@ -207,7 +194,7 @@ class Chat:
 
     def wait_for(self, id: int, timeout: float | None = None) -> Message:
         """Message *id*, as soon as it is here; raises WaitTimeout after *timeout* seconds, ChatClosed."""
-        checked_integer(id, "a message id", 1, _MOST)
+        checked_integer(id, "a message id", 1, MAX_ID)
         if not self._replica.wait(lambda: self._replica.end >= id or self._is_closed(), timeout):
             raise WaitTimeout(
                 f"message {id} did not come within {timeout:g} s; the last one here is {self._replica.end}"
@@ -251,22 +238,24 @@ class Chat:
     # -- reading -------------------------------------------------------------------------------------------
 
     def unread(self) -> Messages:
-        """What others wrote since the read mark; marks it read."""
+        """What others wrote since the read mark; marks it read, save with ``read="never"``."""
         self._catch_up()
         end = self._replica.end
         messages = self._replica.slice(self._reading.mark, end)
-        self._shown(end)
+        self._confirm(end)
         return Messages(message for message in messages if not self._reading.is_own(message.id))
 
     def mark_read(self, id: int, *, wait: bool = True) -> None:
         """Confirm that everything up to message *id* has been shown; the room knows it when this returns.
 
         wait: False lets the room know soon, and comes back at once. Raises UnknownMessage, WaitTimeout where the room
-        can't be reached.
+        can't be reached, InvalidArgument with ``read="never"``.
         """
-        checked_integer(id, "a message id", 1, _MOST)
+        checked_integer(id, "a message id", 1, MAX_ID)
+        if not self._reading.marks:
+            raise InvalidArgument(f'this chat was joined with read="{NEVER}": join with "{MANUAL}" to mark by hand')
         if not wait and id <= self._replica.end:
-            self._shown(id)
+            self._confirm(id)
             return
         self._catch_up()
         if id > self._replica.end:
@@ -274,73 +263,32 @@ class Chat:
         self._reading.advance(id)
         self._session.call("mark_read", self._reading.tell(), timeout=_ASK_SECONDS)
 
-    @overload
-    def on_message(self, handler: MessageHandler) -> MessageHandler: ...
-
-    @overload
-    def on_message(
-        self, handler: None = None, *, after: int | None = None
-    ) -> Callable[[MessageHandler], MessageHandler]: ...
-
-    @overload
-    def on_message(self, handler: MessageHandler, *, after: int | None = None) -> MessageHandler: ...
-
-    def on_message(
-        self, handler: MessageHandler | None = None, *, after: int | None = None
-    ) -> MessageHandler | Callable[[MessageHandler], MessageHandler]:
-        """Call *handler* with each message from now on, in another thread; usable as a decorator.
-
-        after: begin with the message that follows this id; 0 begins with the whole history.
-        A slow handler delays only itself; one that raises is reported to the log ``pyrochat`` and goes
-        on. With ``read="auto"`` a message from which the handler has returned counts as read.
-        """
-        self._check_open()
-        start = self._replica.end if after is None else checked_integer(after, "after", 0, _MOST)
-
-        def register(handler: MessageHandler) -> MessageHandler:
-            threads = HandlerThreads.of_this_process()
-            cursor = Handler(handler, self._replica, start, self._seen)
-            self._replica.follow(partial(threads.wake, cursor))
-            threads.wake(cursor)
-            threads.kick()
-            return handler
-
-        return register if handler is None else register(handler)
-
-    def on_state(self, handler: StateHandler) -> StateHandler:
-        """Call *handler* with ``(state, reason)`` whenever `state` changes; usable as a decorator.
-
-        It should be quick: whoever noticed the change waits for it.
-        """
-        self._state_handlers.append(handler)
-        return handler
-
-    def on_notice(self, handler: NoticeHandler) -> NoticeHandler:
-        """Call *handler* with what the room says beside the log (a text); usable as a decorator."""
-        self._notice_handlers.append(handler)
-        return handler
-
     def listen(self, timeout: float | None = None, *, after: int | None = None) -> Iterator[Message]:
         """The messages that come from now on (or after id *after*), one by one.
 
         Ends at `leave`, or when nothing has come for *timeout* seconds. With ``read="auto"`` what has
-        been yielded counts as read.
+        been yielded counts as read, as far as all handlers (`on_message`) have returned from it.
         """
         self._check_open()
-        start = self._replica.end if after is None else checked_integer(after, "after", 0, _MOST)
-        return follow(self._replica, start, timeout, self._is_closed, self._seen)
+        start = self._replica.end if after is None else checked_integer(after, "after", 0, MAX_ID)
+        return follow(self._replica, start, timeout, self._is_closed, self._yielded)
 
     # -- the end --------------------------------------------------------------------------------------------
 
-    def leave(self) -> None:
-        """Send what is waiting (for 5 s at the most), tell the room, and end. Idempotent."""
+    def leave(self, *, timeout: float | None = None) -> None:
+        """Send what is waiting (for *timeout* seconds at the most, 5 if None), tell the room, and end. Idempotent.
+
+        A room that doesn't answer is waited for 3 s more, and handlers that are busy with a state or a notice 2 s.
+        """
         if self._is_closed():
             return
         reachable = self._session.is_connected
-        self._outbox.close(_PARTING_SECONDS if reachable else 0.0)
+        patience = _PARTING_SECONDS if timeout is None else timeout
+        self._outbox.close(patience if reachable else 0.0)
         self._session.close()
         self._outbox.give_up()
         _open_chats.discard(self)
+        self._wait_for_handlers(_BRIEFLY_SECONDS)
 
     def __enter__(self) -> Self:
         return self
@@ -348,9 +296,12 @@ class Chat:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.leave()
+        if not self._is_left_to_parent:
+            self.leave()
 
     def __repr__(self) -> str:
+        if self._is_left_to_parent:
+            return f"<Chat of {self.name} in {self.room}: the parent process's>"
         members = self._replica.member_count
         size = f"{self._replica.end:,} messages, {members:,} member{'s' * (members != 1)}"
         return f"<Chat of {self.name} in {self.room}: {self.state}, {size}>"
@@ -372,22 +323,22 @@ class Chat:
                 lambda: self._replica.end >= acknowledged or not self._session.is_connected, _BRIEFLY_SECONDS
             )
 
-    def _seen(self, id: int) -> None:
-        if self._auto:
-            self._shown(id)
+    def _yielded(self, id: int) -> None:
+        if self._reading.shown(id):
+            self._outbox.mark()
 
-    def _shown(self, id: int) -> None:
+    def _confirm(self, id: int) -> None:
         if self._reading.advance(id):
             self._outbox.mark()
 
-    def _tell_state(self, state: str, reason: str) -> None:
-        for handler in list(self._state_handlers):
-            handler(state, reason)
+    @property
+    def _is_left_to_parent(self) -> bool:
+        return isinstance(self._session, LeftToParent)
 
-    def _tell_notice(self, text: str) -> None:
-        log.warning("%s", text)
-        for handler in list(self._notice_handlers):
-            handler(text)
+    def _leave_to_parent(self) -> None:
+        """In a child of the process: this is the parent's, and nothing here may touch what they share."""
+        self._stop_handlers()
+        leave_to_parent(self, lambda: ChatClosed("this Chat belongs to the parent process: join in the child"))
 
 
 @atexit.register
@@ -396,3 +347,12 @@ def _leave_all() -> None:
     for chat in list(_open_chats):
         with contextlib.suppress(PyroChatError):
             chat.leave()
+
+
+def _leave_all_to_parent() -> None:
+    for chat in list(_open_chats):
+        chat._leave_to_parent()
+    _open_chats.clear()
+
+
+os.register_at_fork(after_in_child=_leave_all_to_parent)

@@ -1,51 +1,85 @@
-"""Handlers: the user's code, called with each message, never in a thread of the network's.
+"""Handlers: the user's code, called with one thing after the other, each in a thread of `handler_threads`.
 
-All handlers of a process share one thread as long as they are quick: a message for a hundred members of one
-process wakes one thread and not a hundred (which share one interpreter lock). A handler that keeps the others
-waiting goes on in a thread of its own: a slow handler delays only itself. One that does so again and again always
-has one; for once, it may have been the machine.
+Whatever one raises, `SystemExit` included, is reported to the log ``pyrochat`` and costs nothing else: the handler goes
+on with what comes next. Coroutines would never be run here, so what makes them is refused.
 """
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import logging
-import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
+from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
-from pyrochat.pyro.callbacks import CallbackServer
-from pyrochat.threads import PAUSE_SECONDS, Defects, go_on
+from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.message import Message
 
-__all__ = ["Handler", "HandlerThreads"]
+__all__ = ["EventHandler", "Handler", "MessageHandler", "check_handler", "report"]
 
 log = logging.getLogger("pyrochat")
 
-SLOW_SECONDS = 0.02  # so long the others wait for one
 SLOW_TIMES = 3  # in a row: then it is slow for good
 _AT_ONCE = 512
-_REST_SECONDS = 1.0
-_defects = Defects(log)
+_MOST_WAITING = 1000
+_NO_COROUTINES = (
+    "a handler is a plain function here, and {name!r} is an async one, which would never be run: give a function that "
+    "hands over to the event loop (asyncio.run_coroutine_threadsafe); pyrochat.aio, for async programs, is still to come"
+)
+
+
+def check_handler(handle: object) -> None:
+    """Raise InvalidArgument for what a call would not run to its end: coroutine functions, and generators."""
+    called = handle
+    while isinstance(called, partial):
+        called = called.func
+    for function in (called, getattr(type(called), "__call__", None)):  # noqa: B004 - it may be a coroutine function
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise InvalidArgument(_NO_COROUTINES.format(name=_name_of(handle)))
+        if inspect.isgeneratorfunction(function):
+            raise InvalidArgument(
+                f"{_name_of(handle)!r} is a generator, whose body no call runs: give a plain function"
+            )
+
+
+def _name_of(handle: object) -> object:
+    return getattr(handle, "__name__", handle)
+
+
+def _check_result(handle: object, result: object) -> None:
+    """Raise InvalidArgument where *handle* has only made a coroutine."""
+    if inspect.iscoroutine(result):
+        result.close()  # or Python warns that it was never awaited
+        raise InvalidArgument(_NO_COROUTINES.format(name=_name_of(handle)))
+
+
+def report(text: str, *arguments: object) -> None:
+    """Log an exception that is being handled."""
+    with contextlib.suppress(BaseException):  # a logging handler is the user's too: it must not cost what comes next
+        log.exception(text, *arguments)
+
+
+def _report_failure(handle: object, what: str) -> None:
+    report("the handler %r failed on %s", _name_of(handle), what)
 
 
 class Handler:
-    """One handler's cursor in a replica. shown: called with the id of a message from which it has returned."""
+    """One handler, and what there is for it. `HandlerThreads` sees that `run` runs in one thread at a time.
 
-    __slots__ = ("_handle", "_position", "_replica", "_shown", "late", "scheduled", "times_slow")
+    late: it has been running for a while. stopped: this is a child of the process that the handler belongs to.
+    """
 
-    def __init__(
-        self, handle: Callable[[Message], object], replica: Replica, after: int, shown: Callable[[int], None]
-    ) -> None:
-        self._handle = handle
-        self._replica = replica
-        self._position = after
-        self._shown = shown
-        self.times_slow = 0  # this and the next two are for `HandlerThreads`
+    __slots__ = ("late", "scheduled", "stopped", "times_slow")
+
+    def __init__(self) -> None:
+        self.times_slow = 0  # this and the next are for `HandlerThreads`
         self.scheduled = False
-        self.late = False  # it has been running for a while: tell what it has been shown at once
+        self.late = False
+        self.stopped = False
 
     @property
     def slow(self) -> bool:
@@ -54,158 +88,123 @@ class Handler:
 
     @property
     def is_behind(self) -> bool:
+        """Whether there is something for it."""
+        raise NotImplementedError
+
+    def run(self) -> None:
+        """Call it with some of what there is. Raises only where it is stopped: then the thread has to end."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """In a child: call it no more, also where it is being called in this very thread."""
+        self.late = self.stopped = True
+
+
+class MessageHandler(Handler):
+    """A cursor in *replica*, after id *after*, whose progress goes into *reading*.
+
+    moved: called when the read mark has moved.
+    """
+
+    __slots__ = ("_handle", "_moved", "_number", "_position", "_reading", "_replica")
+
+    def __init__(
+        self, handle: Callable[[Message], object], replica: Replica, after: int, reading: Reading,
+        moved: Callable[[], None],
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self._handle = handle
+        self._replica = replica
+        self._position = after
+        self._reading = reading
+        self._number = reading.add_handler(after)
+        self._moved = moved
+
+    @property
+    def is_behind(self) -> bool:
         """Whether there are messages for it."""
         return self._replica.end > self._position
 
     def run(self) -> None:
-        """Call it with some of what there is. One that raises is reported to the log, and goes on."""
+        """See `Handler`. What it has returned from is told when it has had all of it, or at once where it is late."""
         messages = self._replica.slice(self._position, self._position + _AT_ONCE)
+        if not messages:
+            return
         rest, handle, shown = iter(messages), self._handle, 0
-        self.late = self.slow
+        self.late = self.stopped or self.slow
+        self._position = messages[-1].id
         while True:
             try:
                 for message in rest:
-                    handle(message)
+                    result = handle(message)
+                    if result is not None:
+                        _check_result(handle, result)
                     shown = message.id
                     if self.late:
-                        self._shown(shown)
+                        if self.stopped:
+                            return
+                        self._tell(self._reading.returned(self._number, shown))
                 break
-            except BaseException:  # `sys.exit` too: it is one handler's, and the thread all others'
-                name = getattr(handle, "__name__", handle)
-                log.exception("the handler %r failed on message #%d", name, message.id)
-        if messages:
-            self._position = messages[-1].id
-            if shown:
-                self._shown(shown)
+            except BaseException:
+                if self.stopped:
+                    raise
+                self._tell(self._reading.failed(self._number, message.id))
+                _report_failure(handle, f"message #{message.id}")
+                shown = 0
+        if shown:
+            self._tell(self._reading.returned(self._number, shown))
+
+    def _tell(self, has_moved: bool) -> None:
+        if has_moved:
+            self._moved()
 
 
-class HandlerThreads:
-    """The threads of this process that run handlers; `HandlerThreads.of_this_process()` is the one to use."""
+class EventHandler(Handler):
+    """Called with each event that was added, in order; one that is very slow misses the oldest.
 
-    _shared: HandlerThreads | None = None
-    _shared_mutex = threading.Lock()
+    what: says what the events are, in a report. most: events that wait.
+    """
 
-    def __init__(self) -> None:
-        self._woken: deque[Handler] = deque()
-        self._mutex = threading.Lock()  # guards what follows, and the handlers' `times_slow` and `scheduled`
-        self._work = threading.Condition(self._mutex)
-        self._started = threading.Condition(self._mutex)
-        self._ready: deque[Handler] = deque()
-        self._running: Handler | None = None
-        self._since = 0.0  # when it began, or the last one did
-        self._watching = True
-        self._leader: object = None
-        self._start(self._watch)
-        self._lead_anew()
+    __slots__ = ("_handle", "_missed", "_waiting", "_what")
 
-    @classmethod
-    def of_this_process(cls) -> HandlerThreads:
-        """The ones that all chats of this process share; new ones after a fork."""
-        shared = cls._shared
-        if shared is None:
-            with cls._shared_mutex:
-                shared = cls._shared = cls._shared or cls()
-                CallbackServer.of_this_process().round_ended = shared.kick
-        return shared
+    def __init__(self, handle: Callable[..., object], what: str, most: int = _MOST_WAITING) -> None:
+        super().__init__()
+        self._handle = handle
+        self._what = what
+        self._waiting: deque[tuple[object, ...] | threading.Event] = deque(maxlen=most)  # an Event is for `flush`
+        self._missed = 0
 
-    @classmethod
-    def forget_after_fork(cls) -> None:
-        """The threads of the parent are not in the child."""
-        cls._shared, cls._shared_mutex = None, threading.Lock()
+    @property
+    def is_behind(self) -> bool:
+        """Whether there are events for it."""
+        return bool(self._waiting)
 
-    def wake(self, handler: Handler) -> None:
-        """*handler* may have something to do: it is called after the next `kick`. Any thread may call this."""
-        self._woken.append(handler)
+    def add(self, *event: object) -> None:
+        """Something has happened. Any thread may call this."""
+        self._missed += len(self._waiting) == self._waiting.maxlen
+        self._waiting.append(event)
 
-    def kick(self) -> None:
-        """Let those who have something to do begin, after a round of deliveries and not within it."""
-        if not self._woken:
-            return
-        with self._mutex:
-            while self._woken:
-                self._schedule(self._woken.popleft())
-            if self._ready and self._running is None:
-                self._work.notify()
+    def flush(self) -> threading.Event:
+        """An event that is set, at a later turn, when all that was added before has been handled."""
+        flushed = threading.Event()
+        self._waiting.append(flushed)
+        return flushed
 
-    def _schedule(self, handler: Handler) -> None:
-        assert self._mutex.locked()
-        if handler.scheduled or not handler.is_behind:
-            return
-        handler.scheduled = True
-        if handler.slow:
-            self._start(lambda: self._run_alone(handler))
-        else:
-            self._ready.append(handler)
-
-    @staticmethod
-    def _start(run: Callable[[], None]) -> None:
-        threading.Thread(target=run, name="pyrochat-handlers", daemon=True).start()
-
-    def _lead_anew(self) -> None:
-        self._leader = leader = object()
-        self._start(lambda: self._lead(leader))
-
-    def _lead(self, leader: object) -> None:
-        """The shared thread: handlers that have something to do take turns, until one has taken too long."""
-        handler: Handler | None = None
-        while True:
-            with self._mutex:
-                if handler is not None:
-                    if self._leader is not leader:  # somebody else leads now, and this thread is the handler's own
-                        break
-                    handler.times_slow = 0
-                    handler.scheduled = handler.is_behind
-                    if handler.scheduled:
-                        self._ready.append(handler)
-                while not self._ready:
-                    self._running = None
-                    self._work.wait()
-                handler = self._ready.popleft()
-                if not self._watching:
-                    self._started.notify()
-                self._running, self._since = handler, time.monotonic()
-            self._run(handler)
-        self._run_alone(handler)
-
-    @staticmethod
-    def _run(handler: Handler) -> None:
-        """Give *handler* its turn; a defect of ours in it costs a moment, and not the thread."""
-        try:
-            handler.run()
-        except BaseException as error:
-            _defects.tell("a handler's thread", error)
-            time.sleep(PAUSE_SECONDS)  # it is behind as before, and its turn comes again at once
-
-    def _run_alone(self, handler: Handler) -> None:
-        while True:
-            with self._mutex:
-                handler.scheduled = handler.is_behind
-                if not handler.scheduled:
-                    return
-            self._run(handler)
-
-    def _watch(self) -> None:
-        """See that nobody waits long for a slow handler."""
-        go_on(self._look, "the watch over the handlers", _defects)
-
-    def _look(self) -> bool:
-        """See to the handler that is running now. True: this is no end."""
-        time.sleep(SLOW_SECONDS / 2)
-        with self._mutex:
-            handler, now = self._running, time.monotonic()
-            if handler is None and now - self._since > _REST_SECONDS:
-                self._watching = False
-                try:
-                    self._started.wait()
-                finally:
-                    self._watching = True
-            elif handler is not None and now - self._since >= SLOW_SECONDS:
-                handler.late = True
-                if self._ready:
-                    handler.times_slow += 1
-                    self._lead_anew()
-                    self._running = None
-        return True
-
-
-os.register_at_fork(after_in_child=HandlerThreads.forget_after_fork)
+    def run(self) -> None:
+        """See `Handler`."""
+        for _ in range(len(self._waiting)):  # what comes meanwhile is for the next turn
+            event = self._waiting.popleft()
+            if isinstance(event, threading.Event):
+                event.set()
+                continue
+            try:
+                _check_result(self._handle, self._handle(*event))
+            except BaseException:
+                if self.stopped:
+                    raise
+                _report_failure(self._handle, f"{self._what} {event[0]!r}")
+            if self.stopped:
+                return
+        if self._missed:
+            log.warning("the handler %r was too slow for %d of what it was for", _name_of(self._handle), self._missed)
+            self._missed = 0

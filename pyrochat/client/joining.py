@@ -43,7 +43,7 @@ def join(
     at: ``host:port`` of the room's server, or the room's URI; None asks the Pyro name server (PYRO_NS_HOST and
     PYRO_NS_PORT say where that is).
     read: ``"auto"`` confirms what handlers, `listen` and `unread` have shown; ``"manual"`` leaves it
-    to `mark_read`.
+    to `mark_read` and `unread`; ``"never"`` confirms nothing (a logging bot under a person's name).
     progress: called now and then with ``(messages here, messages in all)`` while the history comes.
     timing: the failure detector's times, where the server's differ from the defaults.
     password: of a private room.

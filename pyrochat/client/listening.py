@@ -18,14 +18,17 @@ def follow(
     """The messages after id *after*, those that come included.
 
     Ends when nothing has come for *timeout* seconds, or the chat is closed and all has been yielded.
-    shown: called with the id of each message as it is yielded.
+    shown: called with the id of each message as it is yielded. is_closed: raises in a child of the process.
     """
     position = after
 
     def has_more() -> bool:
         return replica.end > position or is_closed()
 
-    while replica.wait(has_more, timeout):
+    while True:
+        is_closed()  # before any lock: in a child it may be held for ever
+        if not replica.wait(has_more, timeout):
+            return
         messages = replica.slice(position, position + _AT_ONCE)
         if not messages:
             return

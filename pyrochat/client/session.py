@@ -55,8 +55,9 @@ _PATIENT_ATTEMPTS = 4
 class ClientSession:
     """Keeps one client in one room.
 
-    finder: looks up the room, anew for each connection. on_state: called with ``(state, reason)`` whenever the state changes, in whichever thread that happens.
-    on_notice: called with what the room says beside the log.
+    finder: looks up the room, anew for each connection. on_state: called with ``(state, reason)`` whenever the state
+    changes, on_notice with what the room says beside the log: in a thread that serves the network or comes back, and
+    under our lock, so that states are told in order. Both only pass it on.
     """
 
     def __init__(
@@ -127,7 +128,7 @@ class ClientSession:
                 raise RoomUnreachable("the room did not take up the connection")
             match remote.call("standing"):
                 case [int(), int(read), str(origin)]:
-                    self._reading.advance(min(read, tail))
+                    self._reading.learn(min(read, tail))
                     self._replica.begin_chain(bytes.fromhex(origin))
             self._finder.remember(place, server_key, remote.certificate)
             with self._changed:
@@ -140,8 +141,8 @@ class ClientSession:
                 self._session_id, self._replica.log_id = session_id, log_id
                 self._parting_reason = ""
                 self._changed.notify_all()
+                self._tell_state(CONNECTED, "")
             undo.pop_all()
-        self._tell_state(CONNECTED, "")
         return tail
 
     @property
@@ -197,7 +198,7 @@ class ClientSession:
             reason = self._parting_reason or reason
             self.state, self.reason = RECONNECTING, reason
             self._changed.notify_all()
-        self._tell_state(RECONNECTING, reason)  # before we may be back
+            self._tell_state(RECONNECTING, reason)
         threading.Thread(target=self._come_back, name="pyrochat-reconnect", daemon=True).start()
 
     def _drop(self) -> None:
@@ -238,7 +239,7 @@ class ClientSession:
             self._error = error
             self.state, self.reason = REFUSED, str(error)
             self._changed.notify_all()
-        self._tell_state(REFUSED, str(error))
+            self._tell_state(REFUSED, str(error))
 
     def _tell_reason(self, reason: str) -> None:
         """We are still not back, and here is why: told once for each reason."""
@@ -246,14 +247,11 @@ class ClientSession:
             if self.state != RECONNECTING or self.reason == reason:
                 return
             self.reason = reason
-        self._tell_state(RECONNECTING, reason)
+            self._tell_state(RECONNECTING, reason)
 
     def _tell_state(self, state: str, reason: str) -> None:
         self._replica.touch()
-        try:
-            self._on_state(state, reason)
-        except Exception:
-            log.exception("a handler of the connection's state failed")
+        self._on_state(state, reason)
 
     # -- leaving -----------------------------------------------------------------------------------------------
 

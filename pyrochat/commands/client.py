@@ -31,10 +31,11 @@ from pyrochat.commands.configuration import (
     configured,
     settings_of,
 )
-from pyrochat.commands.shell import DONE, FAILED, end_on_signals, make_app, run_app
+from pyrochat.commands.shell import DONE, FAILED, ended_by_signals, make_app, run_app
 from pyrochat.folders import data_folder
 from pyrochat.terminal.lines import JsonLines, Lines, PlainLines
-from pyrochat.terminal.plain import PlainClient, input_groups, write_line, write_status
+from pyrochat.terminal.plain import PlainClient, write_line, write_status
+from pyrochat.terminal.plain_loop import PlainLoop
 from pyrochat.terminal.progress import ProgressBar
 from pyrochat.terminal.settings import DEFAULT_TIME_FORMAT, Settings
 from pyrochat.values.errors import InvalidArgument, WrongPassword
@@ -149,7 +150,6 @@ def chat_in_terminal(chats: Sequence[Chat], settings: Settings, *, plain: bool, 
         for line in run_screen(chats, settings, data_folder() / "drafts"):
             write_status(line)
         return DONE
-    end_on_signals(_interrupt)
     with chats[0] as chat:
         return _chat_in_lines(chat, JsonLines() if json else PlainLines())
 
@@ -162,20 +162,11 @@ def _is_interactive(plain: bool, json: bool) -> bool:
 
 def _chat_in_lines(chat: Chat, lines: Lines) -> int:
     shown = PlainClient(chat, lines, write_line, write_status)
-    try:
+    loop = PlainLoop(shown, sys.stdin.fileno(), sys.stdout.fileno())
+    with contextlib.closing(loop), ended_by_signals(loop.interrupt, loop.wakes):
         write_status(f"joined room {chat.room} as {chat.name}")
-        shown.start()
-        for typed in input_groups(sys.stdin.fileno()):
-            if not shown.do_all(typed):
-                break
-        shown.finish()
-    except KeyboardInterrupt:
-        return DONE  # asked to end: leaving says so to the others
+        loop.run()
     return FAILED if shown.failed else DONE
-
-
-def _interrupt() -> None:
-    raise KeyboardInterrupt
 
 
 def run() -> None:

@@ -7,20 +7,21 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import NoReturn
 
 import typer
 
 from pyrochat.commands.streams import flush_output, open_standard_streams
-from pyrochat.terminal.plain import write_status
+from pyrochat.terminal.plain import is_hang_up, write_status
 from pyrochat.terminal.text import visible
 from pyrochat.values.errors import InvalidInput, PyroChatError
 
-__all__ = ["end_on_signals", "make_app", "run_app"]
+__all__ = ["end_on_signals", "ended_by_signals", "make_app", "run_app"]
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _MOST_CHARACTERS = 2000  # of an error: some of it may be what a stranger has sent
 
 Command = Callable[..., object]
@@ -68,19 +69,29 @@ def run_app(
         code = FAILED
     except (KeyboardInterrupt, typer.Abort):
         code = FAILED
+    except SystemExit:  # typer's, and only where nobody reads any more what we print
+        code = DONE
     except OSError as error:
-        _complain(program, f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
-        code = FAILED
+        code = _told(program, error)
     except Exception as error:  # a defect: still one line; whoever looks for it sets PYROCHAT_DEBUG
         if os.environ.get("PYROCHAT_DEBUG"):
             raise
         _complain(program, f"internal error ({type(error).__name__}: {error}): set PYROCHAT_DEBUG=1 to see where")
         code = FAILED
+    code = code if isinstance(code, int) else DONE
     lost = flush_output()
-    if lost is not None and code != FAILED:
+    if lost is not None and code == DONE and not is_hang_up(lost):
         _complain(program, f"the output could not be written ({lost.strerror}): see where it goes")
         code = FAILED
-    sys.exit(code if isinstance(code, int) else DONE)
+    sys.exit(code)
+
+
+def _told(program: str, error: OSError) -> int:
+    """Say what went wrong; the exit code. Whoever has closed the pipe that we write to has had enough: no failure."""
+    if is_hang_up(error):
+        return DONE
+    _complain(program, f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+    return FAILED
 
 
 class _Warnings(logging.Handler):
@@ -102,5 +113,21 @@ def end_on_signals(end: Callable[[], object]) -> None:
     def handle(number: int, frame: FrameType | None) -> None:
         end()
 
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    for number in _ENDING:
         signal.signal(number, handle)
+
+
+@contextlib.contextmanager
+def ended_by_signals(end: Callable[[], object], wakes: int) -> Iterator[None]:
+    """Within it `end_on_signals`; after it they raise KeyboardInterrupt. wakes: a descriptor that gets a byte for each."""
+    signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    end_on_signals(end)
+    try:
+        yield
+    finally:
+        end_on_signals(_interrupt)
+        signal.set_wakeup_fd(-1)
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt

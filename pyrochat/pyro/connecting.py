@@ -21,6 +21,7 @@ from Pyro5 import protocol
 from pyrochat.core.peers import peer_of
 from pyrochat.core.places import Bounds, Places
 from pyrochat.pyro.dispatch import Later
+from pyrochat.pyro.forks import not_for_children
 from pyrochat.pyro.frames import FrameReader, ProtocolError, whole_frame
 from pyrochat.pyro.serializers import encode_value
 from pyrochat.pyro.waker import selector_with_waker
@@ -170,7 +171,8 @@ class Connector:
         peer = peer_of(host)
         for oldest in self._places.candidates(peer)[: self._places.surplus(peer)]:
             self._end(oldest, "too many callbacks were to be connected to, and this one was the slowest: try again")
-        sock = connecting.sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = connecting.sock = not_for_children(socket.socket(family, socket.SOCK_STREAM))
         if sock.fileno() >= self._last_descriptor:
             raise ServerFull("the server has no descriptors left for a callback: try later")
         sock.setblocking(False)

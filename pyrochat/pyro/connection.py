@@ -19,6 +19,7 @@ from Pyro5.errors import TimeoutError as PyroTimeout
 
 from pyrochat.core.peers import peer_of
 from pyrochat.pyro.budget import Budgets
+from pyrochat.pyro.forks import not_for_children
 from pyrochat.pyro.frames import Frame, FrameReader
 
 __all__ = ["FRAME_SECONDS", "WOULD_BLOCK", "Connection", "address_of", "reset", "shut_down"]
@@ -50,7 +51,7 @@ class Connection:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.setblocking(False)
-        self.sock = sock
+        self.sock = not_for_children(sock)
         self.reader = FrameReader(most_bytes)
         self.identity: Any = None
         self.trusted = False

@@ -9,6 +9,8 @@ import socket
 import time
 from collections.abc import Iterator
 
+from pyrochat.pyro.forks import not_for_children
+
 __all__ = ["Listener"]
 
 log = logging.getLogger(__name__)
@@ -24,7 +26,7 @@ class Listener:
     def __init__(self, sock: socket.socket, selector: selectors.BaseSelector) -> None:
         sock.listen(_BACKLOG)
         sock.setblocking(False)
-        self.sock: socket.socket | None = sock
+        self.sock: socket.socket | None = not_for_children(sock)
         self._selector = selector
         self._rests_until = 0.0
         self._is_trouble_told = False

@@ -11,6 +11,7 @@ from pathlib import Path
 from Pyro5.errors import ConnectionClosedError
 
 from pyrochat.pyro.connection import WOULD_BLOCK, Connection
+from pyrochat.pyro.forks import not_for_children
 from pyrochat.pyro.frames import ProtocolError
 from pyrochat.trust.certificates import certificate_in_pem, expired_at, fingerprint
 from pyrochat.trust.files import read_small
@@ -71,9 +72,10 @@ class ServerHandshake:
                         "this server speaks TLS: join with the line that its operator gives (--fingerprint ...)"
                     )
                     raise ProtocolError(wire_text(refusal))
-                self._connection.sock = self._context.wrap_socket(
+                wrapped = self._context.wrap_socket(
                     self._connection.sock, server_side=True, do_handshake_on_connect=False
                 )
+                self._connection.sock = not_for_children(wrapped)
                 self._wrapped = True
             assert isinstance(self._connection.sock, ssl.SSLSocket)
             self._connection.sock.do_handshake()

@@ -6,6 +6,8 @@ import contextlib
 import selectors
 import socket
 
+from pyrochat.pyro.forks import not_for_children
+
 __all__ = ["Waker", "selector_with_waker"]
 
 
@@ -13,7 +15,7 @@ class Waker:
     """A socket to be watched for reading: it becomes readable at `wake`, until `rest`."""
 
     def __init__(self) -> None:
-        self._reader, self._writer = socket.socketpair()
+        self._reader, self._writer = map(not_for_children, socket.socketpair())
         self._reader.setblocking(False)
         self._writer.setblocking(False)
 
@@ -40,7 +42,7 @@ class Waker:
 
 def selector_with_waker() -> tuple[selectors.BaseSelector, Waker]:
     """A selector, and a waker that it watches; where one of them can't be had, nothing is left of the other."""
-    selector = selectors.DefaultSelector()
+    selector = not_for_children(selectors.DefaultSelector())
     try:
         waker = Waker()
     except OSError:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import resource
 import ssl
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +19,7 @@ from pyrochat.core.rates import Rate
 from pyrochat.pyro.budget import Budgets
 from pyrochat.pyro.connecting import CONNECT_SECONDS, Connector
 from pyrochat.pyro.daemon import Daemon
+from pyrochat.pyro.forks import LeftToParent, leave_to_parent
 from pyrochat.pyro.tls import ServerTls
 from pyrochat.room.chatroom import ChatRoom, ServerObject
 from pyrochat.room.clock import wall_clock_us
@@ -35,7 +38,7 @@ from pyrochat.threads import Defects, go_on
 from pyrochat.trust.certificates import fingerprint, make_certificate
 from pyrochat.trust.files import keep
 from pyrochat.trust.keys import Key
-from pyrochat.values.errors import InvalidRoomName, PyroChatError
+from pyrochat.values.errors import CannotHost, InvalidRoomName, PyroChatError
 from pyrochat.values.protocol import SERVER_OBJECT, Timing, room_object
 from pyrochat.values.rules import checked_room_name, fold
 
@@ -54,8 +57,11 @@ def descriptor_limit() -> int:
     return MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else min(soft, MOST_DESCRIPTORS)
 
 
+_serving: weakref.WeakSet[Server] = weakref.WeakSet()
+
+
 class Server:
-    """Rooms, served until `close`. A context manager.
+    """Rooms, served until `close`. A context manager. In a child that was forked from its process it raises CannotHost.
 
     rooms: their names; those that were created in *data* while a server ran are hosted too. data: the folder for their logs. host, port: where to listen; port 0 takes any
     free one. advertise: the host that others reach it by, where that is not *host*.
@@ -141,6 +147,7 @@ class Server:
                     uris, self._uri_of(SERVER_OBJECT), self._daemon.address, key.public.hex(), host
                 )
             self._rooms.open_remembered(self._registration)
+            _serving.add(self)
         except BaseException:
             self.close()
             raise
@@ -209,6 +216,8 @@ class Server:
         return [room.status() for room in self._rooms.all]
 
     def __repr__(self) -> str:
+        if isinstance(self._rooms, LeftToParent):
+            return "<PyroChat server: the parent process's>"
         state = "closed" if self._closed.is_set() else f"at {self.at}"
         return f"<PyroChat server {state}: {', '.join(self.rooms)}>"
 
@@ -278,6 +287,7 @@ class Server:
         for room in self._rooms.all:
             yield room.close_log
         yield self._closed.set
+        yield lambda: _serving.discard(self)
         yield self._registry.close
 
     def __enter__(self) -> Self:
@@ -286,7 +296,18 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if not isinstance(self._rooms, LeftToParent):
+            self.close()
+
+
+def _leave_all_to_parent() -> None:
+    """In a child of the process: nobody serves here, and what is open is the parent's."""
+    for server in list(_serving):
+        leave_to_parent(server, lambda: CannotHost("this server belongs to the parent process: host in the child"))
+    _serving.clear()
+
+
+os.register_at_fork(after_in_child=_leave_all_to_parent)
 
 
 def _kept_certificate(data: Path, hosts: Sequence[str | None]) -> ServerTls:

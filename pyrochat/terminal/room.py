@@ -144,14 +144,19 @@ class OpenRoom:
         self.page.new_after = None
         self.settle()
 
-    def settle(self) -> None:
-        """Tell the room how far this member has read, if that is news."""
+    def settle(self) -> bool:
+        """Bring together how far this member has read here and elsewhere; tell the room. Whether that is news."""
+        elsewhere = min(self.chat.read_mark, self.transcript.end)
+        if elsewhere > self.seen.mark:
+            self.seen.show_all(elsewhere)
         mark = self.seen.settle(self.transcript.end)
-        if mark > self.told:
-            self.told = mark
-            self.chat.mark_read(mark, wait=False)
-            self._unread = self._unread[bisect_right(self._unread, mark) :]
-            self._mentions = self._mentions[bisect_right(self._mentions, mark) :]
+        if mark <= self.told:
+            return False
+        self.told = mark
+        self.chat.mark_read(mark, wait=False)
+        self._unread = self._unread[bisect_right(self._unread, mark) :]
+        self._mentions = self._mentions[bisect_right(self._mentions, mark) :]
+        return True
 
     def show_end(self) -> None:
         """Show the newest; the line above what was new has served where all is read."""

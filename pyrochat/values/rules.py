@@ -22,6 +22,7 @@ from pyrochat.values.errors import (
 __all__ = [
     "MAX_BATCH_BYTES",
     "MAX_BATCH_TEXTS",
+    "MAX_ID",
     "MAX_KEY_CHARACTERS",
     "MAX_NAME_CHARACTERS",
     "MAX_TEXT_BYTES",
@@ -41,6 +42,7 @@ MAX_TEXT_BYTES = 16_384
 MAX_BATCH_TEXTS = 10_000
 MAX_BATCH_BYTES = 900_000  # of UTF-8 in one call: with keys and framing it stays below 1 MiB
 MAX_KEY_CHARACTERS = 64
+MAX_ID = 1 << 62  # of a message, in an argument
 _SERVERS_OWN = "server"  # pyrochat.server, beside pyrochat.<room>
 MAX_MARKS = 3  # combining marks on one letter of a name
 

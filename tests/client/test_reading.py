@@ -48,21 +48,129 @@ def test_a_handler_that_raises_is_reported_and_goes_on(joined: Join, caplog: pyt
     assert reports[0].exc_info is not None
 
 
-def test_a_message_on_which_its_handler_failed_is_not_read(joined: Join) -> None:
-    ana, igor = joined("Ana"), joined("Igor")
-    entered, gate = threading.Event(), threading.Event()
+class Fussy:
+    """A handler that raises on the text "bad"; knows what it has had."""
 
-    @igor.on_message
-    def fussy(message: Message) -> None:
+    def __init__(self) -> None:
+        self.had: list[int] = []
+
+    def __call__(self, message: Message) -> None:
+        self.had.append(message.id)
         if message.text == "bad":
             raise ZeroDivisionError
-        entered.set()
-        assert gate.wait(10)
 
-    bad, _ = ana.send_many(["bad", "next"])
-    assert entered.wait(10)
+    def wait(self, message: Message) -> None:
+        eventually(lambda: message.id in self.had)
+
+
+def test_found_19_a_message_on_which_its_handler_failed_is_not_read_when_the_next_one_returns(joined: Join) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    fussy = Fussy()
+    igor.on_message(fussy)
+    good = ana.send("good")
+    eventually(lambda: igor.read_mark == good.id)
+    bad = ana.send("bad")
+    fussy.wait(bad)
+    after = ana.send_many(["next", "and next"])
+    fussy.wait(after[-1])
+    mine = igor.send("mine")
+    fussy.wait(mine)
+    next(igor.listen(after=bad.id))
+    igor.leave()  # says goodbye with its mark
+    assert igor._reading.mark == good.id
+    assert ana.confirmations(good.id).read_by == {"Igor"}
+    for message in (bad, *after):
+        found = ana.confirmations(message.id)
+        assert (found.delivered_to, found.read_by) == ({"Igor"}, set())
+
+
+@pytest.mark.parametrize("way", ["mark_read", "unread", "the next join"])
+def test_found_19_the_mark_goes_on_after_mark_read_unread_or_the_next_join(joined: Join, way: str) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    fussy = Fussy()
+    igor.on_message(fussy)
+    bad, after = ana.send_many(["bad", "after"])
+    fussy.wait(after)
     assert igor.read_mark < bad.id
+    if way == "mark_read":
+        igor.mark_read(bad.id)
+        assert igor.read_mark == bad.id
+    elif way == "unread":
+        assert bad in igor.unread()
+    else:
+        igor.leave()
+        igor = joined("Igor")
+        igor.on_message(fussy)
+    last = ana.send("last")
+    eventually(lambda: ana.confirmations(last.id).read_by == {"Igor"})
+
+
+def test_found_19_of_two_handlers_both_have_to_return(joined: Join) -> None:
+    ana, igor = joined("Ana"), joined("Igor")
+    gate, quick = threading.Event(), Fussy()
+    igor.on_message(lambda message: gate.wait(20))
+    igor.on_message(quick)
+    message = ana.send("one")
+    quick.wait(message)
+    next(igor.listen(after=message.id - 1))
+    assert igor.read_mark < message.id
     gate.set()
+    eventually(lambda: ana.confirmations(message.id).read_by == {"Igor"})
+
+
+def test_found_24_what_one_session_has_read_is_read_in_the_others(joined: Join) -> None:
+    ana, laptop, notebook = joined("Ana"), joined("Igor"), joined("IGOR")
+    first, second = ana.send_many(["one", "two"])
+    for chat in (laptop, notebook):
+        chat.wait_for(second.id, timeout=10)
+    laptop.mark_read(first.id)
+    eventually(lambda: notebook.read_mark == first.id)
+    assert notebook.unread() == [second]
+    eventually(lambda: laptop.read_mark == second.id)
+    assert laptop.unread() == []
+
+
+def test_found_24_a_mark_is_heard_before_the_messages_that_it_is_for(joined: Join) -> None:
+    """A session that is behind learns of the mark first: it counts as soon as the messages are here."""
+    chat = joined("Ana")
+    last = chat.send("mine")
+    chat.wait_for(last.id, timeout=10)
+    chat._reading.hear({"ana": (last.id, last.id + 1)})
+    assert chat.read_mark == last.id
+    joined("Igor")
+    chat.wait_for(last.id + 1, timeout=10)
+    assert chat.read_mark == last.id + 1
+
+
+def test_found_24_who_never_marks_reads_for_nobody(joined: Join) -> None:
+    ana, logger = joined("Ana"), joined("Igor", read="never")
+    written = Fussy()
+    logger.on_message(written, after=0)
+    logger.send("from Igor's logger")
+    message = ana.send("for Igor")
+    written.wait(message)
+    assert next(logger.listen(after=message.id - 1)) == message
+    assert message in logger.unread()
+    assert message in logger.unread(), "it is unread still"
+    for wait in (True, False):
+        with pytest.raises(InvalidArgument, match="never"):
+            logger.mark_read(message.id, wait=wait)
+    assert logger.read_mark == 0
+    logger.leave()
+    found = ana.confirmations(message.id)
+    assert (found.delivered_to, found.read_by) == ({"Igor"}, set())
+
+
+def test_found_24_a_logger_beside_its_person_follows_what_the_person_reads(joined: Join) -> None:
+    ana, logger, person = joined("Ana"), joined("Igor", read="never"), joined("Igor", read="manual")
+    logger.on_message(lambda message: None, after=0)
+    first, second = ana.send_many(["one", "two"])
+    person.wait_for(second.id, timeout=10)
+    person.mark_read(first.id)
+    eventually(lambda: logger.read_mark == first.id)
+    assert ana.confirmations(second.id).read_by == set()
+    with logger.join_room("lobby", read="never") as another:
+        assert another.read_mark == first.id
 
 
 def test_a_slow_handler_delays_only_itself(joined: Join) -> None:

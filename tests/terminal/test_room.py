@@ -95,6 +95,22 @@ def test_what_was_not_read_the_last_time_is_unread_the_next(opened: Open, joined
     eventually(lambda: readers(ana, two) == {"Igor"})
 
 
+def test_found_24_what_was_read_in_another_session_is_unread_no_more(opened: Open, joined: Join) -> None:
+    ana, laptop, notebook = joined("Ana"), opened("Igor"), opened("Igor")
+    message = ana.send("hi @Igor")
+    for room in (laptop, notebook):
+        take(room, message)
+    laptop.saw(laptop.page.rows())
+    eventually(notebook.settle)
+    assert (notebook.unread, notebook.mentions) == (0, 0)
+    last = ana.send("and now?")
+    for room in (laptop, notebook):
+        take(room, last)
+    notebook.saw(notebook.page.rows())
+    eventually(laptop.settle)
+    assert laptop.unread == 0
+
+
 def test_what_was_there_before_somebody_joined_is_not_unread(opened: Open, joined: Join) -> None:
     joined("Ana").send_many([f"@Igor {number}" for number in range(10)])
     igor = opened("Igor")

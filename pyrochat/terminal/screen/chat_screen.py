@@ -152,6 +152,9 @@ class ChatScreen(Screen[None]):
         self.query_one(Status).show(self.room, hint, self._keys)
 
     def _look_at_marks(self) -> None:
+        moved = [room.settle() for room in self.rooms]
+        if any(moved):  # read in another session of this member
+            self.refresh_all()
         if self.room.progress.update(self.room.chat.marks):
             self.conversation.refresh_states()
         self._show_members()

@@ -1,0 +1,133 @@
+"""The part of a Chat that calls the user's code: handlers of messages, of the connection's states, and of notices."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sized
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, TypeVar, overload
+
+from pyrochat.client.handler_threads import HandlerThreads
+from pyrochat.client.handlers import EventHandler, Handler, MessageHandler, check_handler
+from pyrochat.client.reading import Reading
+from pyrochat.client.replica import Replica
+from pyrochat.values.message import Message
+from pyrochat.values.rules import MAX_ID, checked_integer
+
+__all__ = ["Handling"]
+
+log = logging.getLogger("pyrochat")
+
+# What a handler returns is ignored. It says so little only because a type can't say "anything but a coroutine".
+Returned = None | float | Sized | Message | Future[Any]
+OfMessages = TypeVar("OfMessages", bound=Callable[[Message], Returned])
+OfStates = TypeVar("OfStates", bound=Callable[[str, str], Returned])
+OfNotices = TypeVar("OfNotices", bound=Callable[[str], Returned])
+
+
+class Handling:
+    """Knows which handlers there are. moved: called when one of them has moved the read mark.
+
+    Handlers run in threads of their own, never in one that the network needs: they may call anything. Each gets one
+    thing after the other, in order.
+    """
+
+    def __init__(self, replica: Replica, reading: Reading, moved: Callable[[], None]) -> None:
+        self._replica = replica
+        self._reading = reading
+        self._moved = moved
+        self._message_handlers: list[MessageHandler] = []
+        self._state_handlers: list[EventHandler] = []
+        self._notice_handlers: list[EventHandler] = [EventHandler(_log_notice, "the notice")]
+
+    def _check_open(self) -> None:
+        raise NotImplementedError
+
+    @overload
+    def on_message(self, handler: OfMessages) -> OfMessages: ...
+
+    @overload
+    def on_message(self, handler: None = None, *, after: int | None = None) -> Callable[[OfMessages], OfMessages]: ...
+
+    @overload
+    def on_message(self, handler: OfMessages, *, after: int | None = None) -> OfMessages: ...
+
+    def on_message(
+        self, handler: OfMessages | None = None, *, after: int | None = None
+    ) -> OfMessages | Callable[[OfMessages], OfMessages]:
+        """Call *handler* with each message from now on, in another thread; usable as a decorator.
+
+        after: begin with the message that follows this id; 0 begins with the whole history.
+        A slow handler delays only itself; one that raises is reported to the log ``pyrochat`` and goes on. With
+        ``read="auto"`` a message from which all handlers have returned counts as read; one on which a handler has
+        raised doesn't, nor does what follows it, until `mark_read`, `unread` or the next `join`.
+        Raises InvalidArgument for an ``async def``, which nobody would run.
+        """
+        self._check_open()
+        start = self._replica.end if after is None else checked_integer(after, "after", 0, MAX_ID)
+
+        def register(handler: OfMessages) -> OfMessages:
+            check_handler(handler)
+            threads = HandlerThreads.of_this_process()
+            cursor = MessageHandler(handler, self._replica, start, self._reading, self._moved)
+            self._message_handlers.append(cursor)
+            self._replica.follow(partial(threads.wake, cursor))
+            threads.begin(cursor)
+            return handler
+
+        return register if handler is None else register(handler)
+
+    def on_state(self, handler: OfStates) -> OfStates:
+        """Call *handler* with ``(state, reason)`` whenever `state` changes, in another thread; usable as a decorator.
+
+        See `on_message` for what is slow, raises, or is an ``async def``.
+        """
+        self._state_handlers.append(_event_handler(handler, "the state"))
+        return handler
+
+    def on_notice(self, handler: OfNotices) -> OfNotices:
+        """Call *handler* with what the room says beside the log (a text), in another thread; usable as a decorator."""
+        self._notice_handlers.append(_event_handler(handler, "the notice"))
+        return handler
+
+    # -- within ---------------------------------------------------------------------------------------------
+
+    def _tell_state(self, state: str, reason: str) -> None:
+        _tell(self._state_handlers, state, reason)
+
+    def _tell_notice(self, text: str) -> None:
+        _tell(self._notice_handlers, text)
+
+    def _wait_for_handlers(self, seconds: float) -> None:
+        """Give the handlers of states and notices *seconds* to take in what they were told; not where one of them calls."""
+        deadline = time.monotonic() + seconds
+        busy = [handler for handler in (*self._state_handlers, *self._notice_handlers) if handler.scheduled]
+        if busy and not HandlerThreads.is_running_this():
+            for handler in busy:
+                flushed = handler.flush()
+                HandlerThreads.of_this_process().begin(handler)
+                flushed.wait(max(0.0, deadline - time.monotonic()))
+
+    def _stop_handlers(self) -> None:
+        """In a child: none is called any more."""
+        handlers: list[Handler] = [*self._message_handlers, *self._state_handlers, *self._notice_handlers]
+        for handler in handlers:
+            handler.stop()
+
+
+def _event_handler(handle: Callable[..., object], what: str) -> EventHandler:
+    check_handler(handle)
+    HandlerThreads.of_this_process()  # now: at the interpreter's end no thread can be started
+    return EventHandler(handle, what)
+
+
+def _tell(handlers: list[EventHandler], *event: object) -> None:
+    for handler in list(handlers):
+        handler.add(*event)
+        HandlerThreads.of_this_process().begin(handler)
+
+
+def _log_notice(text: str) -> None:
+    log.warning("%s", text)
