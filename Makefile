@@ -1,5 +1,7 @@
 # make run: set everything up and open the chat. make test: set everything up and check style, types and behaviour.
-PYTHON ?= python3.11
+# The newest that works here: a name on PATH may stand for nothing (pyenv).
+PYTHON ?= $(firstword $(foreach python,python3.13 python3.12 python3.11 python3,$(shell \
+	$(python) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(python))))
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -15,7 +17,7 @@ test: style types tests
 setup: $(READY)
 
 $(READY): pyproject.toml
-	command -v $(PYTHON) >/dev/null || { echo "PyroChat needs Python 3.11: install it, or name one with make PYTHON=..." >&2; exit 1; }
+	command -v "$(PYTHON)" >/dev/null || { echo "PyroChat needs Python 3.11, 3.12 or 3.13: install it, or name one with make PYTHON=..." >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	echo "setting up $(VENV) (once) ..." >&2
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' >&2

@@ -6,13 +6,15 @@ import asyncio
 import time
 from collections.abc import Sequence
 from pathlib import Path
-
-from nats.aio.client import Client
+from typing import TYPE_CHECKING
 
 from benchmarks.peers.interface import HOST, Handler, Peer, Posting, Sender
 from benchmarks.peers.nats_core import SUBJECT, handle_messages, open_client, payload, run_members
 from benchmarks.peers.processes import free_port, start_listening
 from faults.processes import Process
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
 
 __all__ = ["JetStream"]
 

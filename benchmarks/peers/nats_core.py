@@ -7,14 +7,18 @@ import json
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
-
-import nats
-from nats.aio.client import Client
-from nats.aio.msg import Msg
+from typing import TYPE_CHECKING
 
 from benchmarks.peers.interface import HOST, Handler, Peer, Sender
+from benchmarks.peers.optional import optional
 from benchmarks.peers.processes import free_port, start_listening
 from faults.processes import Process
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+
+nats = optional("nats")
 
 __all__ = ["SUBJECT", "NatsCore", "handle_messages", "open_client", "payload", "run_members"]
 

@@ -7,11 +7,12 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-import redis
-
 from benchmarks.peers.interface import HOST, Handler, Peer, Sender
+from benchmarks.peers.optional import optional
 from benchmarks.peers.processes import free_port, start_listening
 from faults.processes import Process
+
+redis = optional("redis")
 
 __all__ = ["Redis"]
 
@@ -34,7 +35,7 @@ class Redis(Peer):
 
     def connect_members(self, ports: Sequence[int], handlers: Sequence[Handler]) -> None:
         for handler in handlers:
-            subscription = redis.Redis(HOST, ports[0]).pubsub()  # type: ignore[no-untyped-call]
+            subscription = redis.Redis(HOST, ports[0]).pubsub()
             subscription.subscribe(CHANNEL)
             subscription.get_message(timeout=10.0)
             threading.Thread(target=_listen, args=(subscription, handler), daemon=True).start()

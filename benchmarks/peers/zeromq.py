@@ -8,11 +8,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import zmq
-
 from benchmarks.peers.interface import HOST, Handler, Peer, Sender
+from benchmarks.peers.optional import optional
 from benchmarks.peers.processes import start_python_server
 from faults.processes import BenchError, Process
+
+zmq = optional("zmq")
 
 __all__ = ["ZeroMq"]
 

@@ -20,7 +20,7 @@ __all__ = ["key_app", "servers_app"]
 
 def _group(text: str) -> typer.Typer:
     return typer.Typer(
-        add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True,
+        rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"]}, help=text,
     )  # fmt: skip
 

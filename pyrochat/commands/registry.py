@@ -21,7 +21,7 @@ from pyrochat.values.times import moment
 __all__ = ["WIDTH", "DataOption", "app", "opened_registry"]
 
 app = typer.Typer(
-    add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True,
+    rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True,
     context_settings={"auto_envvar_prefix": "PYROCHAT", "help_option_names": ["-h", "--help"]},
     help="Which name belongs to which key, for all rooms of a server; works while the server runs.",
 )  # fmt: skip

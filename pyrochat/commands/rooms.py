@@ -15,7 +15,7 @@ from pyrochat.values.times import moment
 __all__ = ["app"]
 
 app = typer.Typer(
-    add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True,
+    rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True,
     context_settings={"auto_envvar_prefix": "PYROCHAT", "help_option_names": ["-h", "--help"]},
     help="The rooms that were created while a server ran (--new-rooms); it hosts them again at each start.",
 )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import typer
 
+from pyrochat import __version__
 from pyrochat.commands.streams import flush_output, open_standard_streams
 from pyrochat.terminal.plain import is_hang_up, write_status
 from pyrochat.terminal.text import visible
@@ -29,7 +30,7 @@ Command = Callable[..., object]
 
 def make_app(command: Command) -> typer.Typer:
     """A command line with one command; every option also as ``PYROCHAT_<OPTION>`` in the environment."""
-    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command(context_settings={"auto_envvar_prefix": "PYROCHAT", "help_option_names": ["-h", "--help"]})(command)
     return app
 
@@ -48,16 +49,24 @@ def run_app(
     open_standard_streams()
     logging.lastResort = _Warnings(logging.WARNING)  # until a command says where what is logged goes
     arguments = sys.argv[1:]
+    if "--version" in arguments:
+        print(f"{program} {__version__}")
+        sys.exit(DONE)
+    completing = f"_{program.replace('-', '_').upper()}_COMPLETE"  # what the shell asks by, set by its script
+    if groups and completing in os.environ:
+        app = groups.get(_completed_group() or "", app)
     if groups and arguments[:1] and arguments[0] in groups:
         app, program = groups[arguments[0]], f"{program} {arguments.pop(0)}"
         arguments, defaults = arguments or ["--help"], dict
-    if not {"-h", "--help"}.isdisjoint(arguments):
+    if not {"-h", "--help"}.isdisjoint(arguments) or completing in os.environ:
         defaults = dict
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = app(arguments, prog_name=program, standalone_mode=False, default_map=defaults())
+        code = app(
+            arguments, prog_name=program, complete_var=completing, standalone_mode=False, default_map=defaults()
+        )  # fmt: skip
     except typer.TyperException as error:
         _complain(program, f"{error.format_message()} (see {program} --help)")
         code = WRONG_USAGE
@@ -100,6 +109,21 @@ class _Warnings(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Part of logging's interface."""
         write_status(f"warning: {record.getMessage()}")
+
+
+def _completed_group() -> str | None:
+    """The word behind the command in a line that a shell completes; it is taken out, as when the line is run.
+
+    Typer's scripts pass the line as COMP_WORDS, with COMP_CWORD for the place (bash), or as _TYPER_COMPLETE_ARGS.
+    """
+    for variable in ("COMP_WORDS", "_TYPER_COMPLETE_ARGS"):
+        words = os.environ.get(variable, "").split(" ")
+        if len(words) > 2:  # else the word itself is being completed
+            os.environ[variable] = " ".join(words[:1] + words[2:])
+            with contextlib.suppress(KeyError, ValueError):
+                os.environ["COMP_CWORD"] = str(int(os.environ["COMP_CWORD"]) - 1)
+            return words[1]
+    return None
 
 
 def _complain(program: str, text: str) -> None:

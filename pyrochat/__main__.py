@@ -1,0 +1,5 @@
+"""``python -m pyrochat``: the same as ``pyrochat``."""
+
+from pyrochat.commands.chat import run
+
+run()
