@@ -8,9 +8,12 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["config_file", "config_folder", "data_folder", "is_in_config_folder", "key_file", "known_servers_file"]
+__all__ = [
+    "config_file", "config_folder", "data_folder", "is_in_config_folder", "key_file", "known_servers_file",
+    "server_key_file",
+]  # fmt: skip
 
-_CONFIG_FILES = re.compile(r"config\.toml|\.?key(-[0-9a-f]+)?\.pem.*|\.?known_servers\.json.*")
+_CONFIG_FILES = re.compile(r"config\.toml|\.?(server-)?(key|tls)(-[0-9a-f]+)?\.pem.*|\.?known_servers\.json.*")
 
 
 def config_folder() -> Path:
@@ -36,6 +39,11 @@ def data_folder() -> Path:
 def key_file() -> Path:
     """Where this user's private key is."""
     return config_folder() / "key.pem"
+
+
+def server_key_file() -> Path:
+    """Where the private key of the servers is that this user starts."""
+    return config_folder() / "server-key.pem"
 
 
 def known_servers_file() -> Path:

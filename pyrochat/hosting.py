@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 
 from pyrochat.core.rates import DEFAULT_RATE, rate_of
-from pyrochat.folders import data_folder
+from pyrochat.folders import data_folder, server_key_file
 from pyrochat.room.door import Access
 from pyrochat.room.server import Server
 from pyrochat.values.protocol import DEFAULT_ROOM, Timing
@@ -27,6 +27,7 @@ def host(
     new_rooms: str = "nobody",
     rate: float = DEFAULT_RATE,
     tls: bool = False,
+    server_key: str | PathLike[str] | None = None,
 ) -> Server:
     """Serve *room* (or several) on loopback in threads of this process, until the server is closed.
 
@@ -37,13 +38,16 @@ def host(
     new_rooms: who may create rooms here: "nobody", "members" (who have a key) or "everyone"; they are hosted
     again whenever *data* is.
     rate: messages a second that one member may send, in bursts of ten times as many; 0 sets no limit.
-    tls: speak TLS, with a certificate that is made and kept in *data*; members join with
+    tls: speak TLS, with a certificate that is made and kept beside the server's key; members join with
     ``fingerprint=server.fingerprint``.
+    server_key: the file of the server's key, by which clients know it again; made where it is missing. None: this
+    user's, in the configuration folder, unless *data* has one of its own.
     Raises CannotHost, LogInUse, LogUnreadable, NameServerRefused, InvalidRoomName, InvalidArgument.
     """
     rooms = [room] if isinstance(room, str) else list(room)
     folder = data_folder() if data is None else Path(data)
+    key_file = server_key_file() if server_key is None else Path(server_key)
     return Server(
         rooms, folder, port=port, nameserver=nameserver, timing=timing,
-        access=Access(password, guests, new_rooms), rate=rate_of(rate), tls=tls,
+        access=Access(password, guests, new_rooms), rate=rate_of(rate), tls=tls, key_file=key_file,
     )  # fmt: skip

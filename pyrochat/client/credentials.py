@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from dataclasses import dataclass
 
 from pyrochat.client.finding import Place
@@ -55,7 +56,8 @@ class Credentials:
                 raise UntrustedServer(
                     f"ROOM {place.room} AT {shown_address(place.address)} IS NOT ON THE SERVER THAT YOU KNOW: "
                     f"its key is {shown(meeting.server_key)}. Nothing was sent. Somebody may have rewritten the name "
-                    f"server; if the room has moved, say: pyrochat servers forget '{place.known_as}'"
+                    f"server; if the room has moved, say: pyrochat servers forget {shlex.quote(place.room)} (in Python: "
+                    "join(..., accept_new_key=True))"
                 )
             password = self._password_proof(meeting, bool(answer.get("password")))
             remote.call("prove", self.key.sign(meeting.for_client()).hex(), password)

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from pyrochat.client.known import KnownServer, KnownServers
+from pyrochat.client.known import BY, KnownServer, KnownServers
 from pyrochat.pyro.naming import NameServer
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.pyro.tls import ClientTls
@@ -52,9 +52,13 @@ class Finder(Protocol):
 class _Remembering:
     """What both ways of finding share: demands that come from what the user said, and from what is known."""
 
-    def __init__(self, known: KnownServers, tls: ClientTls | None) -> None:
+    def __init__(self, known: KnownServers, tls: ClientTls | None, accept_new_key: bool = False) -> None:
         self._known = known
         self._tls = tls
+        self._accept_new_key = accept_new_key  # until the first join: from then on the server is known
+
+    def _recall(self, place: str) -> KnownServer | None:
+        return None if self._accept_new_key else self._known.get(place)
 
     def _demands(self, known: KnownServer | None) -> ClientTls | None:
         said = self._tls
@@ -67,6 +71,7 @@ class _Remembering:
 
     def remember(self, place: Place, server_key: bytes, certificate: bytes) -> None:
         """See `Finder`."""
+        self._accept_new_key = False
         if place.known_as is not None:
             before = self._known.get(place.known_as)
             shown = before.fingerprint if before is not None and before.key == server_key.hex() else ""
@@ -78,8 +83,10 @@ class _Remembering:
 class AtAddress(_Remembering):
     """A room at ``host:port``, or at the URI that its server prints. Its server is remembered where its certificate is pinned. Raises InvalidArgument."""
 
-    def __init__(self, at: str, room: str, known: KnownServers, tls: ClientTls | None) -> None:
-        super().__init__(known, tls)
+    def __init__(
+        self, at: str, room: str, known: KnownServers, tls: ClientTls | None, accept_new_key: bool = False
+    ) -> None:
+        super().__init__(known, tls, accept_new_key)
         self._address = parse_at(at, room, DEFAULT_PORT)
         self._room = room
 
@@ -90,7 +97,7 @@ class AtAddress(_Remembering):
     def find(self) -> Place:
         """See `Finder`."""
         known_as = shown_address(self._address)
-        tls = self._demands(self._known.get(known_as))
+        tls = self._demands(self._recall(known_as))
         pinned = tls is not None and tls.fingerprint is not None
         spelling = _spelling_at(self._address, self._room, tls)
         return Place(self._address, spelling, tls, known_as if pinned else None, None)
@@ -99,8 +106,8 @@ class AtAddress(_Remembering):
 class ByNameServer(_Remembering):
     """A room that the name server knows. Anyone can rewrite that, so the room's server is remembered by its key."""
 
-    def __init__(self, room: str, known: KnownServers, tls: ClientTls | None) -> None:
-        super().__init__(known, tls)
+    def __init__(self, room: str, known: KnownServers, tls: ClientTls | None, accept_new_key: bool = False) -> None:
+        super().__init__(known, tls, accept_new_key)
         self._room = room
 
     def beside(self, room: str) -> Finder:
@@ -120,8 +127,8 @@ class ByNameServer(_Remembering):
                         f"what the name server at {nameserver} says of room {spelling!r} is no address: its server has "
                         "to be started, or started again"
                     )
-                known_as = f"{fold(spelling)} by {nameserver}"
-                known = self._known.get(known_as)
+                known_as = f"{fold(spelling)}{BY}{nameserver}"
+                known = self._recall(known_as)
                 key = bytes.fromhex(known.key) if known else None
                 if self._tls is not None and self._tls.fingerprint is not None:
                     key = None  # the user says which server it is now

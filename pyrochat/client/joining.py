@@ -35,6 +35,7 @@ def join(
     tls_ca: str | PathLike[str] | None = None,
     tls_cert: str | PathLike[str] | None = None,
     tls_key: str | PathLike[str] | None = None,
+    accept_new_key: bool = False,
 ) -> Chat:
     """Join *room* as *name*; returns a `Chat` whose replica has the whole history.
 
@@ -50,6 +51,7 @@ def join(
     fingerprint: SHA-256 (hexadecimal) of the certificate that the server has to show; it is remembered, so
     it is needed once. tls_ca: instead, a PEM file with the authorities that vouch for the certificate.
     tls_cert, tls_key: our own certificate and its key, in PEM, where the server demands one.
+    accept_new_key: the server may be another than the one that is remembered for this room; it is remembered then.
 
     Raises InvalidName, InvalidRoomName, NameServerNotFound, RoomNotFound, RoomUnreachable, NameTaken,
     VersionMismatch, ServerFull, UntrustedServer, WrongPassword, Banned.
@@ -68,7 +70,11 @@ def join(
             None if fingerprint is None else checked_fingerprint(fingerprint), _path(tls_ca), _path(tls_cert),
             _path(tls_key),
         )  # fmt: skip
-    finder: Finder = ByNameServer(room, known, tls) if at is None else AtAddress(at, room, known, tls)
+    finder: Finder = (
+        ByNameServer(room, known, tls, accept_new_key)
+        if at is None
+        else AtAddress(at, room, known, tls, accept_new_key)
+    )
     chat = Chat(name, room, finder, Credentials(name, key, checked_password(password)), read, timing or Timing())
     chat._open(progress)
     return chat

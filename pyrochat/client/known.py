@@ -18,9 +18,12 @@ import filelock
 from pyrochat.trust.files import make_folder, read_json, write_private
 from pyrochat.values.addresses import shown_address
 from pyrochat.values.errors import InvalidArgument, Unavailable
-from pyrochat.values.rules import decoded_hex
+from pyrochat.values.rules import decoded_hex, fold
 
-__all__ = ["KnownServer", "KnownServers"]
+__all__ = ["BY", "KnownServer", "KnownServers"]
+
+BY = " by "
+"""Between a room and the name server at which it was found, in the name of a place."""
 
 log = logging.getLogger(__name__)
 
@@ -77,10 +80,12 @@ class KnownServers:
                 log.warning("the server at %s is not remembered: the next join knows nothing of it (%s)", place, error)
 
     def forget(self, place: str) -> None:
-        """Know nothing of *place*. Raises InvalidArgument where nothing is known."""
-        if place not in self.all():
+        """Know nothing of *place*, as `all` has it, or of a room, at whichever name server. Raises InvalidArgument."""
+        known = self.all()
+        places = [place] if place in known else [one for one in known if fold(one.rpartition(BY)[0]) == fold(place)]
+        if not places:
             raise InvalidArgument(f"no server is known as {place!r}: see pyrochat servers list")
-        self._change(lambda known: known.pop(place, None))
+        self._change(lambda known: [known.pop(one, None) for one in places])
 
     def _change(self, change: Callable[[dict[str, KnownServer]], object]) -> None:
         try:

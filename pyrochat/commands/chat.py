@@ -33,7 +33,7 @@ from pyrochat.commands.configuration import (
 from pyrochat.commands.keys import key_app, servers_app
 from pyrochat.commands.server import DataOption, raise_descriptor_limit, serve_until_signal
 from pyrochat.commands.shell import make_app, run_app
-from pyrochat.folders import data_folder
+from pyrochat.folders import data_folder, server_key_file
 from pyrochat.room.door import Access
 from pyrochat.room.server import Server
 from pyrochat.terminal.plain import write_status
@@ -105,11 +105,11 @@ def _login_name() -> str:
 
 def _host(rooms: Sequence[str], data: Path, password: str | None) -> Server:
     """A server on the usual port, or on any where that is taken."""
-    access = Access(password)
+    access, key_file = Access(password), server_key_file()
     try:
-        return Server(rooms, data, port=DEFAULT_PORT, access=access)
+        return Server(rooms, data, port=DEFAULT_PORT, access=access, key_file=key_file)
     except PortInUse:
-        return Server(rooms, data, access=access)
+        return Server(rooms, data, access=access, key_file=key_file)
 
 
 def _others(server: Server, name: str) -> int:

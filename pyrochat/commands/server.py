@@ -29,7 +29,7 @@ from pyrochat.commands.registry import app as registry_app
 from pyrochat.commands.rooms import app as rooms_app
 from pyrochat.commands.shell import DONE, end_on_signals, make_app, run_app
 from pyrochat.core.rates import DEFAULT_RATE, rate_of
-from pyrochat.folders import data_folder
+from pyrochat.folders import data_folder, server_key_file
 from pyrochat.pyro.tls import ServerTls
 from pyrochat.room.door import Access
 from pyrochat.room.server import MOST_DESCRIPTORS, Server, descriptor_limit
@@ -57,6 +57,10 @@ BackupOption = Annotated[
 ]
 AcceptLossOption = Annotated[
     bool, typer.Option("--accept-loss", help="Go on with a log that has lost messages, as another log.")
+]
+ServerKeyOption = Annotated[
+    Path | None,
+    typer.Option(help="The server's key, by which clients know it; default: yours, or the data folder's own."),
 ]
 ClientCaOption = Annotated[
     Path | None, typer.Option(help="Clients have to show a certificate of these authorities (PEM).")
@@ -98,6 +102,7 @@ def server(
     tls_cert: TlsCertOption = None,
     tls_key: TlsKeyOption = None,
     tls_client_ca: ClientCaOption = None,
+    server_key: ServerKeyOption = None,
 ) -> int:
     """Host chat rooms until it is told to end (Ctrl-C, SIGTERM).
 
@@ -128,7 +133,7 @@ def server(
         serving = Server(
             rooms, folder, host=listen, port=port, advertise=named, timing=Timing(beat, silence, grace),
             accept_loss=accept_loss, progress=progress,
-            access=access, rate=rate_of(rate, burst), tls=shown_tls,
+            access=access, rate=rate_of(rate, burst), tls=shown_tls, key_file=server_key or server_key_file(),
         )  # fmt: skip
     with serving:
         serve_until_signal(

@@ -68,8 +68,10 @@ class Server:
     nameserver: whether to register with the Pyro name server (and to start one where none answers).
     accept_loss, progress: see `SqliteLog`. access: what those who come have to show. rate: how much one
     member may send. bounds: how many connections it holds; None: what the process's limit of open files lets it.
-    tls: the certificate to show; True makes one, and keeps it in *data*. connect_seconds: until a client's own
-    callback has to answer. budgets: how much memory all peers together may take.
+    tls: the certificate to show; True makes one, and keeps it beside the server's key. connect_seconds: until a
+    client's own callback has to answer. budgets: how much memory all peers together may take.
+    key_file: where the server's key is, made on first use; one that stands in *data* goes before it, because
+    clients know the room by it. None: in *data*.
     look_seconds: how often it looks whether its files are in their places, how far the logs have come (which it notes
     beside them), and for bans; None: every 0.5 s. now_us: the clock that messages get their times from, in microseconds
     since 1970.
@@ -93,9 +95,8 @@ class Server:
         rate: Rate | None = None,
         tls: ServerTls | bool = False,
         look_seconds: float | None = None,
-        connect_seconds: float = CONNECT_SECONDS,
-        budgets: Budgets | None = None,
         now_us: Callable[[], int] = wall_clock_us,
+        key_file: Path | None = None,
     ) -> None:
         names = [checked_room_name(room) for room in rooms]
         if not names:
@@ -117,7 +118,7 @@ class Server:
         with contextlib.ExitStack() as undo:
             self._registry = Registry(data)
             undo.callback(self._registry.close)
-            key = Key.kept_at(data / "server-key.pem")
+            key = Key.kept_at(_own_file(data, "server-key.pem", key_file))
             self._names = Names(self._registry.key_of, bounds)
             self._reader = BlockReader()
             undo.callback(self._reader.close)
@@ -132,7 +133,9 @@ class Server:
             )  # fmt: skip
             undo.pop_all()
         try:
-            shown = _kept_certificate(data, [host, advertise]) if tls is True else (tls or None)
+            beside = None if key_file is None else key_file.with_name("server-tls.pem")
+            kept = _own_file(data, "tls.pem", beside)
+            shown = _kept_certificate(kept, [host, advertise]) if tls is True else (tls or None)
             self.certificate = shown.shown() if shown else b""
             seen = fingerprint(self.certificate) if shown else b""
             self._door = Door(self._registry, self._names, key, seen, access)
@@ -310,8 +313,13 @@ def _leave_all_to_parent() -> None:
 os.register_at_fork(after_in_child=_leave_all_to_parent)
 
 
-def _kept_certificate(data: Path, hosts: Sequence[str | None]) -> ServerTls:
-    """The certificate in *data*, made on first use. Raises Unavailable."""
-    path = data / "tls.pem"
+def _own_file(data: Path, name: str, elsewhere: Path | None) -> Path:
+    """The file *name* in *data* where it is there, or nothing says that it is *elsewhere*."""
+    own = data / name
+    return own if elsewhere is None or own.exists() else elsewhere
+
+
+def _kept_certificate(path: Path, hosts: Sequence[str | None]) -> ServerTls:
+    """The server's certificate in the file *path*, made on first use. Raises Unavailable."""
     keep(path, lambda: make_certificate(sorted({"localhost", *filter(None, hosts)})))
     return ServerTls(path, path)

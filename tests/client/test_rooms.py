@@ -74,11 +74,11 @@ def test_a_private_servers_new_rooms_are_private_too(host_lobby: Host, joined: J
 
 @pytest.mark.parametrize("by", ["fingerprint", "authority"])
 def test_what_the_first_rooms_server_has_to_show_it_has_to_show_in_the_second(
-    host_lobby: Host, joined: Join, tmp_path: Path, by: str
+    host_lobby: Host, joined: Join, config_dir: Path, tmp_path: Path, by: str
 ) -> None:
     data = tmp_path / "encrypted"
     server = host_lobby(data=data, tls=True, new_rooms="members")
-    demands = {"fingerprint": server.fingerprint} if by == "fingerprint" else {"tls_ca": data / "tls.pem"}
+    demands = {"fingerprint": server.fingerprint} if by == "fingerprint" else {"tls_ca": config_dir / "server-tls.pem"}
     lobby = joined("Erick", at=server.at, **demands)
     lobby.create_room("coffee")
     with lobby.join_room("coffee") as coffee:
@@ -90,7 +90,7 @@ def test_another_server_at_the_name_gets_nothing(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("Pyro5.config.NS_PORT", free_port())
     with (
         pyrochat.host("lobby", tmp_path / "one", new_rooms="members", timing=QUICK),
-        pyrochat.host(["lobby", "coffee"], tmp_path / "other", nameserver=False) as theirs,
+        pyrochat.host(["lobby", "coffee"], tmp_path / "other", nameserver=False, server_key=tmp_path / "key") as theirs,
         pyrochat.join("Erick", timing=QUICK) as lobby,
     ):
         lobby.create_room("coffee")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def test_an_impostor_in_the_name_server_is_refused_loudly_and_gets_nothing(
         nameserver.register("pyrochat.lobby", impostor.uri)
         with pytest.raises(UntrustedServer, match=LOUD) as caught:
             by_name("Ana", password="not for you")
-        assert f"pyrochat servers forget '{known_as}'" in str(caught.value)
+        assert "pyrochat servers forget lobby (in Python: join(..., accept_new_key=True))" in str(caught.value)
         assert impostor.calls == []
         KnownServers(config_dir / "known_servers.json").forget(known_as)
         with pytest.raises(PyroChatError):  # now it is believed, and is no room after all
@@ -137,16 +138,61 @@ def test_forgetting_heals_a_room_that_has_moved_to_another_server(machine: Machi
         complaint = refused(machine.run("pyrochat-client", "Ana", typed="a secret"))
         assert f"ROOM lobby AT {impostor.at} {LOUD}" in complaint
         assert impostor.calls == []
-        advice = complaint.partition("say: ")[2]
-        assert advice == f"pyrochat servers forget '{place}'"
+        advice = complaint.partition("say: ")[2].partition(" (in Python")[0]
+        assert advice == "pyrochat servers forget lobby"
     first.kill()
-    moved = machine.server("--data", str(machine.folder / "moved"))
+    theirs = machine.folder / "moved"
+    moved = machine.server("--data", str(theirs), "--server-key", str(theirs / "key.pem"))
     assert key not in refused(machine.run("pyrochat-client", "Ana"))
     healed = machine.shell(f"exec {advice}")  # as it was advised
     assert healed.finish() == 0
-    assert healed.lines == [f"{place} is forgotten"]
+    assert healed.lines == ["lobby is forgotten"]
     machine.client("Ana").wait_line("* Ana joined")
     assert moved.at.startswith("localhost:")
+
+
+def test_found_28_another_data_folder_of_the_same_user_is_no_alarm(nameserver: NameServer, tmp_path: Path) -> None:
+    """README's own examples: a server, then `host(…, data="readme-data")`, then the folder removed and made anew."""
+    for folder in ("first", "second", "second"):
+        with pyrochat.host("lobby", data=tmp_path / folder, timing=QUICK), by_name("Ana") as ana:
+            assert ana.send("here").sender == "Ana"
+        shutil.rmtree(tmp_path / folder)
+
+
+def test_found_28_a_key_that_stands_in_a_data_folder_goes_on_being_used(tmp_path: Path, config_dir: Path) -> None:
+    """Or every client that knows the room would be alarmed after an upgrade."""
+    own = Key.kept_at(tmp_path / "server-key.pem").public
+    with pyrochat.host("lobby", data=tmp_path, nameserver=False) as server:
+        assert server._door._key.public == own
+    with pyrochat.host("lobby", data=tmp_path / "new", nameserver=False) as server:
+        assert server._door._key.public == Key.kept_at(config_dir / "server-key.pem").public
+
+
+def test_found_28_a_program_accepts_a_new_key_once(nameserver: NameServer, tmp_path: Path) -> None:
+    """And from then on it is the new one that has to be there."""
+    hosts = [("mine", None), ("theirs", tmp_path / "their-key.pem"), ("mine", None)]
+    outcomes = []
+    for (folder, key), accept in zip(hosts, (False, True, False), strict=True):
+        with pyrochat.host("lobby", data=tmp_path / folder, timing=QUICK, server_key=key):
+            if accept:
+                with pytest.raises(UntrustedServer, match=LOUD):
+                    by_name("Ana")
+            try:
+                by_name("Ana", accept_new_key=accept).leave()
+                outcomes.append("joined")
+            except UntrustedServer:
+                outcomes.append("refused")
+    assert outcomes == ["joined", "joined", "refused"]
+
+
+def test_found_28_a_room_s_name_is_enough_to_forget_its_server(tmp_path: Path) -> None:
+    known = KnownServers(tmp_path / "known.json")
+    for place in ("lobby by localhost:9090", "lobby by other:9090", "coffee by localhost:9090", "host:5679"):
+        known.remember(place, ONE)
+    known.forget("LOBBY")
+    assert set(known.all()) == {"coffee by localhost:9090", "host:5679"}
+    known.forget("host:5679")
+    assert set(known.all()) == {"coffee by localhost:9090"}
 
 
 def test_the_commands_answer_in_one_line(machine: Machine) -> None:

@@ -130,8 +130,8 @@ def test_a_chat_over_tls_survives_a_restart_of_its_server(host_lobby: Host, join
 def test_rooms_with_different_pins_and_a_plain_one_in_one_process(data: Path, joined: Join) -> None:
     settings = config.as_dict()
     servers = [
-        pyrochat.host("lobby", data=data / str(number), nameserver=False, timing=QUICK, tls=tls)
-        for number, tls in enumerate((True, True, False))
+        pyrochat.host("lobby", folder, nameserver=False, timing=QUICK, tls=tls, server_key=folder / "key.pem")
+        for folder, tls in ((data / "0", True), (data / "1", True), (data / "2", False))
     ]
     try:
         assert servers[0].fingerprint != servers[1].fingerprint
@@ -164,10 +164,10 @@ def test_a_plain_room_at_an_address_is_not_remembered(server: Server, joined: Jo
     assert KnownServers(config_dir / "known_servers.json").all() == {}
 
 
-def test_the_made_certificate_is_kept_for_its_owner_only(secure: Server, data: Path) -> None:
-    for name in ("tls.pem", "server-key.pem", "names.sqlite3"):
-        assert (data / name).stat().st_mode & 0o777 == 0o600, name
-    assert fingerprint_of(data / "tls.pem") == secure.fingerprint
+def test_the_made_certificate_is_kept_for_its_owner_only(secure: Server, config_dir: Path, data: Path) -> None:
+    for file in (config_dir / "server-tls.pem", config_dir / "server-key.pem", data / "names.sqlite3"):
+        assert file.stat().st_mode & 0o777 == 0o600, file
+    assert fingerprint_of(config_dir / "server-tls.pem") == secure.fingerprint
 
 
 class Callback:

@@ -224,13 +224,15 @@ def test_an_expired_certificate_is_said_at_the_start(machine: Machine, authority
     server.wait_error("warning: the certificate is not valid (limit: ")
 
 
-def test_a_copied_certificate_without_its_key_is_worthless(host_lobby: Host, joined: Join, data: Path) -> None:
+def test_a_copied_certificate_without_its_key_is_worthless(
+    host_lobby: Host, joined: Join, config_dir: Path, data: Path
+) -> None:
     """Who has the certificate, which everybody sees, can't show it."""
     server = host_lobby(tls=True)
     joined("Ana", at=server.at, fingerprint=server.fingerprint).leave()
     seen, other = server.certificate, data / "other.pem"
     server.close()
-    shutil.copy(data / "tls.pem", other)
+    shutil.copy(config_dir / "server-tls.pem", other)
     pem = other.read_bytes()
     split = pem.index(b"-----BEGIN CERTIFICATE-----")
     fresh = Authority(data / "ca").issue("fresh").read_bytes()
