@@ -1,4 +1,4 @@
-"""Where PyroChat keeps things for a user."""
+"""Where PyroChat keeps things for a user. All paths are absolute: a program that changes its folder keeps them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _CONFIG_FILES = re.compile(r"config\.toml|\.?(server-)?(key|tls)(-[0-9a-f]+)?\.p
 
 def config_folder() -> Path:
     """The user's configuration folder; `PYROCHAT_CONFIG_DIR` names another."""
-    return Path(os.environ.get("PYROCHAT_CONFIG_DIR") or platformdirs.user_config_path("pyrochat", appauthor=False))
+    named = os.environ.get("PYROCHAT_CONFIG_DIR")
+    return Path(named or platformdirs.user_config_path("pyrochat", appauthor=False)).absolute()
 
 
 def is_in_config_folder(name: str) -> bool:
@@ -33,7 +34,8 @@ def config_file() -> Path:
 
 def data_folder() -> Path:
     """The user's folder for the logs of rooms; `PYROCHAT_DATA` names another."""
-    return Path(os.environ.get("PYROCHAT_DATA") or platformdirs.user_data_path("pyrochat", appauthor=False))
+    named = os.environ.get("PYROCHAT_DATA")
+    return Path(named or platformdirs.user_data_path("pyrochat", appauthor=False)).absolute()
 
 
 def key_file() -> Path:

@@ -81,4 +81,4 @@ def join(
 
 
 def _path(given: str | PathLike[str] | None) -> Path | None:
-    return None if given is None else Path(given)
+    return None if given is None else Path(given).absolute()  # it is read again whenever the connection is lost

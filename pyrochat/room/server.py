@@ -95,9 +95,13 @@ class Server:
         rate: Rate | None = None,
         tls: ServerTls | bool = False,
         look_seconds: float | None = None,
+        connect_seconds: float = CONNECT_SECONDS,
+        budgets: Budgets | None = None,
         now_us: Callable[[], int] = wall_clock_us,
         key_file: Path | None = None,
     ) -> None:
+        data = data.absolute()  # rooms that are created later belong there too, wherever the program is by then
+        key_file = None if key_file is None else key_file.absolute()
         names = [checked_room_name(room) for room in rooms]
         if not names:
             raise InvalidRoomName("a server needs at least one room: name it with --room")

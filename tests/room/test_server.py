@@ -21,7 +21,7 @@ from pyrochat.room import witness
 from pyrochat.room.log_file import WAL_BYTES, log_path
 from pyrochat.room.registry import Registry
 from pyrochat.values.errors import PortInUse
-from tests.support import QUICK, bare, eventually, free_port, stumbling
+from tests.support import QUICK, bare, eventually, free_port, stumbling, texts
 
 Join = Callable[..., Chat]
 
@@ -219,3 +219,26 @@ def test_found_16_a_port_in_use_leaves_nothing_open(server: Server, tmp_path: Pa
         pyrochat.host("kitchen", other, nameserver=False, port=server.port)
     eventually(lambda: set(threading.enumerate()) <= before)
     assert open_files(other) == []
+def test_found_34_a_program_that_changes_its_folder_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rooms that are created later, witness and index belong where the program was when it named the folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYROCHAT_CONFIG_DIR", "my-config")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with pyrochat.host("lobby", "rel", nameserver=False, new_rooms="members", timing=QUICK) as server:
+        lobby = pyrochat.join("Ana", at=server.at, timing=QUICK)
+        monkeypatch.chdir(elsewhere)
+        monkeypatch.setenv("PYROCHAT_CONFIG_DIR", str(tmp_path / "my-config"))
+        lobby.create_room("coffee")
+        with lobby.join_room("coffee") as coffee:
+            coffee.send("kept")
+            eventually(lambda: coffee.search("kept"))
+        lobby.leave()
+    assert list(elsewhere.iterdir()) == []
+    with (
+        pyrochat.host("lobby", tmp_path / "rel", nameserver=False, timing=QUICK) as again,
+        pyrochat.join("Ana", room="coffee", at=again.at, timing=QUICK) as coffee,
+    ):
+        assert "kept" in texts(coffee.history())
