@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import platformdirs
+
+from pyrochat.values.errors import Unavailable
 
 __all__ = [
     "config_file", "config_folder", "data_folder", "is_in_config_folder", "key_file", "known_servers_file",
@@ -16,10 +20,19 @@ __all__ = [
 _CONFIG_FILES = re.compile(r"config\.toml|\.?(server-)?(key|tls)(-[0-9a-f]+)?\.pem.*|\.?known_servers\.json.*")
 
 
+def _folder(variable: str, option: str, usual: Callable[[], Path]) -> Path:
+    """What the environment's *variable* names, or the *usual* folder. Raises Unavailable where there is no home."""
+    named = os.environ.get(variable)
+    try:
+        return Path(named or usual()).absolute()
+    except RuntimeError:  # no HOME, and no entry in the list of users: a container
+        raise Unavailable(f"you have no home folder here: name another with {option}") from None
+
+
 def config_folder() -> Path:
-    """The user's configuration folder; `PYROCHAT_CONFIG_DIR` names another."""
-    named = os.environ.get("PYROCHAT_CONFIG_DIR")
-    return Path(named or platformdirs.user_config_path("pyrochat", appauthor=False)).absolute()
+    """The user's configuration folder; `PYROCHAT_CONFIG_DIR` names another. Raises Unavailable."""
+    usual = partial(platformdirs.user_config_path, "pyrochat", appauthor=False)
+    return _folder("PYROCHAT_CONFIG_DIR", "PYROCHAT_CONFIG_DIR", usual)
 
 
 def is_in_config_folder(name: str) -> bool:
@@ -33,9 +46,9 @@ def config_file() -> Path:
 
 
 def data_folder() -> Path:
-    """The user's folder for the logs of rooms; `PYROCHAT_DATA` names another."""
-    named = os.environ.get("PYROCHAT_DATA")
-    return Path(named or platformdirs.user_data_path("pyrochat", appauthor=False)).absolute()
+    """The user's folder for the logs of rooms; `PYROCHAT_DATA` names another. Raises Unavailable."""
+    usual = partial(platformdirs.user_data_path, "pyrochat", appauthor=False)
+    return _folder("PYROCHAT_DATA", "--data or PYROCHAT_DATA", usual)
 
 
 def key_file() -> Path:
@@ -43,9 +56,12 @@ def key_file() -> Path:
     return config_folder() / "key.pem"
 
 
-def server_key_file() -> Path:
-    """Where the private key of the servers is that this user starts."""
-    return config_folder() / "server-key.pem"
+def server_key_file() -> Path | None:
+    """Where the private key of the servers is that this user starts; None where the user has no folder for it."""
+    try:
+        return config_folder() / "server-key.pem"
+    except Unavailable:
+        return None
 
 
 def known_servers_file() -> Path:

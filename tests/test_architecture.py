@@ -18,7 +18,7 @@ ALLOWED = {
     "core": {"core", "values"},
     "trust": {"trust", "values"},
     "pyro": {"pyro", "core", "threads", "trust", "values"},
-    "folders": set(),
+    "folders": {"values"},
     "threads": set(),
     "room": {"room", "core", "pyro", "threads", "trust", "values"},
     "client": {"client", "core", "pyro", "threads", "trust", "values", "folders"},
