@@ -219,6 +219,8 @@ def test_found_16_a_port_in_use_leaves_nothing_open(server: Server, tmp_path: Pa
         pyrochat.host("kitchen", other, nameserver=False, port=server.port)
     eventually(lambda: set(threading.enumerate()) <= before)
     assert open_files(other) == []
+
+
 def test_found_34_a_program_that_changes_its_folder_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
