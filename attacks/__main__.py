@@ -51,9 +51,10 @@ def fuzz(
 @app.command()
 def flood(
     seconds: Annotated[float, typer.Option(min=1, help="How long each flood lasts.")] = 8.0,
+    only: Annotated[str, typer.Option(help="Only floods whose names contain this.")] = "",
 ) -> None:
-    """Members who send, join, ask and forge as fast as they can; how the others fare."""
-    _exit(_with_progress(lambda progress: flooding.flood(seconds, Console(), progress)))
+    """Members who send, join, ask, forge and change their names as fast as they can; how the others fare."""
+    _exit(_with_progress(lambda progress: flooding.flood(seconds, only, Console(), progress)))
 
 
 def _with_progress(work: Callable[[Callable[[str], None]], Result]) -> Result:

@@ -14,6 +14,7 @@ import time
 
 import pyrochat
 from pyrochat import Chat, PyroChatError
+from pyrochat.folders import config_folder
 
 
 class Chatter:
@@ -57,7 +58,7 @@ def main() -> None:
     parser.add_argument("--every", type=float, default=0.1)
     given = parser.parse_args()
     how = {"at": given.at, "fingerprint": given.fingerprint, "password": os.environ.get("PYROCHAT_PASSWORD")}
-    chats = [pyrochat.join(f"member{n}", **how) for n in range(given.count)]
+    chats = [_joined(f"member{n}", **how) for n in range(given.count)]
     chatters = [Chatter(chat, given.every, given.every * n / given.count) for n, chat in enumerate(chats)]
     _say("ready")
     for line in sys.stdin:
@@ -67,6 +68,16 @@ def main() -> None:
             errors = [each for _, found in taken for each in found]
             connected = sum(chat.state == "connected" for chat in chats)
             _say(json.dumps({"latencies": latencies, "errors": errors, "connected": connected}))
+
+
+def _joined(name: str, **how: str | None) -> Chat:
+    """A member with a key of its own: what one does is not another's doing."""
+    own = config_folder()
+    os.environ["PYROCHAT_CONFIG_DIR"] = str(own / name)
+    try:
+        return pyrochat.join(name, **how)  # type: ignore[arg-type]
+    finally:
+        os.environ["PYROCHAT_CONFIG_DIR"] = str(own)
 
 
 def _say(line: str) -> None:

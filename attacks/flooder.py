@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import secrets
 import sys
 import threading
 import time
@@ -99,10 +100,35 @@ class Flood:
         """Values without end, which nobody wants."""
         self._calls("post", [[]] * 60_000)
 
+    def rename(self) -> None:
+        """A guest that takes another name as soon as it is told to wait."""
+        while time.monotonic() < self.deadline:
+            with Stranger(self.address) as guest:
+                self._write_until_refused(guest.greet(_fresh_name()))
+
+    def rekey(self) -> None:
+        """A member that comes with a new key, under a new name, as soon as it is told to wait."""
+        while time.monotonic() < self.deadline:
+            with Stranger(self.address) as member:
+                self._write_until_refused(member.prove(_fresh_name(), Key.made()))
+
+    def _write_until_refused(self, member: Stranger) -> None:
+        """As many bytes as one call holds, again and again."""
+        data = call_frame("post_many", ["x" * 16_000] * 56)
+        while time.monotonic() < self.deadline:
+            reply = member.ask(data)
+            self.answers[reply.text.split(":")[0] if reply.is_refusal else "served"] += 1
+            if reply.is_refusal:
+                return
+
+
+def _fresh_name() -> str:
+    return f"flood{secrets.token_hex(8)}"
+
 
 KINDS: dict[str, Callable[[Flood], None]] = {
     name: getattr(Flood, name)
-    for name in ("post", "post_many", "oneway", "join", "history", "mark_read", "forge", "lists")
+    for name in ("post", "post_many", "oneway", "join", "history", "mark_read", "forge", "lists", "rename", "rekey")
 }
 
 
@@ -115,7 +141,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=1)
     given = parser.parse_args()
     deadline = time.monotonic() + given.seconds
-    key = Key.kept_at(key_file())  # the same in every flood: the name belongs to it
+    key = Key.kept_at(key_file().with_name("flooder.pem"))  # the same in every flood: the name belongs to it
     floods = [Flood(("127.0.0.1", given.port), key, deadline) for _ in range(given.connections)]
     threads = [threading.Thread(target=flood.run, args=(given.kind,)) for flood in floods]
     for thread in threads:

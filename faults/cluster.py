@@ -115,6 +115,7 @@ class Cluster:
         script = Path(sys.executable).with_name("pyrochat-server")
         rooms = [part for room in self.rooms for part in ("--room", room)]
         command = [str(script), *rooms, "--host", HOST, "--port", str(self.port), *self._timing_options()]
+        command += ["--rate", "0"]  # all members come from one address
         self.server = Process(command, self._environment, self.folder / "server.log")
         for _ in self.rooms:
             self.ready_at = self.server.wait_for_line("ready at", _READY_SECONDS)

@@ -7,10 +7,12 @@ from os import PathLike
 from pathlib import Path
 
 from pyrochat.core.rates import DEFAULT_RATE, rate_of
+from pyrochat.core.space import PEER_BYTES, ROOM_BYTES, Storage
 from pyrochat.folders import data_folder, server_key_file
 from pyrochat.room.door import Access
 from pyrochat.room.server import Server
 from pyrochat.values.protocol import DEFAULT_ROOM, Timing
+from pyrochat.values.sizes import parse_size
 
 __all__ = ["host"]
 
@@ -26,6 +28,9 @@ def host(
     guests: bool = True,
     new_rooms: str = "nobody",
     rate: float = DEFAULT_RATE,
+    room_bytes: int | str = ROOM_BYTES,
+    peer_bytes: int | str = PEER_BYTES,
+    disk_reserve: int | str | None = None,
     tls: bool = False,
     server_key: str | PathLike[str] | None = None,
 ) -> Server:
@@ -37,7 +42,11 @@ def host(
     password: who has not got it neither joins nor reads. guests: whether clients without a key may come.
     new_rooms: who may create rooms here: "nobody", "members" (who have a key) or "everyone"; they are hosted
     again whenever *data* is.
-    rate: messages a second that one member may send, in bursts of ten times as many; 0 sets no limit.
+    rate: messages a second that one member may send, in bursts of ten times as many; all guests of one address
+    share that, and so do its keys that are new within the hour. 0 sets no limit on anything but the disk.
+    room_bytes: how large a room's log may become. peer_bytes: what guests and new keys of one address may send a day.
+    disk_reserve: how much of the disk posts leave free; None: 5 %, 1 GiB at the most. All three are bytes, or text
+    as "10GiB"; 0 sets no bound.
     tls: speak TLS, with a certificate that is made and kept beside the server's key; members join with
     ``fingerprint=server.fingerprint``.
     server_key: the file of the server's key, by which clients know it again; made where it is missing. None: this
@@ -47,7 +56,12 @@ def host(
     rooms = [room] if isinstance(room, str) else list(room)
     folder = data_folder() if data is None else Path(data)
     key_file = server_key_file() if server_key is None else Path(server_key)
+    storage = Storage(
+        parse_size(room_bytes, "room_bytes"),
+        parse_size(peer_bytes, "peer_bytes"),
+        None if disk_reserve is None else parse_size(disk_reserve, "disk_reserve"),
+    )
     return Server(
-        rooms, folder, port=port, nameserver=nameserver, timing=timing,
-        access=Access(password, guests, new_rooms), rate=rate_of(rate), tls=tls, key_file=key_file,
+        rooms, folder, port=port, nameserver=nameserver, timing=timing, access=Access(password, guests, new_rooms),
+        rate=rate_of(rate), storage=storage, tls=tls, key_file=key_file,
     )  # fmt: skip

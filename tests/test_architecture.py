@@ -43,11 +43,11 @@ ALLOWED = {
 }
 
 API = [
-    "Banned", "BatchTooLarge", "CannotHost", "Chat", "ChatClosed", "Confirmations", "GuestsRefused", "InvalidArgument",
+    "Banned", "BatchTooLarge", "CannotHost", "Chat", "ChatClosed", "Confirmations", "DiskFull", "GuestsRefused", "InvalidArgument",
     "InvalidInput", "InvalidName", "InvalidRoomName", "InvalidText", "KeyConflict", "LogDamaged", "LogInUse", "LogLost",
     "LogProblem", "LogUnavailable", "LogUncertain", "LogUnreadable", "Message", "Messages", "NameServerNotFound",
-    "NameServerRefused", "NameTaken", "NewRoomsRefused", "OtherLog", "ProofWrong", "PyroChatError", "RateLimited", "Refused",
-    "RoomNotFound", "RoomUnreachable", "SearchResult", "SearchUnavailable", "SendTimeout", "Server", "ServerFull",
+    "NameServerRefused", "NameTaken", "NewRoomsRefused", "OtherLog", "ProofWrong", "PyroChatError", "QuotaUsedUp", "RateLimited", "Refused",
+    "RoomFull", "RoomNotFound", "RoomUnreachable", "SearchResult", "SearchUnavailable", "SendTimeout", "Server", "ServerFull",
     "Timing", "TooManyAttempts", "Unavailable", "UnknownMessage", "UntrustedServer", "Verification", "VersionMismatch",
     "WaitTimeout", "WrongPassword", "host", "join",
 ]  # fmt: skip

@@ -219,7 +219,7 @@ class Chat(Handling):
     def create_room(self, name: str) -> None:
         """Open room *name* on this server, for everybody, also after a restart; nothing happens where it is there.
 
-        Raises InvalidRoomName, NewRoomsRefused, RateLimited, ServerFull, NameServerRefused, CannotHost,
+        Raises InvalidRoomName, NewRoomsRefused, RateLimited, ServerFull, DiskFull, NameServerRefused, CannotHost,
         LogUnavailable, WaitTimeout, ChatClosed.
         """
         self._session.call("create_room", checked_room_name(name), timeout=_ASK_SECONDS)

@@ -33,6 +33,15 @@ from pyrochat.commands.configuration import (
 from pyrochat.commands.keys import key_app, servers_app
 from pyrochat.commands.server import DataOption, raise_descriptor_limit, serve_until_signal
 from pyrochat.commands.shell import make_app, run_app
+from pyrochat.commands.storage import (
+    MOST_PEER_BYTES,
+    MOST_ROOM_BYTES,
+    DiskReserveOption,
+    PeerBytesOption,
+    RoomBytesOption,
+    storage_of,
+)
+from pyrochat.core.space import Storage
 from pyrochat.folders import data_folder, server_key_file
 from pyrochat.room.door import Access
 from pyrochat.room.server import Server
@@ -63,6 +72,9 @@ def chat(
     notify_command: NotifyCommandOption = None,
     time_format: TimeFormatOption = DEFAULT_TIME_FORMAT,
     key: KeyOption = None,
+    room_bytes: RoomBytesOption = MOST_ROOM_BYTES,
+    peer_bytes: PeerBytesOption = MOST_PEER_BYTES,
+    disk_reserve: DiskReserveOption = None,
 ) -> int:
     """Join the room that is there, or host it here and join it.
 
@@ -72,6 +84,7 @@ def chat(
     settings = settings_of(context, theme, notify_command, time_format, key)
     rooms = rooms_to_show(room, plain=plain, json=json)
     secret = given_password(ask_password, password_file)
+    storage = storage_of(room_bytes, peer_bytes, disk_reserve)
     name = _login_name() if name is None else checked_name(name)
     try:
         chats = join_rooms(
@@ -83,7 +96,7 @@ def chat(
     else:
         return chat_in_terminal(chats, settings, plain=plain, json=json)
     raise_descriptor_limit()
-    with _host(rooms, data_folder() if data is None else data, secret) as server:
+    with _host(rooms, data_folder() if data is None else data, secret, storage) as server:
         which = f"room {rooms[0]}: it is" if len(rooms) == 1 else f"rooms {', '.join(rooms)}: they are"
         write_status(f"nobody hosts {which} hosted here now, at {server.at}")
         chats = join_rooms(name, rooms, server.at, password=secret, read=reading(plain=plain, json=json))
@@ -103,13 +116,13 @@ def _login_name() -> str:
         raise InvalidName("your login name can't be a name here: say pyrochat NAME") from None
 
 
-def _host(rooms: Sequence[str], data: Path, password: str | None) -> Server:
+def _host(rooms: Sequence[str], data: Path, password: str | None, storage: Storage) -> Server:
     """A server on the usual port, or on any where that is taken."""
     access, key_file = Access(password), server_key_file()
     try:
-        return Server(rooms, data, port=DEFAULT_PORT, access=access, key_file=key_file)
+        return Server(rooms, data, port=DEFAULT_PORT, access=access, storage=storage, key_file=key_file)
     except PortInUse:
-        return Server(rooms, data, access=access, key_file=key_file)
+        return Server(rooms, data, access=access, storage=storage, key_file=key_file)
 
 
 def _others(server: Server, name: str) -> int:

@@ -23,6 +23,7 @@ from pyrochat.values.addresses import parse_at
 from pyrochat.values.errors import InvalidArgument, InvalidInput, InvalidRoomName
 from pyrochat.values.protocol import DEFAULT_PORT
 from pyrochat.values.rules import checked_name, checked_room_name, fold
+from pyrochat.values.sizes import parse_size
 
 __all__ = [
     "KeyOption",
@@ -61,6 +62,7 @@ _TEXTS: dict[str, Check] = {
     "notify_command": _anything,
     "time_format": checked_time_format,
     "fingerprint": checked_fingerprint,
+    **dict.fromkeys(("room_bytes", "peer_bytes", "disk_reserve"), lambda text: parse_size(text, "it")),
 }
 _SWITCHES = ("plain", "json")
 _PATHS = ("data", "password_file", "tls_ca", "tls_cert", "tls_key")

@@ -28,6 +28,14 @@ from pyrochat.commands.maintenance import back_up_room, verify_rooms
 from pyrochat.commands.registry import app as registry_app
 from pyrochat.commands.rooms import app as rooms_app
 from pyrochat.commands.shell import DONE, end_on_signals, make_app, run_app
+from pyrochat.commands.storage import (
+    MOST_PEER_BYTES,
+    MOST_ROOM_BYTES,
+    DiskReserveOption,
+    PeerBytesOption,
+    RoomBytesOption,
+    storage_of,
+)
 from pyrochat.core.rates import DEFAULT_RATE, rate_of
 from pyrochat.folders import data_folder, server_key_file
 from pyrochat.pyro.tls import ServerTls
@@ -93,9 +101,15 @@ def server(
         typer.Option(help="Who may create rooms; members have a key. Created rooms are kept."),
     ] = "nobody",
     rate: Annotated[
-        float, typer.Option(help="Messages a second that one member may send; 0: no limit.")
+        float,
+        typer.Option(
+            help="Messages a second from one member, and from all guests at one address; 0: no limits but on disk."
+        ),
     ] = DEFAULT_RATE,
     burst: Annotated[float | None, typer.Option(help="Messages at once; default: what 10 s make.")] = None,
+    room_bytes: RoomBytesOption = MOST_ROOM_BYTES,
+    peer_bytes: PeerBytesOption = MOST_PEER_BYTES,
+    disk_reserve: DiskReserveOption = None,
     tls: Annotated[
         bool, typer.Option("--tls", help="Encrypt; makes and keeps a certificate if none is given.")
     ] = False,
@@ -118,6 +132,7 @@ def server(
             raise InvalidArgument("--backup copies one room: name it with --room")
         return back_up_room(folder, rooms[0], backup)
     access = Access(given_password(ask_password, password_file), guests, new_rooms)
+    storage = storage_of(room_bytes, peer_bytes, disk_reserve)
     shown_tls = _tls(tls, tls_cert, tls_key, tls_client_ca)
     raise_descriptor_limit()
     interactive = sys.stdout.isatty() and sys.stderr.isatty()
@@ -133,7 +148,8 @@ def server(
         serving = Server(
             rooms, folder, host=listen, port=port, advertise=named, timing=Timing(beat, silence, grace),
             accept_loss=accept_loss, progress=progress,
-            access=access, rate=rate_of(rate, burst), tls=shown_tls, key_file=server_key or server_key_file(),
+            access=access, rate=rate_of(rate, burst), storage=storage, tls=shown_tls,
+            key_file=server_key or server_key_file(),
         )  # fmt: skip
     with serving:
         serve_until_signal(

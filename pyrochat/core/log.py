@@ -114,5 +114,11 @@ class Log(ABC):
         """In the sequencer's thread: where it `is_untidy`, give back what space is not needed; waits for nobody."""
 
     @abstractmethod
+    def size(self) -> tuple[int, int]:
+        """The bytes that it takes when all that was committed is in its place, and by how many of them its file has
+        still to grow for that. Raises LogUnavailable.
+        """
+
+    @abstractmethod
     def close(self) -> None:
         """Release what the log holds. Idempotent."""

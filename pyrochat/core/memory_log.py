@@ -67,5 +67,8 @@ class MemoryLog(Log):
     def members(self) -> list[MemberRecord]:
         return list(self._members.values())
 
+    def size(self) -> tuple[int, int]:
+        return 0, 0
+
     def close(self) -> None:
         """Nothing to release."""

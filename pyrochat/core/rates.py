@@ -1,4 +1,4 @@
-"""How much one member, or one address, may do: a token bucket for each.
+"""How much one member, or one peer, may do: a token bucket for each.
 
 A bucket refills at the rate and holds the burst. A call that sends more than the burst passes when the
 bucket is full, and leaves it in debt: large batches are possible, and the rate holds over time.
@@ -7,6 +7,7 @@ bucket is full, and leaves it in debt: large batches are possible, and the rate 
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from pyrochat.values.errors import InvalidArgument
@@ -35,38 +36,44 @@ def rate_of(per_second: float, burst: float | None = None) -> Rate:
 
 
 class TokenBuckets:
-    """A bucket for each member. Not synchronized; times are seconds of any monotonic clock."""
+    """A bucket for each subject: a member, a peer. Not synchronized; times are seconds of any monotonic clock.
 
-    def __init__(self, rate: Rate) -> None:
+    Above *most_full* buckets those that are full again are forgotten.
+    """
+
+    def __init__(self, rate: Rate, most_full: int = _MOST_FULL_BUCKETS) -> None:
         self.rate = rate
-        self._levels: dict[str, tuple[float, float]] = {}  # tokens, and when that was true
+        self._levels: dict[Hashable, tuple[float, float]] = {}  # tokens, and when that was true
+        self._most_full = most_full
+        self._most = most_full
 
-    def take(self, member: str, count: int, now: float) -> float:
+    def take(self, subject: Hashable, count: int, now: float) -> float:
         """Take *count* tokens; 0.0 where they were there, else the seconds to wait (and nothing is taken)."""
+        wait = self.wait(subject, count, now)
+        if not wait:
+            self.charge(subject, count, now)
+        return wait
+
+    def wait(self, subject: Hashable, count: int, now: float) -> float:
+        """The seconds until *count* tokens can be taken; nothing is."""
         if self.rate.per_second <= 0:
             return 0.0
-        level = self._level(member, now)
-        needed = min(count, self.rate.burst)
-        if level < needed:
-            return (needed - level) / self.rate.per_second
-        if len(self._levels) > _MOST_FULL_BUCKETS:
-            self._forget_full(now)
-        self._levels[member] = (level - count, now)
-        return 0.0
+        return max(0.0, (min(count, self.rate.burst) - self._level(subject, now)) / self.rate.per_second)
 
-    def charge(self, member: str, amount: float, now: float) -> float:
+    def charge(self, subject: Hashable, amount: float, now: float) -> float:
         """Take *amount* for what is done already; the seconds until the bucket is out of debt."""
         if self.rate.per_second <= 0:
             return 0.0
-        level = self._level(member, now) - amount
-        if len(self._levels) > _MOST_FULL_BUCKETS:
+        level = self._level(subject, now) - amount
+        if len(self._levels) > self._most:
             self._forget_full(now)
-        self._levels[member] = (level, now)
+        self._levels[subject] = (level, now)
         return max(0.0, -level / self.rate.per_second)
 
-    def _level(self, member: str, now: float) -> float:
-        level, since = self._levels.get(member, (self.rate.burst, now))
+    def _level(self, subject: Hashable, now: float) -> float:
+        level, since = self._levels.get(subject, (self.rate.burst, now))
         return min(self.rate.burst, level + (now - since) * self.rate.per_second)
 
     def _forget_full(self, now: float) -> None:
-        self._levels = {m: level for m, level in self._levels.items() if self._level(m, now) < self.rate.burst}
+        self._levels = {s: level for s, level in self._levels.items() if self._level(s, now) < self.rate.burst}
+        self._most = max(self._most_full, 2 * len(self._levels))  # or each call would look at all of them again

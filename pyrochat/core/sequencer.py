@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pyrochat.core.log import Log, MemberRecord
-from pyrochat.values.errors import KeyConflict, LogUnavailable, LogUncertain
+from pyrochat.values.errors import KeyConflict, LogUnavailable, LogUncertain, PyroChatError
 from pyrochat.values.keys import key_owner
 from pyrochat.values.message import CHAT, Message, message_of
 from pyrochat.values.rules import fold
@@ -89,6 +89,16 @@ class Sequencer:
                 self._unknown.update(group.fresh_keys.values())
             return Sequenced([_without_append(outcome, group.tail, error) for outcome in outcomes], [], error)
         return Sequenced(outcomes, group.fresh, None)
+
+    def recall(self, drafts: Sequence[Draft], refusal: PyroChatError) -> Outcome | PyroChatError:
+        """What *drafts* have become before, by their keys; *refusal* where they have not: nothing is appended."""
+        try:
+            group = _Group(self._log, _keys_of([drafts]), 0)
+        except LogUnavailable as error:
+            return _unread(drafts, error)
+        outcome = self._outcome(group, drafts)
+        is_new = isinstance(outcome, list) and any(message.id > group.tail for message in outcome)
+        return refusal if is_new else outcome
 
     def _outcome(self, group: _Group, drafts: Sequence[Draft]) -> Outcome:
         if self._unknown and not self._unknown.isdisjoint(_keys_of([drafts])):

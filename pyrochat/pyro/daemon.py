@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 MAX_REQUEST_BYTES = 1024 * 1024  # in a message of somebody who is trusted
 MOST_QUICK_BYTES = 4096  # read in the thread that watches all connections
+_GATHERING_SECONDS = 1.5e-9  # for each byte of a request, in that thread; measured
 
 
 def caller() -> Connection:
@@ -80,7 +81,7 @@ class Daemon(server.Daemon):  # type: ignore[misc]
     greet: called with ``(connection, handshake data)`` for each newcomer; binds an identity to the
         connection and returns the answer, or raises. bid_farewell: called with the connection when it
         is gone and has an identity.
-    charge: called with a connection and the seconds of a core that one of its calls has taken.
+    charge: called with a connection and the seconds of a core that one of its calls has taken; with 0.0 for a newcomer.
     bounds: how many connections there may be.
     advertise: the host that stands in the URIs, where it is not *host*. tls: a context for the port.
     budgets: for what peers make the server keep. transport: makes the transport.
@@ -144,10 +145,18 @@ class Daemon(server.Daemon):  # type: ignore[misc]
             self._defects.tell("greeting a newcomer", error)
             raise ProtocolError("internal-error: the server could not do this; its log says why") from None
         finally:
-            self.charge(connection, time.thread_time() - begun)
+            self._charge_for(connection, frame, begun)
         self._trust(connection)
         self.transportServer.heard(connection)
         connection.post(whole_frame(protocol.MSG_CONNECTOK, payload, frame.serializer_id, frame.sequence))
+
+    def _charge_for(self, connection: Connection, frame: Frame, begun: float) -> None:
+        """Put down what serving *frame* has cost since *begun*, this thread's time, and what it has cost to gather it."""
+        self._charge(connection, time.thread_time() - begun + len(frame.payload) * _GATHERING_SECONDS)
+
+    def meet(self, connection: Connection) -> None:
+        """A newcomer, who has said nothing yet: it rests where others like it have used up what they share."""
+        self._charge(connection, 0.0)
 
     def is_quick(self, frame: Frame) -> bool:
         """Whether *frame* is a call, and nothing else, of a method that never waits, and is soon read.
@@ -178,7 +187,7 @@ class Daemon(server.Daemon):  # type: ignore[misc]
         self._trust(connection)
         if is_stranger:
             self.transportServer.heard(connection)
-        self.charge(connection, time.thread_time() - begun)
+        self._charge_for(connection, frame, begun)
         if isinstance(answer, Pending):
             return answer
         if answer is not None:

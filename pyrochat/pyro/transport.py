@@ -48,9 +48,9 @@ _DRAIN_SECONDS = 2.0  # so long what a refused peer still sends is read, so that
 class Transport:
     """What a Pyro5 daemon takes for its transport server.
 
-    daemon: its `greet` and `serve` take the frames, its `refusal` words a refusal. bounds: how many strangers
-    there may be, and up to which descriptor newcomers have a place. tls: the context for TLS; None for a plain port.
-    budgets: for what peers make us keep.
+    daemon: its `meet` sees each newcomer, its `greet` and `serve` take the frames, its `refusal` words a refusal.
+    bounds: how many strangers there may be, and up to which descriptor newcomers have a place. tls: the context for
+    TLS; None for a plain port. budgets: for what peers make us keep.
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class Transport:
     def loop(self, loopCondition: Callable[[], bool] = lambda: True) -> None:
         """Accept and watch until `shutdown`; runs in the thread that calls it."""
         self._next_sweep = time.monotonic() + 1.0
+        self._next_end_of_rests = 0.0
         go_on(lambda: not self._stopping and loopCondition() and self._round(), "the accepting thread", self._defects)
         for connection in [*self._watching, *self._resting, *(connection for connection, _ in self._handed_back)]:
             self._forget(connection)
@@ -113,9 +114,10 @@ class Transport:
             connection, watched = self._handed_back.popleft()
             if not watched or self._unwatch(connection):  # else a worker has it by now
                 self._guarded(self._take_up, connection)
-        if self._resting:
-            self._end_rests()
         now = time.monotonic()
+        if self._resting and now >= self._next_end_of_rests:  # not each time: there may be hundreds
+            self._next_end_of_rests = now + _REST_SECONDS
+            self._end_rests()
         self._listener.look(now)
         if now >= self._next_sweep:
             self._next_sweep = now + 1.0
@@ -153,7 +155,8 @@ class Transport:
         if self._tls is not None:
             self._handshakes[connection] = ServerHandshake(connection, self._tls)
         self._strangers.add(connection)
-        self._watch(connection)
+        self.daemon.meet(connection)
+        self._take_up(connection)
 
     def _make_room(self, newcomer: Connection) -> bool:
         """Let as many strangers go as *newcomer* needs; whether any has gone."""

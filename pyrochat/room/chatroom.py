@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pyrochat.core.query import parse_query
 from pyrochat.core.sequencer import part_key
+from pyrochat.core.space import log_bytes
 from pyrochat.pyro.connecting import Connector
 from pyrochat.pyro.daemon import caller, callers_serializer, take_callers_socket
 from pyrochat.pyro.dispatch import Later, expose, quick
@@ -25,7 +26,7 @@ from pyrochat.values.errors import (
     ProofMissing,
     PyroChatError,
 )
-from pyrochat.values.message import WireMessage
+from pyrochat.values.message import JOINED, LEFT, WireMessage
 from pyrochat.values.protocol import MAX_CONFIRMED, MAX_FOUND, MAX_HISTORY, PROTOCOL_VERSION, room_object
 from pyrochat.values.rules import (
     MAX_KEY_CHARACTERS,
@@ -76,8 +77,7 @@ class ChatRoom:
         """
         identity = self._identity()
         text, key = checked_text(text), checked_key(key)
-        self._limiter.check(identity.member, 1, caller())
-        return _Posting(self._room.post(identity.name, [text], [key], mark=identity.guest_mark), one=True)
+        return _Posting(self._post(identity, [text], [key]), one=True)
 
     @quick
     def post_many(self, texts: list[str], key: str | list[str | None] | None = None) -> Later | list[WireMessage]:
@@ -90,10 +90,19 @@ class ChatRoom:
         texts = checked_texts(texts)
         if not texts:
             return []
-        keys = _keys(key, len(texts))
-        self._limiter.check(identity.member, len(texts), caller())
         list_key = key if isinstance(key, str) else None
-        return _Posting(self._room.post(identity.name, texts, keys, list_key, identity.guest_mark), one=False)
+        return _Posting(self._post(identity, texts, _keys(key, len(texts)), list_key), one=False)
+
+    def _post(
+        self, identity: Identity, texts: list[str], keys: list[str | None], list_key: str | None = None
+    ) -> Request:
+        """Raises RateLimited, QuotaUsedUp, RoomFull, RoomClosing: nothing is on its way then."""
+        size = log_bytes(identity.name, texts, keys)
+        refusal = self._room.space.refusal(size)
+        self._limiter.check(identity, len(texts), 0 if refusal else size, caller())
+        if refusal is None:
+            self._room.space.count(size)
+        return self._room.post(identity.name, texts, keys, list_key, identity.guest_mark, refusal)
 
     def history(self, after: int = 0, limit: int = MAX_HISTORY) -> Later:
         """Messages with an id above *after*, in order: at most *limit* (1 to 1,000), and at most 1 MiB (at least one).
@@ -152,7 +161,7 @@ class ChatRoom:
         """
         identity, connection = self._identity(), caller()
         resumed = _resume(resume)
-        self._limiter.check(identity.member, 1, connection)  # "joined", and "left" some time
+        self._limiter.check(identity, 1, log_bytes(identity.name, [JOINED, LEFT]), connection)
 
         def opened(session_id: str) -> None:
             identity.session_id, connection.stays = session_id, True
@@ -186,12 +195,12 @@ class ChatRoom:
     def standing(self) -> list[object]:
         """``[delivered, read, origin]``: the marks of the caller's name, from earlier stays too, and `digest` of 0."""
         delivered, read = self._room.marks_of(self._identity().member)
-        return [delivered, read, self._room.digest(0).hex()]
+        return [delivered, read, self._room.log.digest(0).hex()]
 
     def digest(self, id: int) -> str:
         """The digest of the log up to message *id*, in hexadecimal; 0 is the log's beginning."""
         self._identity()
-        return self._room.digest(checked_integer(id, "a message id", 0, _MAX_ID)).hex()
+        return self._room.log.digest(checked_integer(id, "a message id", 0, _MAX_ID)).hex()
 
     @quick
     def mark_read(self, id: int) -> Later:
@@ -221,7 +230,7 @@ class ChatRoom:
         """Open another room on this server, where the operator lets the caller; nothing happens where it is there."""
         identity = self._identity()
         name = checked_room_name(name)
-        self._limiter.check(identity.member, 1, caller())
+        self._limiter.check(identity, 1, 0, caller())
         if not self._rooms.has(name):
             self._door.check_may_create_rooms(identity)
             self._rooms.create(name, identity.name)

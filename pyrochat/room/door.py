@@ -8,15 +8,16 @@ no name may only ask which rooms there are.
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 
-from pyrochat.core.rates import Rate, TokenBuckets
+from pyrochat.core.limits import is_new
+from pyrochat.core.rates import Rate
 from pyrochat.pyro.connection import Connection
 from pyrochat.room.identity import NOBODY, Applicant, Identity
+from pyrochat.room.limiter import Limiter
 from pyrochat.room.names import Names
 from pyrochat.room.passwords import Guessing, Passwords
-from pyrochat.room.registry import Registry, RegistryEntry
+from pyrochat.room.registry import Registry
 from pyrochat.trust.keys import PUBLIC_KEY_BYTES, Key, verifies
 from pyrochat.trust.proofs import NONCE_BYTES, Meeting, new_nonce
 from pyrochat.values.errors import (
@@ -26,7 +27,6 @@ from pyrochat.values.errors import (
     NewRoomsRefused,
     ProofWrong,
     ServerFull,
-    TooManyAttempts,
     VersionMismatch,
 )
 from pyrochat.values.keys import guest_mark
@@ -36,8 +36,6 @@ from pyrochat.values.rules import checked_name, checked_password, decoded_hex, f
 __all__ = ["NEW_ROOMS", "Access", "Door"]
 
 NEW_ROOMS = ("nobody", "members", "everyone")
-NEW_NAMES = Rate(10, 2000)  # from one address: each stays in the registry
-NEW_KEY_SECONDS = 3600.0  # so long a name's key is new here
 _TURNS = 64
 _GUESSING = Guessing()
 
@@ -64,18 +62,21 @@ class Access:
 class Door:
     """Binds identities to the connections of one server.
 
-    key: the server's own. certificate: SHA-256 of the one that it shows, empty without TLS.
+    key: the server's own. certificate: SHA-256 of the one that it shows, empty without TLS. limiter: takes down
+    where they come from; None: with the usual limits.
     """
 
-    def __init__(self, registry: Registry, names: Names, key: Key, certificate: bytes, access: Access) -> None:
+    def __init__(
+        self, registry: Registry, names: Names, key: Key, certificate: bytes, access: Access,
+        limiter: Limiter | None = None,
+    ) -> None:  # fmt: skip
         self._registry = registry
         self._names = names
         self._key = key
         self._certificate = certificate
         self._access = access
+        self._limiter = limiter or Limiter(Rate())
         self._passwords = None if access.password is None else Passwords(access.password, key.public, access.guessing)
-        self._mutex = threading.Lock()  # guards the next one; by address
-        self._newcomers = TokenBuckets(NEW_NAMES)
         self._turns = [threading.Lock() for _ in range(_TURNS)]  # one under each name at a time is let in
         self._inside: dict[Identity, Connection] = {}
 
@@ -120,7 +121,7 @@ class Door:
     def prove(self, connection: Connection, object_id: str, signature: object, password_proof: object) -> None:
         """The first call of a client with a key.
 
-        Raises ProofWrong, WrongPassword, TooManyAttempts, NameTaken, Banned, ServerFull.
+        Raises ProofWrong, WrongPassword, TooManyAttempts, NameTaken, Banned, ServerFull, QuotaUsedUp.
         """
         applicant = connection.identity
         if not isinstance(applicant, Applicant):
@@ -146,22 +147,29 @@ class Door:
         owner comes.
         """
         entry = self._registry.check(identity.name, identity.key)
+        seconds_known = 0.0 if identity.key is None else self._registry.seconds_known(identity.key)
+        is_known = not is_new(seconds_known)
         if entry is not None and entry.key is not None:  # its owner: waits for nobody
-            self._hold_name(connection, identity, _is_known(entry))
+            self._hold_name(connection, identity, is_known)
         else:
             with self._turns[hash(identity.member) % _TURNS]:
-                self._let_newcomer_in(connection, identity)
+                self._let_newcomer_in(connection, identity, is_known)
+        identity.origin = self._limiter.origin_of(identity.key, connection.peer, seconds_known)
         connection.identity, connection.trusted, connection.vouched = identity, True, identity.key is not None
 
-    def _let_newcomer_in(self, connection: Connection, identity: Identity) -> None:
+    def _let_newcomer_in(self, connection: Connection, identity: Identity, is_known: bool) -> None:
         """A guest, or the first that comes under a name; one after the other. Raises what keeps it out."""
         self._registry.check(identity.name, identity.key)  # again: another may have had its turn meanwhile
-        self._hold_name(connection, identity, is_known=False)
+        self._hold_name(connection, identity, is_known)
         if identity.key is None:
             return
         try:
-            self._check_newcomers(connection)
-            self._registry.claim(identity.name, identity.key)
+            self._limiter.take_name(connection.peer)
+            try:
+                self._registry.claim(identity.name, identity.key)
+            except BaseException:
+                self._limiter.give_name_back(connection.peer)
+                raise
         except BaseException:
             self._inside.pop(identity, None)
             self._names.release(identity.member, identity)
@@ -185,12 +193,6 @@ class Door:
             if identity.member == member and connection.has_hung_up():
                 self._names.release(member, identity)
 
-    def _check_newcomers(self, connection: Connection) -> None:
-        with self._mutex:
-            wait = self._newcomers.take(connection.peer_address, 1, time.monotonic())
-        if wait:
-            raise TooManyAttempts(f"too many new names from your address: try again in {wait:.1f} s")
-
     def check_may_create_rooms(self, identity: Identity) -> None:
         """Raise NewRoomsRefused where *identity* may not."""
         if self._access.new_rooms == "nobody":
@@ -212,11 +214,6 @@ class Door:
         for identity, connection in list(self._inside.items()):
             if identity.member == member:
                 connection.hang_up()
-
-
-def _is_known(entry: RegistryEntry | None) -> bool:
-    """Whether the key of *entry* has had its name for longer than a newcomer."""
-    return entry is not None and entry.key is not None and entry.since_us < (time.time() - NEW_KEY_SECONDS) * 1e6
 
 
 def _check_version(version: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pyrochat.core.limits import Origin
 from pyrochat.trust.proofs import Meeting
 
 __all__ = ["NOBODY", "Applicant", "Identity", "Resume"]
@@ -25,6 +26,7 @@ class Identity:
     """Who a connection is. key: None for a guest. object_id: the room that it was proved for, None for any.
 
     guest_mark: what its messages' keys are its own by, beside the name; empty for a member (`values.keys`).
+    origin: what its limits hang on; given to it at the door.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Identity:
     session_id: str | None = None
     object_id: str | None = None
     guest_mark: str = ""
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)

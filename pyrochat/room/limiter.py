@@ -1,4 +1,4 @@
-"""The limits of a server on what one member, or one address, may make it do: `core.rates` with a clock and a lock.
+"""The limits of a server on what one member, or one peer, may make it do: `core.limits` with a clock and a lock.
 
 Messages are limited by refusing them. Everything else costs the server's time: who has used up its share is not read
 from for a while.
@@ -9,50 +9,72 @@ from __future__ import annotations
 import threading
 import time
 
-from pyrochat.core.rates import Rate, TokenBuckets
+from pyrochat.core.limits import MEMBERS_TIME, PEERS_TIME, Limits, Newcomers, Origin
+from pyrochat.core.rates import Rate
+from pyrochat.core.space import PEER_BYTES
 from pyrochat.pyro.connection import Connection
 from pyrochat.room.identity import Identity
 from pyrochat.values.errors import RateLimited
 
 __all__ = ["Limiter"]
 
-MEMBERS_TIME = Rate(0.05, 0.5)  # seconds of a core, a second; each member's share
-STRANGERS_TIME = Rate(0.1, 1.5)  # of all strangers at one address: a thousand joins fit into the burst
 LEAST_REST_SECONDS = 0.25  # after a refusal: being refused again and again costs as much as being served
 MOST_REST_SECONDS = 1.0
 
 
 class Limiter:
-    """One for all rooms of a server. Any thread may call."""
+    """One for all rooms of a server. Any thread may call. See `core.limits.Limits` for the arguments."""
 
-    def __init__(self, rate: Rate) -> None:
-        self._mutex = threading.Lock()
-        self._messages = TokenBuckets(rate)
-        none = Rate(0, 0)
-        self._members_time = TokenBuckets(MEMBERS_TIME if rate.per_second > 0 else none)
-        self._strangers_time = TokenBuckets(STRANGERS_TIME if rate.per_second > 0 else none)
+    def __init__(self, rate: Rate, peer_bytes: int = PEER_BYTES) -> None:
+        self._mutex = threading.Lock()  # guards the next two
+        self._limits = Limits(rate, peer_bytes, MEMBERS_TIME, PEERS_TIME)
+        self._newcomers = Newcomers() if self._limits.is_on else Newcomers(most_names=0)
 
-    def check(self, member: str, count: int, connection: Connection) -> None:
-        """Let *member* send *count* messages; raises RateLimited, and then *connection* is not read from for a while."""
-        if self._messages.rate.per_second <= 0:
-            return
-        now = time.monotonic()
+    # -- at the door ----------------------------------------------------------------------------------------
+
+    def take_name(self, peer: str) -> None:
+        """A name that nobody has had is about to get a key. Raises QuotaUsedUp where *peer* has made too many new."""
         with self._mutex:
-            wait = self._messages.take(member, count, now)
-        if wait > 0:
-            connection.rest(min(max(wait, LEAST_REST_SECONDS), MOST_REST_SECONDS))
-            raise RateLimited.until(wait, self._messages.rate.per_second)
+            self._newcomers.take_name(peer, time.monotonic())
+
+    def give_name_back(self, peer: str) -> None:
+        """It got none."""
+        with self._mutex:
+            self._newcomers.give_name_back(peer)
+
+    def origin_of(self, key: bytes | None, peer: str, seconds_known: float) -> Origin:
+        """What the limits hang on of a guest, or of *key*, that comes from *peer*; see `Newcomers`."""
+        with self._mutex:
+            return self._newcomers.origin_of(key, peer, seconds_known, time.monotonic())
+
+    # -- inside ---------------------------------------------------------------------------------------------
+
+    def check(self, identity: Identity, count: int, size: int, connection: Connection) -> None:
+        """Let *identity* send *count* messages that take *size* bytes.
+
+        Raises RateLimited, and then *connection* is not read from for a while; QuotaUsedUp.
+        """
+        if not self._limits.is_on:
+            return
+        assert identity.origin is not None
+        try:
+            with self._mutex:
+                self._limits.take(identity.origin, count, size, time.monotonic())
+        except RateLimited as error:
+            connection.rest(min(max(error.retry_seconds, LEAST_REST_SECONDS), MOST_REST_SECONDS))
+            raise
 
     def charge(self, connection: Connection, seconds: float) -> None:
         """Serving a call of *connection*'s has taken *seconds* of a core."""
-        if self._messages.rate.per_second <= 0:
+        if not self._limits.is_on:
             return
         identity = connection.identity
         now = time.monotonic()
-        with self._mutex:
-            if isinstance(identity, Identity):
-                wait = self._members_time.charge(identity.member, seconds, now)
-            else:
-                wait = self._strangers_time.charge(connection.peer_address, seconds, now)
+        if isinstance(identity, Identity) and identity.origin is not None:
+            with self._mutex:
+                wait = self._limits.charge(identity.origin, seconds, now)
+        else:
+            with self._mutex:
+                wait = self._limits.charge_stranger(connection.peer, seconds, now)
         if wait > 0:
             connection.rest(min(wait, MOST_REST_SECONDS))

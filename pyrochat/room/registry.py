@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS names (
     banned INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS banned_keys ON names (key) WHERE banned;
+CREATE INDEX IF NOT EXISTS names_of_keys ON names (key, since_us);
 CREATE TABLE IF NOT EXISTS rooms (
     room TEXT PRIMARY KEY,
     name TEXT NOT NULL,
@@ -120,6 +121,12 @@ class Registry:
         """The key that the folded name *member* belongs to."""
         entry = self._entry(member)
         return entry.key if entry else None
+
+    def seconds_known(self, key: bytes) -> float:
+        """How long ago *key* got its first name; 0.0 where it has none. Negative where the clock was corrected."""
+        with self._reading() as db:
+            since_us = db.execute("SELECT min(since_us) FROM names WHERE key = ?", (key,)).fetchone()[0]
+        return 0.0 if since_us is None else (time.time_ns() // 1000 - since_us) / 1_000_000
 
     def check(self, name: str, key: bytes | None) -> RegistryEntry | None:
         """What is known of *name*, where *key* (None: a guest) may use it.

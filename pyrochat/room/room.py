@@ -32,6 +32,7 @@ from pyrochat.room.multicast import Multicaster
 from pyrochat.room.names import Names
 from pyrochat.room.opening import Opening
 from pyrochat.room.search import Search
+from pyrochat.room.space import RoomSpace
 from pyrochat.room.status import RoomStatus
 from pyrochat.room.stretches import BlockReader, Stretches
 from pyrochat.room.turns import read_page
@@ -60,12 +61,13 @@ _RETRY_SECONDS = 1.0  # until marks that could not be written are tried again
 class Room:
     """One room of a server; takes over *log* and closes it. key: the server's.
 
-    index: the file for `search`; None: no search. now_us: the clock that messages get their times from.
+    index: the file for `search`; None: no search. now_us: the clock that messages get their times from. space: None
+    lets the log grow for ever.
     """
 
     def __init__(
         self, log: Log, key: Key, timing: Timing, names: Names, multicaster: Multicaster, reader: BlockReader,
-        index: Path | None = None, now_us: Callable[[], int] = wall_clock_us,
+        index: Path | None = None, now_us: Callable[[], int] = wall_clock_us, space: RoomSpace | None = None,
     ) -> None:  # fmt: skip
         self.timing = timing
         self._now_us = now_us
@@ -84,8 +86,9 @@ class Room:
         self._leaves_failed = False  # a "left" could not be written: it is due as soon as the log can be
         for ghost in self._state.sessions.all():
             names.keep(ghost.member, ghost.id)
+        self.space = space or RoomSpace(log)
         with ExitStack() as undo:
-            self.search = Search(log, index)
+            self.search = Search(log, index, self.space.has_room_to_index)
             undo.callback(self.search.close)
             multicaster.open(self)
             undo.callback(multicaster.forget, self)
@@ -95,15 +98,19 @@ class Room:
     # -- what callers ask for -----------------------------------------------------------------------------
 
     def post(
-        self, sender: str, texts: Sequence[str], keys: Sequence[str | None], list_key: str | None = None, mark: str = ""
-    ) -> Request:
+        self, sender: str, texts: Sequence[str], keys: Sequence[str | None], list_key: str | None = None,
+        mark: str = "", refusal: PyroChatError | None = None,
+    ) -> Request:  # fmt: skip
         """Append texts in one commit, consecutive; the request's outcome is there when they are on disk.
 
         keys: one for each text, or None. list_key: the one that all of them were sent under, if they were. mark: a
-        guest's (`values.keys`). Raises RoomClosing; the request raises KeyConflict, LogUnavailable.
+        guest's (`values.keys`). refusal: why nothing may be appended; what *keys* have made before is told all the
+        same. Raises RoomClosing, *refusal*; the request raises KeyConflict, LogUnavailable, *refusal*.
         """
+        if refusal is not None and None in keys:
+            raise refusal
         drafts = [Draft(sender, text, CHAT, key, list_key, mark) for text, key in zip(texts, keys, strict=True)]
-        return self._writer.submit(Request(lambda: drafts, len(drafts)))
+        return self._writer.submit(Request(lambda: drafts, len(drafts), refusal=refusal))
 
     def history(self, after: int, limit: int, most_bytes: int = MAX_ANSWER_BYTES) -> list[Message]:
         """Messages after id *after*: at most *limit*, and no more where those before have *most_bytes* of text."""
@@ -166,7 +173,8 @@ class Room:
             return (session.id, self._state.tail) if session and session.member == identity.member else None
 
     def open_session(self, identity: Identity) -> Opening:
-        """Open a session for *identity*; doesn't wait. Raises RoomClosing, and NameTaken or ServerFull as `Names` does."""
+        """Open a session for *identity*; doesn't wait. Raises RoomClosing, RoomFull, NameTaken or ServerFull as `Names` does."""
+        self.space.check_join(identity.name)
         session = Session(uuid.uuid4().hex, identity.member, identity.name, lost_at=time.monotonic())
         self._names.share(identity.member, identity, session.id)
 
@@ -194,10 +202,6 @@ class Room:
             return []
 
         self._writer.submit(Request(plan)).wait()
-
-    def digest(self, id: int) -> bytes:
-        """The digest of message *id*, of the log's beginning for 0; raises UnknownMessage."""
-        return self.log.digest(id)
 
     def attach(self, identity: Identity, session_id: str, position: int, sock: socket.socket) -> None:
         """Deliver to the session over *sock*, which its client has turned around, from *position* on.
@@ -265,6 +269,9 @@ class Room:
         """Commit *requests* in as few commits as their plans allow."""
         group: list[Request] = []
         for request in requests:
+            if request.refusal is not None:
+                request.finish(self._sequencer.recall(request.plan(), request.refusal))
+                continue
             if request.changes_view and any(r.changes_view for r in group):
                 self._commit_group(group)
                 group = []

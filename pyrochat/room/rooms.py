@@ -19,6 +19,7 @@ from pyrochat.room.registration import Registration
 from pyrochat.room.registry import Registry
 from pyrochat.room.room import Room
 from pyrochat.room.search_index import index_path
+from pyrochat.room.space import Disk, RoomSpace
 from pyrochat.room.sqlite_log import SqliteLog
 from pyrochat.room.stretches import BlockReader
 from pyrochat.room.troubles import Troubles
@@ -32,6 +33,7 @@ __all__ = ["MAX_ROOMS", "Rooms"]
 log = logging.getLogger(__name__)
 
 MAX_ROOMS = 100  # of one server; its operator may name more with --room
+_ROOM_BYTES = 256 * 1024  # of an empty one, on disk
 _PATIENCE_SECONDS = 5.0  # until a room that others create is open: a name server may be slow
 _PARTING_SECONDS = 2.0
 _MOST_WAITING = 8  # for a room that they create
@@ -43,16 +45,19 @@ class Rooms:
     """The rooms of a server, in the order in which they came. Any thread may call.
 
     data: the folder of their logs. key: the server's. registry: remembers those that were created while a server ran.
-    last_descriptor: none is created when this one is taken; a room needs about twelve. now_us: the clock of all rooms,
-    see `Room`.
+    last_descriptor: none is created when this one is taken; a room needs about twelve. disk: what the folder is on.
+    room_bytes: how large a log may become; 0: as large as it likes. now_us: the clock of all rooms, see `Room`.
     """
 
     def __init__(
         self, data: Path, key: Key, registry: Registry, names: Names, multicaster: Multicaster, reader: BlockReader,
-        timing: Timing, last_descriptor: int, now_us: Callable[[], int] = wall_clock_us,
+        timing: Timing, last_descriptor: int, disk: Disk, room_bytes: int,
+        now_us: Callable[[], int] = wall_clock_us,
     ) -> None:  # fmt: skip
         self._data = data
         self._key = key
+        self._disk = disk
+        self._room_bytes = room_bytes
         self._now_us = now_us
         self._registry = registry
         self._names = names
@@ -82,15 +87,18 @@ class Rooms:
         return [room.name for room in self._rooms.values()]
 
     def look(self) -> None:
-        """Now and then: see to the files of all rooms."""
+        """Now and then: see to the files of all rooms, and how full the disk is."""
+        coming = 0
         for room in self.all:
             try:
                 room.look()
+                coming += room.space.look()
             except Exception as error:  # a defect; the others are looked after all the same
                 where = "".join(traceback.format_exception(error))
                 self._troubles.say(
                     f"{room.name} {error!r}", f"can't look after room {room.name!r}\n{where}", logging.ERROR
                 )
+        self._disk.look(coming)
 
     def has(self, name: str) -> bool:
         """Whether there is a room of this name, however it is spelled."""
@@ -106,9 +114,10 @@ class Rooms:
         path = log_path(self._data, name)
         room_log = SqliteLog(path, name, accept_loss=accept_loss, progress=progress)
         try:
+            space = RoomSpace(room_log, self._disk, self._room_bytes)
             return Room(
                 room_log, self._key, self._timing, self._names, self._multicaster, self._reader, index_path(path),
-                self._now_us,
+                self._now_us, space,
             )  # fmt: skip
         except BaseException:
             room_log.close()
@@ -142,7 +151,7 @@ class Rooms:
     def create(self, name: str, creator: str) -> None:
         """Open room *name*, and again at each start of a server in this data folder. Idempotent.
 
-        Raises NewRoomsRefused, ServerFull, NameServerRefused, CannotHost, LogUnavailable, RoomClosing; nothing
+        Raises NewRoomsRefused, ServerFull, DiskFull, NameServerRefused, CannotHost, LogUnavailable, RoomClosing; nothing
         is left of the room then.
         """
         if not self._queue.acquire(blocking=False):
@@ -185,6 +194,8 @@ class Rooms:
             os.close(descriptor)
         if descriptor >= self._last_descriptor:
             raise ServerFull("the server has no descriptors left for another room: ask its operator for more")
+        if refusal := self._disk.refusal(_ROOM_BYTES):
+            raise refusal
 
     def _forget(self, name: str) -> None:
         with contextlib.suppress(PyroChatError):  # it is hosted at the next start, then

@@ -11,6 +11,7 @@ import logging
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,10 +45,14 @@ class Found(NamedTuple):
 
 
 class Search:
-    """Search in *log*, with the index in the file *path*; None: there is none, and no search."""
+    """Search in *log*, with the index in the file *path*; None: there is none, and no search.
 
-    def __init__(self, log: Log, path: Path | None) -> None:
+    has_room: whether the index may grow; meanwhile searches find what is in it.
+    """
+
+    def __init__(self, log: Log, path: Path | None, has_room: Callable[[], bool] = lambda: True) -> None:
         self._log = log
+        self._has_room = has_room
         self._index = None if path is None else SearchIndex(path)
         self._changed = threading.Condition()  # guards what follows
         self._upto: int | None = None  # None while the index is not open
@@ -65,11 +70,11 @@ class Search:
     # -- who asks -----------------------------------------------------------------------------------------
 
     def wait(self) -> None:
-        """Wait, for 2 s at the most, until the index has what the log has now; not where that is far ahead, or many wait already."""
+        """Wait, for 2 s at the most, until the index has what the log has now; not where that takes longer, or many wait already."""
         end = self._log.tail
         self.look()
         with self._changed:
-            if self._upto is not None and end - self._upto > _NEAR_MESSAGES:
+            if self._upto is not None and (end - self._upto > _NEAR_MESSAGES or not self._has_room()):
                 return
             if self._waiters >= _MOST_WAITERS:
                 return
@@ -158,9 +163,12 @@ class Search:
         with self._changed:
             self._changed.wait_for(lambda: self._closing or (self._waiters and not self._trouble), rest)
             self._idle = True
-            self._changed.wait_for(lambda: self._closing or not self._is_at(self._log.tail))
+            self._changed.wait_for(lambda: self._closing or self._has_work())
             self._idle = False
             return not self._closing
+
+    def _has_work(self) -> bool:
+        return self._upto is None or (self._upto < self._log.tail and self._has_room())
 
     def _step(self, index: SearchIndex) -> float:
         """Open the index, or add a batch to it; returns for how long to rest."""

@@ -16,6 +16,7 @@ from typing import Self
 
 from pyrochat.core.places import Bounds
 from pyrochat.core.rates import Rate
+from pyrochat.core.space import Storage
 from pyrochat.pyro.budget import Budgets
 from pyrochat.pyro.connecting import CONNECT_SECONDS, Connector
 from pyrochat.pyro.daemon import Daemon
@@ -31,6 +32,7 @@ from pyrochat.room.names import Names
 from pyrochat.room.registration import Registration
 from pyrochat.room.registry import Registry
 from pyrochat.room.rooms import Rooms
+from pyrochat.room.space import Disk
 from pyrochat.room.status import RoomStatus
 from pyrochat.room.stretches import BlockReader
 from pyrochat.room.turns import Turns
@@ -68,13 +70,14 @@ class Server:
     nameserver: whether to register with the Pyro name server (and to start one where none answers).
     accept_loss, progress: see `SqliteLog`. access: what those who come have to show. rate: how much one
     member may send. bounds: how many connections it holds; None: what the process's limit of open files lets it.
+    storage: how much may be written. budgets: how much memory all peers together may take.
     tls: the certificate to show; True makes one, and keeps it beside the server's key. connect_seconds: until a
-    client's own callback has to answer. budgets: how much memory all peers together may take.
+    client's own callback has to answer.
     key_file: where the server's key is, made on first use; one that stands in *data* goes before it, because
     clients know the room by it. None: in *data*.
     look_seconds: how often it looks whether its files are in their places, how far the logs have come (which it notes
-    beside them), and for bans; None: every 0.5 s. now_us: the clock that messages get their times from, in microseconds
-    since 1970.
+    beside them), how full the disk is, and for bans; None: every 0.5 s. now_us: the clock that messages get their
+    times from, in microseconds since 1970.
     Raises CannotHost, LogInUse, LogUnreadable, LogDamaged, NameServerRefused, InvalidRoomName.
     """
 
@@ -93,6 +96,7 @@ class Server:
         progress: Progress | None = None,
         access: Access | None = None,
         rate: Rate | None = None,
+        storage: Storage | None = None,
         tls: ServerTls | bool = False,
         look_seconds: float | None = None,
         connect_seconds: float = CONNECT_SECONDS,
@@ -107,7 +111,7 @@ class Server:
             raise InvalidRoomName("a server needs at least one room: name it with --room")
         if len({fold(name) for name in names}) < len(names):
             raise InvalidRoomName("the same room is named twice")
-        access = access or Access()
+        access, storage = access or Access(), storage or Storage()
         bounds = bounds or Bounds.within(descriptor_limit())
         self._closed = threading.Event()
         self._look_seconds = look_seconds
@@ -118,7 +122,7 @@ class Server:
         self._budgets = budgets or Budgets.of()
         self._daemon: Daemon | None = None
         self._registration: Registration | None = None
-        self._limiter = Limiter(rate or Rate())
+        self._limiter = Limiter(rate or Rate(), storage.peer_bytes)
         with contextlib.ExitStack() as undo:
             self._registry = Registry(data)
             undo.callback(self._registry.close)
@@ -133,7 +137,7 @@ class Server:
             self._multicaster = Multicaster(self._budgets.unsent)
             self._rooms = Rooms(
                 data, key, self._registry, self._names, self._multicaster, self._reader, timing or Timing(),
-                bounds.last_free_descriptor, now_us,
+                bounds.last_free_descriptor, Disk(data, storage.disk_reserve), storage.room_bytes, now_us,
             )  # fmt: skip
             undo.pop_all()
         try:
@@ -142,7 +146,7 @@ class Server:
             shown = _kept_certificate(kept, [host, advertise]) if tls is True else (tls or None)
             self.certificate = shown.shown() if shown else b""
             seen = fingerprint(self.certificate) if shown else b""
-            self._door = Door(self._registry, self._names, key, seen, access)
+            self._door = Door(self._registry, self._names, key, seen, access, self._limiter)
             for name in names:
                 self._rooms.open(name, accept_loss=accept_loss, progress=progress)
             context = shown.context() if shown else None
@@ -164,8 +168,7 @@ class Server:
     ) -> Daemon:
         daemon = Daemon(
             host, port, greet=self._door.greet, bid_farewell=self._door.bid_farewell, advertise=advertise,
-            charge=self._limiter.charge,
-            bounds=bounds, tls=tls, budgets=self._budgets,
+            charge=self._limiter.charge, bounds=bounds, tls=tls, budgets=self._budgets,
         )  # fmt: skip
         try:
             self._rooms.serve(

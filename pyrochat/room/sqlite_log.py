@@ -300,6 +300,15 @@ class SqliteLog(Log):
             rows = db.execute("SELECT name, delivered, read FROM members").fetchall()
         return [MemberRecord(name, delivered, read) for name, delivered, read in rows]
 
+    def size(self) -> tuple[int, int]:
+        with self._reader() as db:
+            pages, page_bytes = db.execute("SELECT * FROM pragma_page_count, pragma_page_size").fetchone()
+        size = int(pages * page_bytes)
+        try:
+            return size, max(0, size - self.path.stat().st_size)  # the rest is in the WAL
+        except OSError as error:
+            raise LogUnavailable(f"the log's file can't be found ({error.strerror})") from None
+
     def note_loss(self, loss: str) -> None:
         self.loss = loss
         try:

@@ -31,14 +31,19 @@ class Request:
     plan: called in the writer's thread right before the commit; returns the drafts to append, or
         raises a PyroChatError, which is what the caller gets then. size: about how many drafts.
     changes_view: its plan depends on the view, so it can't share a commit with another such request.
+    refusal: nothing is appended for it; unless its drafts were made before, this is what the caller gets.
     """
 
-    __slots__ = ("_done", "_outcome", "_then", "changes_view", "done", "plan", "size")
+    __slots__ = ("_done", "_outcome", "_then", "changes_view", "done", "plan", "refusal", "size")
 
-    def __init__(self, plan: Callable[[], Sequence[Draft]], size: int = 1, changes_view: bool = False) -> None:
+    def __init__(
+        self, plan: Callable[[], Sequence[Draft]], size: int = 1, changes_view: bool = False,
+        refusal: PyroChatError | None = None,
+    ) -> None:  # fmt: skip
         self.plan = plan
         self.size = size
         self.changes_view = changes_view
+        self.refusal = refusal
         self._done = threading.Lock()
         self._done.acquire()
         self.done = False  # whether there is an outcome

@@ -26,7 +26,10 @@
     │   ├── Banned
     │   ├── WrongPassword
     │   ├── TooManyAttempts
-    │   └── RateLimited
+    │   ├── RateLimited
+    │   ├── QuotaUsedUp
+    │   └── RoomFull
+    │       └── DiskFull
     ├── Unavailable             something that is needed is not there
     │   ├── NameServerNotFound
     │   │   └── NameServerSilent
@@ -62,12 +65,12 @@ import re
 from typing import Self
 
 __all__ = [
-    "Banned", "BatchTooLarge", "CallbackUnreachable", "CannotHost", "ChatClosed", "GuestsRefused",
+    "Banned", "BatchTooLarge", "CallbackUnreachable", "CannotHost", "ChatClosed", "DiskFull", "GuestsRefused",
     "InvalidArgument", "InvalidInput", "InvalidName", "InvalidRoomName", "InvalidText", "KeyConflict", "LogDamaged",
     "LogInUse", "LogLost", "LogProblem", "LogUnavailable", "LogUncertain", "LogUnreadable", "NameMissing",
     "NameServerNotFound", "NameServerRefused", "NameServerSilent", "NameTaken", "NewRoomsRefused", "NotAMember", "OtherLog",
-    "PortInUse", "ProofMissing", "ProofWrong", "PyroChatError", "RateLimited", "Refused", "RoomClosing",
-    "RoomNotFound", "RoomSilent", "RoomUnreachable", "SearchUnavailable", "SendTimeout", "ServerFull",
+    "PortInUse", "ProofMissing", "ProofWrong", "PyroChatError", "QuotaUsedUp", "RateLimited", "Refused", "RoomClosing",
+    "RoomFull", "RoomNotFound", "RoomSilent", "RoomUnreachable", "SearchUnavailable", "SendTimeout", "ServerFull",
     "TooManyAttempts", "Unavailable", "UnknownMessage", "UnknownSession", "UntrustedServer", "VersionMismatch",
     "WaitTimeout", "WrongPassword",
 ]  # fmt: skip
@@ -231,24 +234,44 @@ class TooManyAttempts(Refused):
 
 
 class RateLimited(Refused):
-    """Raised when a member sends more than the server takes from one member; what was refused is not in the log.
+    """Raised when somebody sends more than the server takes from one member, or from all that share a member's rate.
 
-    retry_seconds: after so long it may be sent again.
+    What was refused is not in the log. retry_seconds: after so long it may be sent again.
     """
 
     code = "rate-limited"
     may_pass = True
 
     @classmethod
-    def until(cls, retry_seconds: float, rate: float) -> Self:
-        """The error for a sender who has to wait *retry_seconds*."""
-        return cls(f"more than {rate:g} messages a second from one member: try again in {retry_seconds:.3f} s")
+    def until(cls, retry_seconds: float, rate: float, who: str = "one member") -> Self:
+        """The error for a sender who has to wait *retry_seconds*; who: sends more than *rate* messages a second."""
+        return cls(f"more than {rate:g} messages a second from {who}: try again in {retry_seconds:.3f} s")
 
     @property
     def retry_seconds(self) -> float:
         """Seconds to wait, as the text says; also on the client's side of the wire."""
         found = re.search(r"([0-9.]+) s$", str(self))
         return float(found[1]) if found else 1.0
+
+
+class QuotaUsedUp(Refused):
+    """Raised when as many new names in an hour, or bytes in a day, have come from an address as a server takes."""
+
+    code = "quota-used-up"
+    may_pass = True
+
+
+class RoomFull(Refused):
+    """Raised when a room's log is as large as its operator lets it grow; what was refused is not in the log."""
+
+    code = "room-full"
+    may_pass = True
+
+
+class DiskFull(RoomFull):
+    """Raised when a server's disk has no more left than its reserve; what was refused is not in the log."""
+
+    code = "disk-full"
 
 
 class Unavailable(PyroChatError):

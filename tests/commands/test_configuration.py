@@ -36,6 +36,9 @@ notify_command = "notify-send PyroChat"
 time_format = "%H:%M"
 fingerprint = "{"ab" * 32}"
 data = "/srv/chat"
+room_bytes = "1GiB"
+peer_bytes = "500M"
+disk_reserve = "2 GB"
 password_file = "secret.txt"
 tls_ca = "~/ca.pem"
 tls_cert = "../own.pem"
@@ -102,6 +105,9 @@ def test_everything_that_can_be_said(write: Write, monkeypatch: pytest.MonkeyPat
         "time_format": "%H:%M",
         "fingerprint": "ab" * 32,
         "data": "/srv/chat",
+        "room_bytes": "1GiB",
+        "peer_bytes": "500M",
+        "disk_reserve": "2 GB",
         "password_file": str(folder / "secret.txt"),
         "tls_ca": "/home/erick/ca.pem",
         "tls_cert": str(folder / "../own.pem"),
@@ -127,7 +133,7 @@ def test_one_room_needs_no_list(write: Write, said: str) -> None:
         ("[keys", "is not TOML: "),
         ("x = " + "[" * 100_000, "is not TOML: "),
         ('theem = "nord"', "there is no key 'theem'; did you mean theme?"),
-        ("wholly_unknown = 1", "there is no key 'wholly_unknown'; there are at, data, fingerprint, json, keys, name, "),
+        ("wholly_unknown = 1", "there is no key 'wholly_unknown'; there are at, data, disk_reserve, fingerprint, json, keys, "),
         ('"\x7f" = 1'.replace("\x7f", "\\u001b[2J"), "there is no key '␛[2J'"),
         ('password = "sesame"', 'password: it must not stand here in clear; write password_file = "FILE"'),
         ("ask_password = true", "password: it must not stand here in clear"),
@@ -143,6 +149,7 @@ def test_one_room_needs_no_list(write: Write, said: str) -> None:
         ('rooms = ["two words"]', "rooms: the room name has the character U+0020"),
         ('rooms = ["lobby", "LOBBY"]', "rooms: the same room is named twice"),
         ('at = "host:port"', "at: 'host:port' is no address: write it as host:port"),
+        ('room_bytes = "lots"', "room_bytes: it has to be a size, as 10GiB, 512M or a number of bytes, not 'lots'"),
         ('fingerprint = "abc"', "fingerprint: a fingerprint has 64 hexadecimal digits"),
         ("password_file = 5", "password_file has to be text in quotes"),
         ('time_format = "%Q"', f"time_format: a time format is one of strftime, as {DEFAULT_TIME_FORMAT}, not '%Q'"),

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyrochat.core import rates
 from pyrochat.core.rates import DEFAULT_RATE, Rate, TokenBuckets, rate_of
 from pyrochat.values.errors import InvalidArgument
 
@@ -71,14 +70,28 @@ def test_who_waits_as_long_as_it_is_told_is_served(count: int, per_second: float
     assert wait == 0.0 or buckets.take("ana", count, wait + 1e-6) == 0.0
 
 
-def test_full_buckets_are_forgotten_and_debts_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rates, "_MOST_FULL_BUCKETS", 10)
-    buckets = TokenBuckets(Rate(1, 1))
+def test_full_buckets_are_forgotten_and_debts_are_not() -> None:
+    buckets = TokenBuckets(Rate(1, 1), most_full=10)
     buckets.take("debtor", 1_000, 0.0)
     for number in range(50):
         assert buckets.take(f"m{number}", 1, 10.0 + 2 * number) == 0.0
     assert len(buckets._levels) < 20
     assert buckets.take("debtor", 1, 200.0) > 0
+
+
+def test_many_debtors_are_not_looked_at_each_time() -> None:
+    looks = []
+
+    class Watched(TokenBuckets):
+        def _forget_full(self, now: float) -> None:
+            looks.append(now)
+            super()._forget_full(now)
+
+    buckets = Watched(Rate(1, 1), most_full=10)
+    for number in range(1000):
+        buckets.charge(f"m{number}", 1e6, 0.0)
+    assert len(buckets._levels) == 1000
+    assert 0 < len(looks) < 10
 
 
 def test_a_rate_as_it_is_given() -> None:

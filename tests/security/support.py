@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import ipaddress
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,6 +23,7 @@ from pyrochat.pyro.daemon import Daemon
 from pyrochat.pyro.dispatch import expose
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.pyro.tls import ClientTls, ServerTls
+from pyrochat.room.registry import Registry
 from pyrochat.trust.certificates import fingerprint
 from pyrochat.trust.keys import Key
 from pyrochat.trust.proofs import Meeting, new_nonce
@@ -241,6 +243,14 @@ def entered(server: Server | str, name: str, key: Key | None = None, room: str =
     with knocking(server, name, key, room) as knock:
         knock.prove()
         yield knock.remote
+
+
+def let_be_known(data: Path, name: str, key: Key, seconds: float = 86_400.0) -> None:
+    """*name* has been *key*'s for so long, in the registry of the folder *data*."""
+    with contextlib.closing(Registry(data)) as registry:
+        registry.claim(name, key.public)
+    with contextlib.closing(sqlite3.connect(data / "names.sqlite3")) as db, db:
+        db.execute("UPDATE names SET since_us = since_us - ? WHERE name = ?", (int(seconds * 1e6), name))
 
 
 def _address(at: str) -> tuple[str, int]:

@@ -145,15 +145,19 @@ def test_a_limited_member_holds_no_worker(server: Server) -> None:
         assert not late.ask(call_frame("members")).is_refusal
 
 
-@pytest.mark.parametrize("bucket", ["MEMBERS_TIME", "STRANGERS_TIME"])
+@pytest.mark.parametrize("who", ["nobody", "a guest", "a member"])
 def test_who_uses_up_the_servers_time_is_not_read_from_for_a_while(
-    host_lobby: Host, monkeypatch: pytest.MonkeyPatch, bucket: str
+    host_lobby: Host, monkeypatch: pytest.MonkeyPatch, who: str
 ) -> None:
+    bucket = "MEMBERS_TIME" if who == "a member" else "PEERS_TIME"
     monkeypatch.setattr(limiter_module, bucket, Rate(0.000_1, 0.000_1))
     monkeypatch.setattr(limiter_module, "MOST_REST_SECONDS", 3600.0)
     server = host_lobby(timing=QUICK)
     with Stranger(address_of(server)) as asking:
-        asking.greet("asking" if bucket == "MEMBERS_TIME" else None)
+        if who == "a member":
+            asking.prove("asking", Key.made())
+        else:
+            asking.greet(None if who == "nobody" else "asking")
         answers = Running(lambda: [asking.ask(call_frame("rooms", object_id=SERVER_OBJECT)) for _ in range(1000)])
         eventually(lambda: server._daemon.transportServer._resting, 5, "it is served on")  # type: ignore[union-attr]
         assert not answers.is_done
