@@ -46,6 +46,15 @@ def test_memory_is_bounded_and_the_newest_are_remembered() -> None:
     assert quota.take("99", 1, 0.0) > 0
 
 
+def test_a_subject_whose_span_is_new_is_not_the_oldest() -> None:
+    quota = Quota(1, 60.0, most=2)
+    quota.take("a", 1, 0.0)
+    quota.take("b", 1, 10.0)
+    quota.take("a", 1, 60.0)
+    quota.take("c", 1, 61.0)
+    assert quota.take("a", 1, 62.0) > 0
+
+
 @given(st.lists(st.tuples(st.floats(0, 50), st.integers(1, 20)), max_size=60), st.integers(20, 40))
 def test_within_a_span_no_more_is_taken_and_who_waits_is_served(calls: list[tuple[float, int]], amount: int) -> None:
     quota, now, spans = Quota(amount, 60.0), 0.0, [(0.0, 0)]

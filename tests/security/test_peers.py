@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -150,6 +152,22 @@ def test_found_2_guests_who_change_names_are_not_read_from_for_a_while(
         eventually(lambda: ask_as_another() or len(transport._resting) > 1, 30, "they are served on")
 
 
+def test_found_2_a_new_connection_is_not_read_from_while_the_strangers_of_its_address_are_in_debt(
+    host_lobby: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limiter_module, "PEERS_TIME", Rate(0.000_1, 0.000_1))
+    monkeypatch.setattr(limiter_module, "MOST_REST_SECONDS", 3600.0)
+    server = host_lobby()
+    transport = server._daemon.transportServer  # type: ignore[union-attr]
+    with Stranger(address_of(server)) as first:
+        first.greet(None)
+        eventually(lambda: len(transport._resting) == 1)
+        with Stranger(address_of(server)):
+            eventually(lambda: len(transport._resting) == 2)
+            with Stranger(address_of(server), source=ELSEWHERE) as other:
+                other.greet(None)
+
+
 # -- names and bytes --------------------------------------------------------------------------------------------------
 
 
@@ -181,7 +199,17 @@ def test_found_2_a_name_that_was_not_given_does_not_count(server: Server) -> Non
         for _ in range(MOST_NEW_NAMES + 1):
             with pytest.raises(Attacked, match="name-taken"):
                 let_in(server, Key.made(), "Erick")
-    let_in(server, Key.made()).sock.close()
+    with let_in(server, Key.made()):
+        pass
+
+
+def test_a_name_that_could_not_be_written_down_does_not_count(server: Server, data: Path) -> None:
+    names = server._limiter._newcomers._names
+    with contextlib.closing(sqlite3.connect(data / "names.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Attacked, match="log-unavailable"):
+            let_in(server, Key.made())
+    assert names.take("127.0.0.1", MOST_NEW_NAMES, time.monotonic()) == 0.0
 
 
 def test_found_2_guests_and_new_keys_of_one_address_send_so_many_bytes_a_day(host_lobby: Host, data: Path) -> None:
@@ -233,8 +261,8 @@ def test_found_2_a_class_of_thirty_newcomers_behind_one_address_joins_at_once_an
     try:
         for chat in chats:
             chat.on_notice(notices.append)
-        together([lambda chat=chat: [chat.send(f"{chat.name} {n}") for n in range(5)] for chat in chats])
-        last = max(message.id for message in chats[0].history())
+        sent = together([lambda chat=chat: [chat.send(f"{chat.name} {n}").id for n in range(5)] for chat in chats])
+        last = max(itertools.chain.from_iterable(sent))  # type: ignore[arg-type]
         wanted = sorted(f"pupil{number} {n}" for number in range(30) for n in range(5))
         for chat in chats:
             chat.wait_for(last, 20)
