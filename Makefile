@@ -53,6 +53,7 @@ soak: setup
 # What strangers and members could try, against a real server; see docs/security.md.
 attacks: setup
 	$(BIN)/python -m attacks run
+	$(BIN)/python -m attacks clients
 	$(BIN)/python -m attacks hold
 	$(BIN)/python -m attacks fuzz --frames 100000
 	$(BIN)/python -m attacks flood

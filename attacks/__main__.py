@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from attacks import flooding, fuzzing, holding, running
+from attacks import clients, flooding, fuzzing, holding, running
 from attacks.wire import Attacked
 from faults.processes import BenchError
 
@@ -26,6 +26,12 @@ def run(only: Annotated[str, typer.Option(help="Only traps whose names contain t
     """Every trap, while ten members chat."""
     calm, results = _with_progress(lambda progress: running.run(only, progress))
     _exit(running.show(Console(), calm, results))
+
+
+@app.command("clients")
+def meet_clients(only: Annotated[str, typer.Option(help="Only traps whose names contain this.")] = "") -> None:
+    """What hostile servers and name servers do to a client that comes; memory is measured."""
+    _exit(_with_progress(lambda progress: clients.run(only, Console(), progress)))
 
 
 @app.command()
@@ -42,7 +48,7 @@ def fuzz(
     frames: Annotated[int, typer.Option(min=10, help="How many, half of them at a client.")] = 100_000,
     seed: Annotated[int | None, typer.Option(help="What the frames are drawn from; default: a new one.")] = None,
 ) -> None:
-    """Mutated frames at a server and at a client's callback connection."""
+    """Mutated frames at a server and at a client's callback connection, and odd answers to a client."""
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
     Console().print(f"seed {seed}", highlight=False)
     _with_progress(lambda progress: fuzzing.fuzz(seed, frames, Console(), progress))

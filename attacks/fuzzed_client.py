@@ -29,10 +29,12 @@ def serve(listening: socket.socket) -> None:
             return
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as on the connections that clients make
         replica = Replica("lobby")
-        callback = Callback(
-            replica, Reading(replica, "fuzzed"), "a log", bytes(32), lambda reason: None, lambda text: None
-        )
-        server.serve(Served(sock, callback, CALLBACK_OBJECT, _SILENT_SECONDS, lambda reason: None))
+        callback = Callback(replica, Reading(replica, "fuzzed"), "a log", bytes(32), _pass_over, _pass_over, _pass_over)
+        server.serve(Served(sock, callback, CALLBACK_OBJECT, _SILENT_SECONDS, _pass_over))
+
+
+def _pass_over(said: object) -> None:
+    """Nobody listens."""
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from Pyro5 import protocol
 from rich.console import Console
 
+from attacks.answering import fuzz_answers
 from attacks.mutations import Mutator, frames_to_callbacks, frames_to_rooms
 from attacks.target import Target, Vitals, settled
 from attacks.wire import Attacked, Hung, Stranger, call_frame, frame, packed
@@ -25,6 +26,7 @@ MOST_MIB = 20.0
 _WARM_UP = 0.2
 _THREADS = 4
 _ANSWER_SECONDS = 0.05
+_FRAMES_A_CONVERSATION = 100
 
 Connect = Callable[[random.Random], Stranger]
 
@@ -185,12 +187,14 @@ def _check_delivers(connect: Connect) -> None:
 
 
 def fuzz(seed: int, frames: int, console: Console, progress: Callable[[str], None]) -> None:
-    """Half of *frames* at each. Raises Attacked."""
+    """Half of *frames* at each, and a conversation with odd answers for each hundred. Raises Attacked."""
     with Target() as target:
         progress("fuzzing the server")
         fuzz_server(target, seed, frames - frames // 2, console)
         progress("fuzzing a callback connection")
         fuzz_callbacks(target, seed, frames // 2, console)
+        progress("answering a client oddly")
+        fuzz_answers(target, seed, max(20, frames // _FRAMES_A_CONVERSATION), console)
         progress("verifying the log")
         target.verify()
         console.print("the log is whole, members are served", highlight=False)

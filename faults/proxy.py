@@ -6,6 +6,8 @@ effect when they return:
 - `delay`: every byte comes so much later
 - `hold`: bytes in a direction are kept until `release` (packets vanish, TCP repeats them later)
 - `swallow`: what is open now never moves a byte again, and is not closed (a router that forgot)
+- `lose_large`: what is larger than a packet may be never arrives, nor what follows it (a tunnel that says nothing of
+  its smaller MTU)
 - `cut`: what is open now ends, with RST or FIN, at once or in the middle of the next frame
 - `refuse`: new connections are reset as soon as they are there
 """
@@ -45,6 +47,7 @@ class _Stream:
         self.kept_bytes = 0
         self.ended = False  # the source has sent its FIN
         self.ended_at_target = False
+        self.stuck = False  # something that was too large is repeated for ever
 
     def take(self, data: bytes, due: float) -> None:
         self.kept.append((due, data))
@@ -106,6 +109,7 @@ class Proxy:
         self._delay_seconds = 0.0
         self._held: frozenset[str] = frozenset()
         self._refusing = False
+        self._most_bytes = 1 << 30  # that are passed on at once
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"proxy-{self.port}", daemon=True)
         self._thread.start()
@@ -140,6 +144,10 @@ class Proxy:
 
         self._order(order)
 
+    def lose_large(self, most_bytes: int) -> None:
+        """From now on what comes as more than *most_bytes* at once is lost, and all that follows it on its connection."""
+        self._order(lambda: setattr(self, "_most_bytes", most_bytes))
+
     def cut(self, *, reset: bool = True, in_frame: bool = False) -> None:
         """End what is open now, with RST or FIN; *in_frame*: after the first half of what comes next."""
         self._order(lambda: self._cut(reset, in_frame))
@@ -149,10 +157,10 @@ class Proxy:
         self._order(lambda: setattr(self, "_refusing", True))
 
     def release(self) -> None:
-        """Pass everything on again. What was swallowed stays so."""
+        """Pass everything on again. What was swallowed, or is stuck, stays so."""
 
         def order() -> None:
-            self._held, self._delay_seconds, self._refusing = frozenset(), 0.0, False
+            self._held, self._delay_seconds, self._refusing, self._most_bytes = frozenset(), 0.0, False, 1 << 30
 
         self._order(order)
 
@@ -215,7 +223,7 @@ class Proxy:
         for pair in self._pairs:
             masks: dict[socket.socket, int] = {}
             for stream in pair.streams:
-                if pair.swallowed or stream.direction in self._held:
+                if pair.swallowed or stream.stuck or stream.direction in self._held:
                     continue
                 if not stream.ended and stream.kept_bytes < _MOST_KEPT_BYTES:
                     masks[stream.source] = masks.get(stream.source, 0) | selectors.EVENT_READ
@@ -257,7 +265,9 @@ class Proxy:
         except OSError:
             self._end(stream.pair)
             return
-        if data:
+        if len(data) > self._most_bytes:
+            stream.stuck = True
+        elif data:
             stream.take(data, now + self._delay_seconds)
         else:
             stream.ended = True
@@ -268,7 +278,7 @@ class Proxy:
             return
         try:
             for stream in pair.streams:
-                if not pair.swallowed and stream.direction not in self._held:
+                if not pair.swallowed and not stream.stuck and stream.direction not in self._held:
                     stream.pass_on(now)
         except OSError:
             self._end(pair)

@@ -13,11 +13,11 @@ import platformdirs
 from pyrochat.values.errors import Unavailable
 
 __all__ = [
-    "config_file", "config_folder", "data_folder", "is_in_config_folder", "key_file", "known_servers_file",
-    "server_key_file",
+    "config_file", "config_folder", "data_folder", "is_in_config_folder", "key_file", "known_logs_file",
+    "known_servers_file", "server_key_file",
 ]  # fmt: skip
 
-_CONFIG_FILES = re.compile(r"config\.toml|\.?(server-)?(key|tls)(-[0-9a-f]+)?\.pem.*|\.?known_servers\.json.*")
+_CONFIG_FILES = re.compile(r"config\.toml|\.?(server-)?(key|tls)(-[0-9a-f]+)?\.pem.*|\.?known_(servers|logs)\.json.*")
 
 
 def _folder(variable: str, option: str, usual: Callable[[], Path]) -> Path:
@@ -67,3 +67,8 @@ def server_key_file() -> Path | None:
 def known_servers_file() -> Path:
     """Where it stands which servers this user knows."""
     return config_folder() / "known_servers.json"
+
+
+def known_logs_file() -> Path:
+    """Where it stands which log each room had when this user was in it last."""
+    return config_folder() / "known_logs.json"

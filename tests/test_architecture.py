@@ -47,7 +47,7 @@ API = [
     "InvalidInput", "InvalidName", "InvalidRoomName", "InvalidText", "KeyConflict", "LogDamaged", "LogInUse", "LogLost",
     "LogProblem", "LogUnavailable", "LogUncertain", "LogUnreadable", "Message", "Messages", "NameServerNotFound",
     "NameServerRefused", "NameTaken", "NewRoomsRefused", "OtherLog", "ProofWrong", "PyroChatError", "QuotaUsedUp", "RateLimited", "Refused",
-    "RoomFull", "RoomNotFound", "RoomUnreachable", "SearchResult", "SearchUnavailable", "SendTimeout", "Server", "ServerFull",
+    "RoomFull", "RoomNotFound", "RoomUnreachable", "SearchResult", "SearchUnavailable", "SendTimeout", "Server", "ServerFault", "ServerFull",
     "Timing", "TooManyAttempts", "Unavailable", "UnknownMessage", "UntrustedServer", "Verification", "VersionMismatch",
     "WaitTimeout", "WrongPassword", "host", "join",
 ]  # fmt: skip

@@ -6,31 +6,40 @@ import logging
 import threading
 from collections.abc import Callable
 
+from pyrochat.client.answers import read_notice, read_seal
 from pyrochat.client.deliveries import read_delivery
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.pyro.dispatch import expose
 from pyrochat.trust.seals import checked_seal
-from pyrochat.values.errors import InvalidArgument
+from pyrochat.values.errors import InvalidArgument, ServerFault
 from pyrochat.values.protocol import TAKES_ONEWAY
+from pyrochat.values.visible import one_line
 
 __all__ = ["Callback"]
 
 log = logging.getLogger(__name__)
 
+MOST_NOTICES = 20
+_MOST_ID_CHARACTERS = 40
+
 
 class Callback:
     """Takes deliveries into the replica, and answers with the marks at once.
 
-    log_id, server_key: of the log that they come from, and the public key of its server. closed: called with the room's reason when the server says that it is being stopped. noticed: with
-    what the room says beside the log.
+    log_id, server_key: of the log that they come from, and the public key of its server. closed: called with the room's
+    reason when the server says that it is being stopped. noticed: with what the room says beside the log. unreadable:
+    with what is wrong, where the room delivers what makes no sense; it would again.
     """
 
-    __slots__ = ("_closed", "_failed", "_log_id", "_noticed", "_reading", "_replica", "_server_key", "welcomed")
+    __slots__ = (
+        "_closed", "_failed", "_log_id", "_noticed", "_notices", "_reading", "_replica", "_server_key", "_unreadable",
+        "welcomed",
+    )  # fmt: skip
 
     def __init__(
         self, replica: Replica, reading: Reading, log_id: str, server_key: bytes, closed: Callable[[str], None],
-        noticed: Callable[[str], None],
+        noticed: Callable[[str], None], unreadable: Callable[[ServerFault], None],
     ) -> None:  # fmt: skip
         self.welcomed = threading.Event()
         self._failed = False  # a delivery that was not answered
@@ -40,20 +49,22 @@ class Callback:
         self._server_key = server_key
         self._closed = closed
         self._noticed = noticed
+        self._notices = 0  # that have come
+        self._unreadable = unreadable
 
     @expose
-    def welcome(self, session_id: str) -> str:
+    def welcome(self, session_id: object) -> str:
         """The connection stands; returns what else is served here."""
-        log.debug("welcomed as session %s", session_id)
+        log.debug("welcomed as session %s", one_line(str(session_id), _MOST_ID_CHARACTERS))
         self.welcomed.set()
         return TAKES_ONEWAY
 
     @expose
-    def deliver(self, messages: list[list[object]], marks: list[list[object]]) -> list[int]:
+    def deliver(self, messages: object, marks: object) -> list[int]:
         """The log, or the marks of others, have grown (neither: a beat); returns ``[delivered, read]``.
 
         Raises InvalidArgument for what can't follow, also where that was in a `deliver_oneway` before: the room then
-        ends the connection, and the session goes on at the replica's end.
+        ends the connection, and the session goes on at the replica's end. Raises ServerFault for what makes no sense.
         """
         if self._failed:
             raise InvalidArgument("an earlier delivery could not be taken")
@@ -61,33 +72,43 @@ class Callback:
         return [self._replica.end, self._reading.tell()]
 
     @expose
-    def deliver_oneway(self, messages: list[list[object]], marks: list[list[object]]) -> None:
+    def deliver_oneway(self, messages: object, marks: object) -> None:
         """The same, and nobody waits for an answer: the next `deliver` confirms this too."""
         try:
             if messages or marks:
                 delivery = read_delivery(messages, marks)
                 self._replica.extend(delivery)
                 self._reading.hear(delivery.marks)
+        except ServerFault as error:
+            self._failed = True
+            self._unreadable(error)
+            raise
         except Exception:
             self._failed = True
             raise
 
     @expose
-    def notice(self, text: str) -> None:
-        """Something that everybody should know, and that can't be in the log."""
-        self._noticed(str(text))
+    def notice(self, text: object) -> None:
+        """Something that everybody should know, and that can't be in the log. The first 20 on a connection are told."""
+        said = read_notice(text)
+        self._notices += 1
+        if self._notices < MOST_NOTICES:
+            self._noticed(said)
+        elif self._notices == MOST_NOTICES:
+            self._noticed(f"{said} (what the room says from now on is not shown: it says too much)")
 
     @expose
-    def seal(self, id: int, seal: str) -> None:
+    def seal(self, id: object, seal: object) -> None:
         """The room's seal on message *id*, which proves later that its log had it; passed over where it proves nothing."""
-        if isinstance(id, int) and isinstance(seal, str) and 0 < id <= self._replica.end:
-            checked = checked_seal(seal, self._server_key, self._log_id, id)
+        id, text = read_seal(id, seal)
+        if 0 < id <= self._replica.end:
+            checked = checked_seal(text, self._server_key, self._log_id, id)
             if checked is None:
                 log.debug("the room's seal on message %d is not its server's", id)
             else:
                 self._replica.keep_seal(checked)
 
     @expose
-    def closing(self, reason: str) -> None:
+    def closing(self, reason: object) -> None:
         """The server is being stopped."""
-        self._closed(str(reason))
+        self._closed(read_notice(reason))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
+from pyrochat.client.answers import CONFIRMATIONS, CREATE_ROOM, DIGEST, MARK_READ, ROOMS, SEARCH, SUSPECTED
 from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import Finder
 from pyrochat.client.handling import Handling
+from pyrochat.client.known_logs import other_log
 from pyrochat.client.listening import follow
 from pyrochat.client.messages import Messages, SearchResult
 from pyrochat.client.outbox import Outbox
@@ -30,6 +33,8 @@ from pyrochat.values.rules import MAX_ID, checked_integer, checked_key, checked_
 from pyrochat.values.verification import Verification
 
 __all__ = ["AUTO", "MANUAL", "NEVER", "Chat"]
+
+log = logging.getLogger("pyrochat")
 
 _BRIEFLY_SECONDS = 2.0
 _ASK_SECONDS = 10.0
@@ -65,9 +70,11 @@ class Chat(Handling):
         """Join, and wait until the replica has reached the log's end as it is now."""
         tail = self._session.open()
         _open_chats.add(self)
+        if self.replaced_log_id:
+            log.warning("%s", other_log(self.room, self.replaced_log_id, self.log_id))
         try:
             while not self._replica.wait(lambda: self._replica.end >= tail or self._is_closed(), 0.05):
-                self._session.check_not_refused()
+                self._session.check_comes(tail)
                 if progress is not None:
                     progress(self._replica.end, tail)
             if progress is not None:
@@ -112,15 +119,27 @@ class Chat(Handling):
 
     def suspected(self) -> list[str]:
         """The names of the members whose connection is lost, and who may come back; asks the room. Raises WaitTimeout."""
-        answer = self._session.call("suspected", timeout=_ASK_SECONDS)
-        if not isinstance(answer, list):
-            raise PyroChatError("the room's answer to suspected() makes no sense")
-        return list(map(str, answer))
+        return self._session.ask(SUSPECTED, timeout=_ASK_SECONDS)
 
     @property
     def log_id(self) -> str:
         """The identity of the room's log: another log under the same name has another one."""
         return self._replica.log_id or ""
+
+    @property
+    def replaced_log_id(self) -> str:
+        """The identity of the log that this user knew in this room before, where the room has another one now; else empty.
+
+        Then ids and messages are not those that were here before: the room was hosted anew, or its operator went on
+        without what was lost. Said once, to the next Chat that joins.
+        """
+        known = self._session.known_log
+        return known if known != self.log_id else ""
+
+    @property
+    def refusal(self) -> PyroChatError | None:
+        """Why `state` is ``"refused"``: with OtherLog, ``chat.join_room(chat.room)`` is a Chat of the log that is there now."""
+        return self._session.refusal
 
     @property
     def marks(self) -> dict[str, tuple[int, int]]:
@@ -144,13 +163,8 @@ class Chat(Handling):
 
     def confirmations(self, id: int) -> Confirmations:
         """Who has message *id*, and who has read it; asks the room. Raises UnknownMessage, WaitTimeout."""
-        answer = self._session.call(
-            "confirmations", checked_integer(id, "a message id", 1, MAX_ID), timeout=_ASK_SECONDS
-        )
-        match answer:
-            case [list(delivered_to), list(read_by), list(waiting_for)]:
-                return Confirmations.of(id, map(str, delivered_to), map(str, read_by), map(str, waiting_for))
-        raise PyroChatError("the room's answer to confirmations() makes no sense")
+        checked_integer(id, "a message id", 1, MAX_ID)
+        return Confirmations.of(id, *self._session.ask(CONFIRMATIONS, id, timeout=_ASK_SECONDS))
 
     def search(self, words: str, *, before: int | None = None, limit: int = MAX_FOUND) -> SearchResult:
         """The newest *limit* (1 to 50) messages with all of *words*, newest first; asks the room. Marks nothing read.
@@ -164,11 +178,7 @@ class Chat(Handling):
         if before is not None:
             checked_integer(before, "before", 1, MAX_ID)
         checked_integer(limit, "limit", 1, MAX_FOUND)
-        answer = self._session.call("search", words, before, limit, timeout=_ASK_SECONDS)
-        match answer:
-            case [list(messages), int(indexed_up_to), int(end)] if all(isinstance(m, list) for m in messages):
-                return SearchResult(map(Message.from_wire, messages), indexed_up_to, end)
-        raise PyroChatError("the room's answer to search() makes no sense")
+        return SearchResult(*self._session.ask(SEARCH, words, before, limit, timeout=_ASK_SECONDS))
 
     def verify(self) -> Verification:
         """Compare the whole replica with the room's log, by their digests; says up to where they are identical.
@@ -184,24 +194,27 @@ class Chat(Handling):
             else:
                 differs = probe
             probe = (same + differs) // 2
-        return Verification(same, end, self._replica.digest(same).hex())
+        return Verification(same, end, self._replica.digest(same).hex(), self.log_id, self.replaced_log_id)
 
     def _is_same(self, id: int) -> bool:
         try:
-            return self._session.call("digest", id, timeout=_ASK_SECONDS) == self._replica.digest(id).hex()
+            return self._session.ask(DIGEST, id, timeout=_ASK_SECONDS) == self._replica.digest(id).hex()
         except UnknownMessage:
             return False  # the room's log ends before it
 
     def wait_for(self, id: int, timeout: float | None = None) -> Message:
-        """Message *id*, as soon as it is here; raises WaitTimeout after *timeout* seconds, ChatClosed."""
+        """Message *id*, as soon as it is here; raises WaitTimeout after *timeout* seconds, ChatClosed, and what
+        the room refuses us with for good.
+        """
         checked_integer(id, "a message id", 1, MAX_ID)
-        if not self._replica.wait(lambda: self._replica.end >= id or self._is_closed(), timeout):
+        if not self._replica.wait(lambda: self._replica.end >= id or self._session.is_over, timeout):
             raise WaitTimeout(
                 f"message {id} did not come within {timeout:g} s; the last one here is {self._replica.end}"
             )
         try:
             return self._replica.get(id)
         except IndexError:
+            self._session.check_not_refused()
             raise ChatClosed(f"the chat was left before message {id} came") from None
 
     # -- the server's rooms ----------------------------------------------------------------------------------
@@ -213,8 +226,7 @@ class Chat(Handling):
 
     def rooms(self) -> list[str]:
         """The names of the rooms on this server; asks it. Raises WaitTimeout, ChatClosed."""
-        answer = self._session.call("rooms", timeout=_ASK_SECONDS)
-        return [str(name) for name in answer] if isinstance(answer, list) else []
+        return self._session.ask(ROOMS, timeout=_ASK_SECONDS)
 
     def create_room(self, name: str) -> None:
         """Open room *name* on this server, for everybody, also after a restart; nothing happens where it is there.
@@ -222,7 +234,7 @@ class Chat(Handling):
         Raises InvalidRoomName, NewRoomsRefused, RateLimited, ServerFull, DiskFull, NameServerRefused, CannotHost,
         LogUnavailable, WaitTimeout, ChatClosed.
         """
-        self._session.call("create_room", checked_room_name(name), timeout=_ASK_SECONDS)
+        self._session.ask(CREATE_ROOM, checked_room_name(name), timeout=_ASK_SECONDS)
 
     def join_room(self, room: str, *, read: str = AUTO, progress: Progress | None = None) -> Chat:
         """Join another room of this server as the same member; returns a Chat of its own. See `join`.
@@ -261,7 +273,7 @@ class Chat(Handling):
         if id > self._replica.end:
             raise UnknownMessage(f"there is no message {id} here: the last one is {self._replica.end}")
         self._reading.advance(id)
-        self._session.call("mark_read", self._reading.tell(), timeout=_ASK_SECONDS)
+        self._session.ask(MARK_READ, self._reading.tell(), timeout=_ASK_SECONDS)
 
     def listen(self, timeout: float | None = None, *, after: int | None = None) -> Iterator[Message]:
         """The messages that come from now on (or after id *after*), one by one.

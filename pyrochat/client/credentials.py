@@ -6,6 +6,7 @@ import contextlib
 import shlex
 from dataclasses import dataclass
 
+from pyrochat.client.answers import PROVE, ask
 from pyrochat.client.finding import Place
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.trust.certificates import fingerprint
@@ -56,11 +57,11 @@ class Credentials:
                 raise UntrustedServer(
                     f"ROOM {place.room} AT {shown_address(place.address)} IS NOT ON THE SERVER THAT YOU KNOW: "
                     f"its key is {shown(meeting.server_key)}. Nothing was sent. Somebody may have rewritten the name "
-                    f"server; if the room has moved, say: pyrochat servers forget {shlex.quote(place.room)} (in Python: "
-                    "join(..., accept_new_key=True))"
+                    "server, or hosts the room anew; if you trust who does (a client that is open comes in by itself then), "
+                    f"say: pyrochat servers forget {shlex.quote(place.room)} (in Python: join(..., accept_new_key=True))"
                 )
             password = self._password_proof(meeting, bool(answer.get("password")))
-            remote.call("prove", self.key.sign(meeting.for_client()).hex(), password)
+            ask(remote, PROVE, self.key.sign(meeting.for_client()).hex(), password)
             undo.pop_all()
         return remote, meeting.server_key
 
@@ -74,9 +75,9 @@ class Credentials:
 
 def _check_version(version: object) -> None:
     if version != PROTOCOL_VERSION:
+        spoken = f"version {version}" if type(version) is int and 0 <= version < 10**6 else "no version"
         raise VersionMismatch(
-            f"the server speaks version {version} of PyroChat's protocol, this client {PROTOCOL_VERSION}: "
-            "upgrade the older one"
+            f"the server speaks {spoken} of PyroChat's protocol, this client {PROTOCOL_VERSION}: upgrade the older one"
         )
 
 

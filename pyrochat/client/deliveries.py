@@ -8,11 +8,11 @@ here they become messages once.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from pyrochat.values.errors import InvalidArgument
-from pyrochat.values.message import SYSTEM, Message, messages_from_wire
+from pyrochat.client.answers import read_delivered, read_marks
+from pyrochat.values.message import SYSTEM, Message
 from pyrochat.values.rules import fold
 
 __all__ = ["Delivery", "read_delivery"]
@@ -32,21 +32,13 @@ class Delivery(NamedTuple):
 _recent: deque[tuple[object, object, Delivery]] = deque(maxlen=4)  # for the one thread that serves callbacks
 
 
-def read_delivery(rows: Sequence[Sequence[object]], marks: Sequence[Sequence[object]]) -> Delivery:
-    """The delivery that *rows* and *marks* are; raises InvalidArgument."""
+def read_delivery(rows: object, marks: object) -> Delivery:
+    """The delivery that *rows* and *marks* are; raises ServerFault."""
     for known_rows, known_marks, delivery in _recent:
         if known_rows is rows and known_marks is marks:
             return delivery
-    messages = messages_from_wire(rows)
-    if not isinstance(marks, list | tuple):
-        raise InvalidArgument("not a list of marks")
-    moved: dict[str, tuple[int, int]] = {}
-    for mark in marks:
-        match mark:
-            case [str(name), int(delivered), int(read)]:
-                moved[fold(name)] = (delivered, read)
-            case _:
-                raise InvalidArgument("not a mark: expected [name, delivered, read]")
+    messages = read_delivered(rows)
+    moved = {fold(name): (delivered, read) for name, delivered, read in read_marks(marks)}
     delivery = Delivery(messages, [message for message in messages if message.kind == SYSTEM], moved)
     _recent.appendleft((rows, marks, delivery))
     return delivery

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from pyrochat.client.answers import ROOMS, ask
 from pyrochat.client.known import BY, KnownServer, KnownServers
+from pyrochat.client.known_logs import KnownLogs
 from pyrochat.pyro.naming import NameServer
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.pyro.tls import ClientTls
 from pyrochat.trust.certificates import fingerprint
 from pyrochat.values.addresses import Address, parse_at, shown_address
-from pyrochat.values.errors import PyroChatError, RoomNotFound, RoomUnreachable
+from pyrochat.values.errors import RoomNotFound, RoomUnreachable, ServerFault
 from pyrochat.values.protocol import DEFAULT_PORT, SERVER_OBJECT, room_object
-from pyrochat.values.rules import fold
+from pyrochat.values.rules import MAX_NAME_CHARACTERS, fold
+from pyrochat.values.visible import one_line
 
 __all__ = ["AtAddress", "ByNameServer", "Finder", "Place"]
 
 _TIMEOUT_SECONDS = 10.0
+_MOST_LISTED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class Place:
     """A room as it was found. room: its own spelling. tls: what its certificate has to be, None for a plain port.
 
     known_as: under which name its server is remembered, None where it need not be. server_key: the key
-    that the server has to have, None for any.
+    that the server has to have, None for any. log_known_as: under which name its log is remembered.
     """
 
     address: Address
@@ -34,6 +39,7 @@ class Place:
     tls: ClientTls | None
     known_as: str | None
     server_key: bytes | None
+    log_known_as: str = ""
 
 
 class Finder(Protocol):
@@ -42,19 +48,28 @@ class Finder(Protocol):
     def find(self) -> Place:
         """Where the room is now; raises what keeps it from being found."""
 
-    def remember(self, place: Place, server_key: bytes, certificate: bytes) -> None:
-        """The server at *place* has shown *server_key*, and *certificate* (DER; empty without TLS)."""
+    def known_log(self, place: Place) -> str:
+        """The id of the log that the room at *place* had when this user was there last; empty where that is not known."""
+
+    def remember(self, place: Place, server_key: bytes, certificate: bytes, log_id: str) -> None:
+        """The server at *place* has shown *server_key*, *certificate* (DER; empty without TLS), and the room's log."""
 
     def beside(self, room: str) -> Finder:
         """What finds *room* on the same server, with the same demands on it."""
 
 
 class _Remembering:
-    """What both ways of finding share: demands that come from what the user said, and from what is known."""
+    """What both ways of finding share: demands that come from what the user said, and from what is known.
 
-    def __init__(self, known: KnownServers, tls: ClientTls | None, accept_new_key: bool = False) -> None:
+    logs: None knows nothing of the rooms' logs.
+    """
+
+    def __init__(
+        self, known: KnownServers, tls: ClientTls | None, logs: KnownLogs | None, accept_new_key: bool = False
+    ) -> None:
         self._known = known
         self._tls = tls
+        self._logs = logs
         self._accept_new_key = accept_new_key  # until the first join: from then on the server is known
 
     def _recall(self, place: str) -> KnownServer | None:
@@ -69,9 +84,15 @@ class _Remembering:
             return ClientTls(bytes.fromhex(known.fingerprint), None, own.certificate, own.key)
         return said
 
-    def remember(self, place: Place, server_key: bytes, certificate: bytes) -> None:
+    def known_log(self, place: Place) -> str:
+        """See `Finder`."""
+        return self._logs.get(place.log_known_as) if self._logs is not None else ""
+
+    def remember(self, place: Place, server_key: bytes, certificate: bytes, log_id: str) -> None:
         """See `Finder`."""
         self._accept_new_key = False
+        if self._logs is not None:
+            self._logs.remember(place.log_known_as, log_id)
         if place.known_as is not None:
             before = self._known.get(place.known_as)
             shown = before.fingerprint if before is not None and before.key == server_key.hex() else ""
@@ -84,15 +105,16 @@ class AtAddress(_Remembering):
     """A room at ``host:port``, or at the URI that its server prints. Its server is remembered where its certificate is pinned. Raises InvalidArgument."""
 
     def __init__(
-        self, at: str, room: str, known: KnownServers, tls: ClientTls | None, accept_new_key: bool = False
-    ) -> None:
-        super().__init__(known, tls, accept_new_key)
+        self, at: str, room: str, known: KnownServers, tls: ClientTls | None, logs: KnownLogs | None = None,
+        accept_new_key: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(known, tls, logs, accept_new_key)
         self._address = parse_at(at, room, DEFAULT_PORT)
         self._room = room
 
     def beside(self, room: str) -> Finder:
         """See `Finder`."""
-        return AtAddress(shown_address(self._address), room, self._known, self._tls)
+        return AtAddress(shown_address(self._address), room, self._known, self._tls, self._logs)
 
     def find(self) -> Place:
         """See `Finder`."""
@@ -100,14 +122,19 @@ class AtAddress(_Remembering):
         tls = self._demands(self._recall(known_as))
         pinned = tls is not None and tls.fingerprint is not None
         spelling = _spelling_at(self._address, self._room, tls)
-        return Place(self._address, spelling, tls, known_as if pinned else None, None)
+        return Place(
+            self._address, spelling, tls, known_as if pinned else None, None, f"{fold(spelling)} at {known_as}"
+        )
 
 
 class ByNameServer(_Remembering):
     """A room that the name server knows. Anyone can rewrite that, so the room's server is remembered by its key."""
 
-    def __init__(self, room: str, known: KnownServers, tls: ClientTls | None, accept_new_key: bool = False) -> None:
-        super().__init__(known, tls, accept_new_key)
+    def __init__(
+        self, room: str, known: KnownServers, tls: ClientTls | None, logs: KnownLogs | None = None,
+        accept_new_key: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(known, tls, logs, accept_new_key)
         self._room = room
 
     def beside(self, room: str) -> Finder:
@@ -117,11 +144,13 @@ class ByNameServer(_Remembering):
     def find(self) -> Place:
         """See `Finder`."""
         nameserver = NameServer()
-        prefix = room_object("")
-        entries = nameserver.entries(prefix)
+        prefix, own = room_object(""), room_object(self._room)
+        entries = nameserver.entries(own)
+        if own not in entries:  # it may be spelled otherwise
+            entries = nameserver.entries(prefix)
         for name, address in entries.items():
             spelling = name.removeprefix(prefix)
-            if name != SERVER_OBJECT and fold(spelling) == fold(self._room):
+            if name != SERVER_OBJECT and _is_same(spelling, self._room):
                 if address is None:
                     raise RoomUnreachable(
                         f"what the name server at {nameserver} says of room {spelling!r} is no address: its server has "
@@ -132,9 +161,9 @@ class ByNameServer(_Remembering):
                 key = bytes.fromhex(known.key) if known else None
                 if self._tls is not None and self._tls.fingerprint is not None:
                     key = None  # the user says which server it is now
-                return Place(address, spelling, self._demands(known), known_as, key)
+                return Place(address, spelling, self._demands(known), known_as, key, known_as)
         rooms = sorted(name.removeprefix(prefix) for name in entries if name != SERVER_OBJECT)
-        known_rooms = f"it knows {', '.join(rooms)}" if rooms else "it knows no room: start one with pyrochat-server"
+        known_rooms = f"it knows {_listed(rooms)}" if rooms else "it knows no room: start one with pyrochat-server"
         raise RoomNotFound(f"the name server at {nameserver} knows no room {self._room!r}; {known_rooms}")
 
 
@@ -148,11 +177,18 @@ class _Beside:
     def find(self) -> Place:
         """See `Finder`."""
         place = self._finder.find()
-        return replace(place, room=_spelling_at(place.address, self._room, place.tls))
+        spelling = _spelling_at(place.address, self._room, place.tls)
+        if fold(spelling) == fold(place.room):  # that room itself, anew
+            return place
+        return replace(place, room=spelling, log_known_as=f"{fold(spelling)} beside {place.log_known_as}")
 
-    def remember(self, place: Place, server_key: bytes, certificate: bytes) -> None:
+    def known_log(self, place: Place) -> str:
         """See `Finder`."""
-        self._finder.remember(place, server_key, certificate)
+        return self._finder.known_log(place)
+
+    def remember(self, place: Place, server_key: bytes, certificate: bytes, log_id: str) -> None:
+        """See `Finder`."""
+        self._finder.remember(place, server_key, certificate, log_id)
 
     def beside(self, room: str) -> Finder:
         """See `Finder`."""
@@ -162,11 +198,20 @@ class _Beside:
 def _spelling_at(address: Address, room: str, tls: ClientTls | None) -> str:
     server = RemoteObject(address, SERVER_OBJECT, "hello", timeout=_TIMEOUT_SECONDS, tls=tls)
     with contextlib.closing(server):
-        answer = server.call("rooms")
-    rooms = [str(name) for name in answer] if isinstance(answer, list) else []
+        rooms = ask(server, ROOMS)
     for name in rooms:
-        if fold(name) == fold(room):
+        if _is_same(name, room):
             return name
     if not rooms:
-        raise PyroChatError(f"{shown_address(address)} is no PyroChat server")
-    raise RoomNotFound(f"there is no room {room!r} at {shown_address(address)}; it has {', '.join(rooms)}")
+        raise ServerFault(f"{shown_address(address)} is no PyroChat server")
+    raise RoomNotFound(f"there is no room {room!r} at {shown_address(address)}; it has {_listed(rooms)}")
+
+
+def _is_same(name: str, room: str) -> bool:
+    return len(name) <= 2 * MAX_NAME_CHARACTERS and fold(name) == fold(room)  # what is longer fills `fold`'s cache
+
+
+def _listed(rooms: Sequence[str]) -> str:
+    """The first of *rooms*, as somebody says that they are called."""
+    shown = ", ".join(one_line(name, MAX_NAME_CHARACTERS) for name in rooms[:_MOST_LISTED])
+    return f"{shown} and {len(rooms) - _MOST_LISTED:,} more" if len(rooms) > _MOST_LISTED else shown

@@ -10,7 +10,8 @@ from pyrochat.client.chat import AUTO, Chat
 from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import AtAddress, ByNameServer, Finder
 from pyrochat.client.known import KnownServers
-from pyrochat.folders import config_folder, is_in_config_folder, key_file, known_servers_file
+from pyrochat.client.known_logs import KnownLogs
+from pyrochat.folders import config_folder, is_in_config_folder, key_file, known_logs_file, known_servers_file
 from pyrochat.pyro.tls import ClientTls
 from pyrochat.trust.certificates import checked_fingerprint
 from pyrochat.trust.files import close_folder
@@ -46,7 +47,8 @@ def join(
     read: ``"auto"`` confirms what handlers, `listen` and `unread` have shown; ``"manual"`` leaves it
     to `mark_read` and `unread`; ``"never"`` confirms nothing (a logging bot under a person's name).
     progress: called now and then with ``(messages here, messages in all)`` while the history comes.
-    timing: the failure detector's times, where the server's differ from the defaults.
+    timing: the failure detector's times, where the server's differ from the defaults; `progress_seconds` of it is how
+    long a history may not come before this raises.
     password: of a private room.
     fingerprint: SHA-256 (hexadecimal) of the certificate that the server has to show; it is remembered, so
     it is needed once. tls_ca: instead, a PEM file with the authorities that vouch for the certificate.
@@ -54,12 +56,12 @@ def join(
     accept_new_key: the server may be another than the one that is remembered for this room; it is remembered then.
 
     Raises InvalidName, InvalidRoomName, NameServerNotFound, RoomNotFound, RoomUnreachable, NameTaken,
-    VersionMismatch, ServerFull, UntrustedServer, WrongPassword, Banned.
+    VersionMismatch, ServerFull, UntrustedServer, WrongPassword, Banned, ServerFault for a server that answers nonsense.
     """
     name, room = checked_name(name), checked_room_name(room)
     close_folder(config_folder(), is_in_config_folder)
     key = Key.kept_at(key_file())
-    known = KnownServers(known_servers_file())
+    known, logs = KnownServers(known_servers_file()), KnownLogs(known_logs_file())
     tls = None
     if tls_key is not None and tls_cert is None:
         raise InvalidArgument("a key goes with its certificate: give tls_cert too")
@@ -71,9 +73,9 @@ def join(
             _path(tls_key),
         )  # fmt: skip
     finder: Finder = (
-        ByNameServer(room, known, tls, accept_new_key)
+        ByNameServer(room, known, tls, logs, accept_new_key)
         if at is None
-        else AtAddress(at, room, known, tls, accept_new_key)
+        else AtAddress(at, room, known, tls, logs, accept_new_key)
     )
     chat = Chat(name, room, finder, Credentials(name, key, checked_password(password)), read, timing or Timing())
     chat._open(progress)

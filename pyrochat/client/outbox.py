@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from pyrochat.client.answers import MARK_READ, POST, POST_MANY
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.client.session import ClientSession
@@ -28,6 +29,7 @@ from pyrochat.values.errors import (
     RateLimited,
     RoomClosing,
     SendTimeout,
+    ServerFault,
 )
 from pyrochat.values.message import Message
 from pyrochat.values.rules import MAX_BATCH_BYTES, MAX_BATCH_TEXTS, MAX_KEY_CHARACTERS
@@ -260,17 +262,16 @@ class Outbox:
         while True:
             try:
                 if len(texts) == 1:
-                    answer: object = [self._session.call("post", texts[0], group[0].key)]
+                    messages = [self._session.ask(POST, texts[0], group[0].key)]
                 elif len(group) == 1:
-                    answer = self._session.call("post_many", texts, group[0].key)
+                    messages = self._session.ask(POST_MANY, texts, group[0].key)
                 else:
-                    answer = self._session.call("post_many", texts, [sending.key for sending in group])
+                    messages = self._session.ask(POST_MANY, texts, [sending.key for sending in group])
                 break
             except RoomClosing:  # it comes back, or another does
                 time.sleep(_AGAIN_SECONDS)
-        if not isinstance(answer, list) or len(answer) != len(texts):
-            raise PyroChatError("the room's answer to a send makes no sense")
-        messages = [Message.from_wire(fields) for fields in answer]
+        if len(messages) != len(texts):
+            raise ServerFault(f"the server answers {len(texts):,} texts with {len(messages):,} messages")
         start = 0
         for sending in group:
             sending.messages = messages[start : start + len(sending.texts)]
@@ -293,7 +294,7 @@ class Outbox:
         if not self._reading.untold:
             return
         try:
-            self._session.call("mark_read", self._reading.tell(), timeout=_AGAIN_SECONDS)
+            self._session.ask(MARK_READ, self._reading.tell(), timeout=_AGAIN_SECONDS)
         except PyroChatError as error:
             log.debug("the read mark was not taken: %s", error)
             if error.may_pass:

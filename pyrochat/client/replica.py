@@ -84,12 +84,13 @@ class Replica:
 
     # -- the chain of digests: computed when somebody asks -------------------------------------------------
 
-    def begin_chain(self, origin: bytes) -> None:
-        """*origin* is the digest before message 1; only the first one counts."""
+    def begin_chain(self, origin: bytes) -> bool:
+        """*origin* is the digest before message 1; False where the chain here has begun with another one."""
         with self._chain_mutex:
             if self._origin is None:
                 self._origin = origin
                 self._proved = (0, origin)
+            return self._origin == origin
 
     def keep_seal(self, seal: Seal) -> None:
         """The room's *seal*, checked; an older one on more of the same log stays."""

@@ -12,12 +12,15 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
+from pyrochat.client.answers import JOIN, LEAVE, STANDING, Joined, Question, ask
 from pyrochat.client.callback import Callback
 from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import Finder
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
+from pyrochat.client.stalling import Stalling
 from pyrochat.pyro.callbacks import CallbackServer, Served
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.threads import Defects
@@ -25,9 +28,12 @@ from pyrochat.values.addresses import Address
 from pyrochat.values.errors import (
     ChatClosed,
     LogProblem,
+    OtherLog,
     PyroChatError,
     Refused,
+    RoomSilent,
     RoomUnreachable,
+    ServerFault,
     TooManyAttempts,
     UntrustedServer,
     WaitTimeout,
@@ -39,6 +45,8 @@ __all__ = ["CLOSED", "CONNECTED", "RECONNECTING", "REFUSED", "ClientSession"]
 log = logging.getLogger(__name__)
 
 _defects = Defects(log)
+
+Value = TypeVar("Value")
 
 CONNECTED = "connected"
 RECONNECTING = "reconnecting"
@@ -75,6 +83,10 @@ class ClientSession:
         self.state = RECONNECTING
         self.reason = ""
         self.address: Address = ("", 0)  # where the room was found last
+        self._opening = Stalling(timing.progress_seconds, time.monotonic())
+        self.known_log = ""  # the id of the log that this user knew here before we came
+        self._connected_at = 0.0
+        self._backoff = 0.0  # seconds before the next attempt to come back
         self._error: PyroChatError | None = None
         self._remote: RemoteObject | None = None
         self._served: Served | None = None
@@ -84,7 +96,7 @@ class ClientSession:
     # -- opening ------------------------------------------------------------------------------------------
 
     def open(self) -> int:
-        """Join; returns the log's end as it was then. Raises what keeps us out."""
+        """Join; returns the log's end as it was then. Raises what keeps us out. `check_comes` says whether it comes."""
         for _ in range(_PATIENT_ATTEMPTS):
             try:
                 return self._connect()
@@ -102,74 +114,125 @@ class ClientSession:
         with contextlib.ExitStack() as undo:
             remote, server_key = self._credentials.enter(place, self._session_id, CALL_SECONDS)
             undo.callback(remote.close)
-            joined = remote.call("join", None, resume)
-            match joined:
-                case [str(session_id), str(log_id), int(tail)]:
-                    pass
-                case _:
-                    raise RoomUnreachable("the room's answer to join() makes no sense: is it a PyroChat server?")
-            line, _ = self._credentials.enter(place, session_id, CALL_SECONDS)
+            joined = ask(remote, JOIN, None, resume)
+            standing = ask(remote, STANDING)
+            if not self._replica.begin_chain(standing.origin):  # before anything is delivered from it
+                raise OtherLog(
+                    f"room {place.room!r} has another log now than the one that is here: join anew to get it"
+                )
+            line, _ = self._credentials.enter(place, joined.session_id, CALL_SECONDS)
             undo.callback(line.close)
-
-            def lost(reason: str) -> None:
-                callback.welcomed.set()  # don't wait for what won't come
-                self._lost(served, reason)
-
-            callback = Callback(
-                self._replica, self._reading, log_id, server_key, self._heard_farewell, self._on_notice
-            )  # fmt: skip
-            sock = line.call_and_turn_around("attach", session_id, self._replica.end)
-            server = CallbackServer.of_this_process()
-            served = Served(sock, callback, CALLBACK_OBJECT, self._timing.silent_seconds, lost)
-            server.serve(served)
-            undo.callback(server.stop, served)
-            self._reading.forget_told()
-            if not callback.welcomed.wait(CALL_SECONDS) or served.ended:
-                raise RoomUnreachable("the room did not take up the connection")
-            match remote.call("standing"):
-                case [int(), int(read), str(origin)]:
-                    self._reading.learn(min(read, tail))
-                    self._replica.begin_chain(bytes.fromhex(origin))
-            self._finder.remember(place, server_key, remote.certificate)
+            served = self._serve(line, joined, server_key, undo)
+            self._reading.learn(min(standing.read, joined.tail))
+            if self._session_id is None:
+                self.known_log = self._finder.known_log(place)
+            self._finder.remember(place, server_key, remote.certificate, joined.log_id)
             with self._changed:
                 if self.state == CLOSED:
                     raise ChatClosed("the chat has been left")
-                if served.ended:  # before anybody listened to `_lost`
-                    raise RoomUnreachable("the connection was lost as soon as it stood")
+                if served.error is not None:  # before anybody listened to `_lost`
+                    raise served.error
                 self._remote, self._served, self.address = remote, served, place.address
                 self.state, self.reason = CONNECTED, ""
-                self._session_id, self._replica.log_id = session_id, log_id
+                self._session_id, self._replica.log_id = joined.session_id, joined.log_id
                 self._parting_reason = ""
+                self._connected_at = time.monotonic()
                 self._changed.notify_all()
                 self._tell_state(CONNECTED, "")
             undo.pop_all()
-        return tail
+        self._expect(served, joined.tail)
+        return joined.tail
+
+    def _serve(self, line: RemoteObject, joined: Joined, server_key: bytes, undo: contextlib.ExitStack) -> Served:
+        """Turn *line* around, and serve the room's calls on it; returns when the room has taken it up."""
+
+        def lost(error: PyroChatError) -> None:
+            callback.welcomed.set()  # don't wait for what won't come
+            self._lost(served, error)
+
+        def unreadable(error: ServerFault) -> None:
+            server.break_off(served, error)
+
+        callback = Callback(
+            self._replica, self._reading, joined.log_id, server_key, self._heard_farewell, self._on_notice, unreadable
+        )  # fmt: skip
+        sock = line.call_and_turn_around("attach", joined.session_id, self._replica.end)
+        server = CallbackServer.of_this_process()
+        served = Served(sock, callback, CALLBACK_OBJECT, self._timing.silent_seconds, lost)
+        server.serve(served)
+        undo.callback(server.stop, served)
+        self._reading.forget_told()
+        if not callback.welcomed.wait(CALL_SECONDS) or served.ended:
+            raise served.error or RoomUnreachable("the room did not take up the connection")
+        return served
 
     @property
     def is_connected(self) -> bool:
         """Whether the room can be called right now, as far as we know."""
         return self.state == CONNECTED
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come: we have left, or the room won't have us back."""
+        return self.state in (CLOSED, REFUSED)
+
     # -- calling --------------------------------------------------------------------------------------------
 
-    def call(self, method: str, *arguments: object, timeout: float | None = None) -> object:
-        """Call the room; waits for a connection, and repeats the call where one is lost.
+    def ask(self, question: Question[Value], *arguments: object, timeout: float | None = None) -> Value:
+        """Ask the room; waits for a connection, and asks again where one is lost, and only then.
 
-        So *method* has to be one that may run twice. Raises WaitTimeout after *timeout* seconds
-        without an answer, ChatClosed, and what the room raises.
+        So *question* has to be one that may be asked twice. Raises WaitTimeout after *timeout* seconds
+        without an answer, ChatClosed, ServerFault for an answer that makes no sense, and what the room raises.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             remote = self._wait_for_remote(deadline)
             try:
-                return remote.call(method, *arguments)
+                return ask(remote, question, *arguments)
             except RoomUnreachable as error:
-                self._lost(remote, str(error))
+                self._lost(remote, error)
+
+    @property
+    def refusal(self) -> PyroChatError | None:
+        """What keeps us out for good, if anything does."""
+        return self._error
 
     def check_not_refused(self) -> None:
         """Raise what keeps us out for good, if anything does."""
         if self._error is not None:
             raise self._error
+
+    def check_comes(self, tail: int) -> None:
+        """While a history up to *tail* should come: raise what keeps us out for good, or RoomSilent where it has stopped."""
+        self.check_not_refused()
+        if not self._seconds_left(self._opening, self._served):
+            raise RoomSilent(self._stalled(self._opening, tail))
+
+    def _seconds_left(self, stalling: Stalling, served: Served | None) -> float:
+        return stalling.left(self._replica.end, served.partly_at if served else 0.0, time.monotonic())
+
+    def _stalled(self, stalling: Stalling, tail: int) -> str:
+        meanwhile = f" ({self.reason})" if self.reason else ""
+        return (
+            f"the room answers, but its messages do not come: none after #{self._replica.end} of {tail} for "
+            f"{stalling.seconds:g} s{meanwhile}; large packets may be lost on the way (a tunnel with a smaller MTU?)"
+        )
+
+    def _expect(self, served: Served, tail: int) -> None:
+        """What is missing up to *tail* has to come on *served*; where it stops coming, the connection is given up."""
+        server = CallbackServer.of_this_process()
+        stalling = Stalling(self._timing.progress_seconds, time.monotonic())
+
+        def look() -> None:
+            if served.ended or self._replica.end >= tail:
+                return
+            if left := self._seconds_left(stalling, served):
+                server.call_later(left, look)
+            else:
+                self._lost(served, RoomSilent(self._stalled(stalling, tail)))
+
+        if self._replica.end < tail:
+            server.call_later(stalling.seconds, look)
 
     def _wait_for_remote(self, deadline: float | None) -> RemoteObject:
         with self._changed:
@@ -189,15 +252,21 @@ class ClientSession:
     def _heard_farewell(self, reason: str) -> None:
         self._parting_reason = reason
 
-    def _lost(self, which: RemoteObject | Served, reason: str) -> None:
-        """One of the two connections is gone: drop both, and come back in a thread of its own."""
+    def _lost(self, which: RemoteObject | Served, error: PyroChatError) -> None:
+        """One of the two connections is of no use: drop both, and come back in a thread of its own.
+
+        Where the room has delivered what makes no sense, it would again: that is the end.
+        """
         with self._changed:
             if self.state != CONNECTED or which not in (self._remote, self._served):
                 return
             self._drop()
-            reason = self._parting_reason or reason
+            reason = self._parting_reason or str(error)
             self.state, self.reason = RECONNECTING, reason
             self._changed.notify_all()
+            if isinstance(error, ServerFault):
+                self._give_up(error)
+                return
             self._tell_state(RECONNECTING, reason)
         threading.Thread(target=self._come_back, name="pyrochat-reconnect", daemon=True).start()
 
@@ -209,8 +278,9 @@ class ClientSession:
         self._remote = self._served = None
 
     def _come_back(self) -> None:
-        backoff = FIRST_BACKOFF_SECONDS
-        while self.state == RECONNECTING:
+        if time.monotonic() - self._connected_at >= MOST_BACKOFF_SECONDS:  # else it is lost as soon as it stands
+            self._backoff = 0.0
+        while self._rest():
             try:
                 self._connect()
             except ChatClosed:
@@ -227,9 +297,13 @@ class ClientSession:
                 _defects.tell(f"coming back to room {self._replica.room}", error)
             else:
                 return
-            with self._changed:
-                self._changed.wait_for(lambda: self.state != RECONNECTING, backoff * random.uniform(0.5, 1.0))
-            backoff = min(backoff * 2, MOST_BACKOFF_SECONDS)
+
+    def _rest(self) -> bool:
+        """Wait before the next attempt to come back, longer each time; False where there is none to be made."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.state != RECONNECTING, self._backoff * random.uniform(0.5, 1.0))
+            self._backoff = min(max(self._backoff * 2, FIRST_BACKOFF_SECONDS), MOST_BACKOFF_SECONDS)
+            return self.state == RECONNECTING
 
     def _give_up(self, error: PyroChatError) -> None:
         """The room won't have us back, however often we ask."""
@@ -268,7 +342,7 @@ class ClientSession:
             patience.daemon = True
             patience.start()
             with contextlib.suppress(PyroChatError):
-                remote.call("leave", self._replica.end, self._reading.tell())
+                ask(remote, LEAVE, self._replica.end, self._reading.tell())
             patience.cancel()
         with self._changed:
             self._drop()

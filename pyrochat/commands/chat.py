@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import getpass
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pyrochat.client.chat import Chat
 from pyrochat.commands.access import PasswordFileOption, PasswordOption, given_password
 from pyrochat.commands.client import (
     AtOption,
@@ -47,11 +49,24 @@ from pyrochat.room.door import Access
 from pyrochat.room.server import Server
 from pyrochat.terminal.plain import write_status
 from pyrochat.terminal.settings import DEFAULT_TIME_FORMAT
-from pyrochat.values.errors import InvalidName, NameServerNotFound, PortInUse, RoomNotFound, RoomUnreachable
+from pyrochat.values.errors import (
+    InvalidName,
+    LogInUse,
+    NameServerNotFound,
+    NameServerRefused,
+    PortInUse,
+    RoomClosing,
+    RoomNotFound,
+    RoomUnreachable,
+)
 from pyrochat.values.protocol import DEFAULT_PORT
 from pyrochat.values.rules import checked_name
 
 __all__ = ["run"]
+
+_RACE_SECONDS = 10.0  # longer than a host lingers that lets nobody in any more
+_LOOK_AGAIN_SECONDS = 0.1
+_LINGER_SECONDS = 5.0  # who hosts in a pipe serves so much longer for those who are still here
 
 
 def chat(
@@ -86,27 +101,44 @@ def chat(
     secret = given_password(ask_password, password_file)
     storage = storage_of(room_bytes, peer_bytes, disk_reserve)
     name = _login_name() if name is None else checked_name(name)
-    try:
-        chats = join_rooms(
-            name, rooms, at, password=secret, fingerprint=fingerprint, read=reading(plain=plain, json=json)
-        )
-    except (NameServerNotFound, RoomNotFound, RoomUnreachable):
-        if at is not None:
-            raise
-    else:
-        return chat_in_terminal(chats, settings, plain=plain, json=json)
-    raise_descriptor_limit()
-    with _host(rooms, data_folder() if data is None else data, secret, storage) as server:
+    how = {"password": secret, "read": reading(plain=plain, json=json)}
+    folder = data_folder() if data is None else data
+    found = _joined_or_hosted(
+        lambda: join_rooms(name, rooms, at, fingerprint=fingerprint, **how),
+        None if at else lambda: _host(rooms, folder, secret, storage),
+    )
+    if not isinstance(found, Server):
+        return chat_in_terminal(found, settings, plain=plain, json=json)
+    with found as server:
         which = f"room {rooms[0]}: it is" if len(rooms) == 1 else f"rooms {', '.join(rooms)}: they are"
         write_status(f"nobody hosts {which} hosted here now, at {server.at}")
-        chats = join_rooms(name, rooms, server.at, password=secret, read=reading(plain=plain, json=json))
-        code = chat_in_terminal(chats, settings, plain=plain, json=json)
-        others = _others(server, name)
-        if others and _stays(others):
+        code = chat_in_terminal(join_rooms(name, rooms, server.at, **how), settings, plain=plain, json=json)
+        if _stays(server):
             write_status("serving on; Ctrl-C ends it")
             serve_until_signal(server)
         server.close("the host has left")
     return code
+
+
+def _joined_or_hosted(join: Callable[[], list[Chat]], host: Callable[[], Server] | None) -> list[Chat] | Server:
+    """The chats of the rooms that are there; or, where nobody hosts them, a server that does.
+
+    Of several who begin at the same moment one hosts; the others find the log, the port or the name taken, look again,
+    and join. host: None where only joining will do. Raises what keeps from both, 10 s later where it may have been that.
+    """
+    until = time.monotonic() + _RACE_SECONDS
+    while True:
+        try:
+            return join()
+        except (NameServerNotFound, RoomNotFound, RoomUnreachable, RoomClosing):
+            if host is None:
+                raise
+        try:
+            return host()
+        except (LogInUse, NameServerRefused, PortInUse):
+            if time.monotonic() > until:
+                raise
+        time.sleep(_LOOK_AGAIN_SECONDS)
 
 
 def _login_name() -> str:
@@ -119,26 +151,45 @@ def _login_name() -> str:
 def _host(rooms: Sequence[str], data: Path, password: str | None, storage: Storage) -> Server:
     """A server on the usual port, or on any where that is taken."""
     access, key_file = Access(password), server_key_file()
+    raise_descriptor_limit()
     try:
         return Server(rooms, data, port=DEFAULT_PORT, access=access, storage=storage, key_file=key_file)
     except PortInUse:
         return Server(rooms, data, access=access, storage=storage, key_file=key_file)
 
 
-def _others(server: Server, name: str) -> int:
-    return sum(session.connected and session.name != name for room in server.status() for session in room.sessions)
+def _others(server: Server) -> int:
+    return sum(session.connected for room in server.status() for session in room.sessions)
 
 
-def _stays(others: int) -> bool:
-    """Tell, and where somebody can answer ask, what becomes of the others."""
-    who = "1 other is" if others == 1 else f"{others} others are"
+def _comings(server: Server) -> int:
+    """How many are here, those included who have just joined and are still connecting, or may come back."""
+    return sum(len(room.sessions) for room in server.status())
+
+
+def _stays(server: Server) -> bool:
+    """Tell, and where somebody can answer ask, what becomes of the others; who only pipes some lines can finish before.
+
+    Our own chats have been left by now.
+    """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        write_status(f"{who} still here: they are told that the host has left")
+        server.admit_no_more()
+        until = time.monotonic() + _LINGER_SECONDS
+        while _comings(server) and time.monotonic() < until:
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        if others := _others(server):
+            write_status(f"{_counted(others)} still here: they are told that the host has left")
+        return False
+    if not (others := _others(server)):
         return False
     try:
-        return typer.confirm(f"{who} still here. Stay as a server for them?", default=True, err=True)
+        return typer.confirm(f"{_counted(others)} still here. Stay as a server for them?", default=True, err=True)
     except (typer.Abort, KeyboardInterrupt):
         return False
+
+
+def _counted(others: int) -> str:
+    return "1 other is" if others == 1 else f"{others} others are"
 
 
 def run() -> None:

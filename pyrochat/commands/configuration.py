@@ -16,7 +16,6 @@ import typer
 
 from pyrochat.folders import config_file
 from pyrochat.terminal.settings import DEFAULT_TIME_FORMAT, Settings, checked_key, checked_time_format
-from pyrochat.terminal.text import visible
 from pyrochat.trust.certificates import checked_fingerprint
 from pyrochat.trust.files import read_small
 from pyrochat.values.addresses import parse_at
@@ -24,6 +23,7 @@ from pyrochat.values.errors import InvalidArgument, InvalidInput, InvalidRoomNam
 from pyrochat.values.protocol import DEFAULT_PORT
 from pyrochat.values.rules import checked_name, checked_room_name, fold
 from pyrochat.values.sizes import parse_size
+from pyrochat.values.visible import visible
 
 __all__ = [
     "KeyOption",

@@ -16,8 +16,8 @@ import typer
 from pyrochat import __version__
 from pyrochat.commands.streams import flush_output, open_standard_streams
 from pyrochat.terminal.plain import is_hang_up, write_status
-from pyrochat.terminal.text import visible
 from pyrochat.values.errors import InvalidInput, PyroChatError
+from pyrochat.values.visible import visible
 
 __all__ = ["end_on_signals", "ended_by_signals", "make_app", "run_app"]
 

@@ -21,21 +21,28 @@ from Pyro5 import errors as pyro_errors
 
 from pyrochat.pyro.connection import WOULD_BLOCK, shut_down
 from pyrochat.pyro.dispatch import Pending, answer_frame
-from pyrochat.pyro.frames import HEADER_BYTES, Frame, FrameReader
+from pyrochat.pyro.frames import HEADER_BYTES, Frame, FrameReader, TooLarge
+from pyrochat.pyro.remote import Most
 from pyrochat.pyro.serializers import Bounds, Call, decode_call
 from pyrochat.pyro.waker import selector_with_waker
 from pyrochat.threads import Defects, go_on
+from pyrochat.values.errors import InvalidArgument, PyroChatError, RoomUnreachable, ServerFault
 
 __all__ = ["CallbackServer", "Served"]
 
 log = logging.getLogger(__name__)
 
-MAX_REQUEST_BYTES = 16 * 1024 * 1024
-_REQUEST_BOUNDS = Bounds(values=100_000, depth=8)
+MOST_REQUESTED = Most(4 << 20, Bounds(65_536, 8))
+"""What is taken of one call: 512 KiB of messages, or one message, and the marks of 1,000 members."""
+
 _READ_BYTES = 262_144
 _SWEEP_SECONDS = 0.5
 _ROUND_SECONDS = 0.002
 _MOST_KEPT_BYTES = 1 << 20
+
+
+class _Unreadable(pyro_errors.ConnectionClosedError):  # type: ignore[misc]
+    """A call that can't be read, or is more than is taken: there is nothing that it could be answered with."""
 
 
 class _SameAgain:
@@ -59,11 +66,14 @@ class _SameAgain:
             yield frame
 
     def decode(self, data: bytes, serializer_id: int) -> Call:
-        """The call in *data*; raises InvalidArgument."""
+        """The call in *data*; raises _Unreadable."""
         for known, known_id, call in self._recent:
             if known == data and known_id == serializer_id:
                 return call
-        call = decode_call(data, serializer_id, _REQUEST_BOUNDS)
+        try:
+            call = decode_call(data, serializer_id, MOST_REQUESTED.bounds)
+        except InvalidArgument as error:
+            raise _Unreadable(str(error)) from None
         if len(data) <= _MOST_KEPT_BYTES:
             self._recent.appendleft((data, serializer_id, call))
         return call
@@ -72,23 +82,28 @@ class _SameAgain:
 class Served:
     """One callback object on one turned-around connection.
 
-    lost: called once, in the serving thread, with the reason (str) when the connection ends without
-    `stop`. silent_seconds: without a request for so long, the connection is taken for dead.
+    lost: called once, in the serving thread, when the connection ends without `stop`: with RoomUnreachable, or
+    with ServerFault where the room calls what can't be read. silent_seconds: without a request for so long, the
+    connection is taken for dead. error: what `lost` was called with. partly_at: when a part of a request came last
+    that is not whole yet, by the monotonic clock.
     """
 
-    __slots__ = ("ended", "last_heard", "lost", "objects", "reader", "silent_seconds", "sock")
+    __slots__ = ("ended", "error", "last_heard", "lost", "objects", "partly_at", "reader", "silent_seconds", "sock")
 
     def __init__(
-        self, sock: socket.socket, callback: object, object_id: str, silent_seconds: float, lost: Callable[[str], None]
-    ) -> None:
+        self, sock: socket.socket, callback: object, object_id: str, silent_seconds: float,
+        lost: Callable[[PyroChatError], None],
+    ) -> None:  # fmt: skip
         sock.setblocking(False)
         self.sock = sock
-        self.reader = FrameReader(MAX_REQUEST_BYTES)
+        self.reader = FrameReader(MOST_REQUESTED.bytes)
         self.objects = {object_id: callback}
         self.silent_seconds = silent_seconds
         self.last_heard = time.monotonic()
         self.lost = lost
+        self.partly_at = 0.0
         self.ended = False
+        self.error: PyroChatError | None = None
 
 
 class CallbackServer:
@@ -140,6 +155,10 @@ class CallbackServer:
     def stop(self, served: Served) -> None:
         """Close *served* without calling its `lost`. Any thread may call this; doesn't wait."""
         self._order(lambda: self._close(served))
+
+    def break_off(self, served: Served, error: PyroChatError) -> None:
+        """End *served*: what comes on it is of no use. Its `lost` is called with *error*. Any thread may call this."""
+        self._order(lambda: None if served.ended else self._lose(served, error))
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         """Call *call* in the serving thread, *seconds* from now, or half a second later where there is much to serve.
@@ -210,7 +229,7 @@ class CallbackServer:
         try:
             self._selector.register(served.sock, selectors.EVENT_READ, served)
         except (ValueError, OSError) as error:  # closed before its turn came
-            self._lose(served, str(error))
+            self._lose(served, RoomUnreachable(str(error)))
 
     def _read(self, served: Served) -> None:
         try:
@@ -226,11 +245,15 @@ class CallbackServer:
                 assert not isinstance(answer, Pending)  # callbacks have their results at once
                 if answer is not None:
                     self._answers.append((served, answer))
+            if served.reader.has_begun:
+                served.partly_at = served.last_heard
+        except (TooLarge, _Unreadable) as error:
+            self._lose(served, ServerFault(f"what the room delivers is of no use ({str(error).partition(': ')[0]})"))
         except (OSError, pyro_errors.PyroError) as error:
-            self._lose(served, str(error))
+            self._lose(served, RoomUnreachable(str(error)))
         except BaseException as error:
             self._defects.tell("serving a callback", error)
-            self._lose(served, str(error))
+            self._lose(served, RoomUnreachable(f"internal error: {type(error).__name__}"))
 
     def _end_round(self) -> None:
         """Let the handlers begin, and then answer: of a hundred members here the last one waits for no answer."""
@@ -246,20 +269,21 @@ class CallbackServer:
                 if not served.ended and served.sock.send(answer) < len(answer):
                     raise ConnectionError("the room does not read our answers")
             except OSError as error:
-                self._lose(served, str(error))
+                self._lose(served, RoomUnreachable(str(error)))
 
     def _sweep(self, now: float) -> None:
         for key in list(self._selector.get_map().values()):
             served = key.data
             if served is not None and now - served.last_heard > served.silent_seconds:
-                self._lose(served, f"nothing heard for {served.silent_seconds:g} s")
+                self._lose(served, RoomUnreachable(f"nothing heard for {served.silent_seconds:g} s"))
 
-    def _lose(self, served: Served, reason: str) -> None:
+    def _lose(self, served: Served, error: PyroChatError) -> None:
+        served.error = error
         self._close(served)
         try:
-            served.lost(reason)
-        except BaseException as error:
-            self._defects.tell("telling that a connection was lost", error)
+            served.lost(error)
+        except BaseException as defect:
+            self._defects.tell("telling that a connection was lost", defect)
 
     def _close(self, served: Served) -> None:
         with contextlib.suppress(KeyError, ValueError):

@@ -106,7 +106,7 @@ class EmbeddedNameServer:
         try:
             self._daemon = Daemon(host, port, greet=self._greet, bid_farewell=lambda connection: None)
         except CannotHost as error:
-            raise CannotHost(
+            raise type(error)(  # PortInUse too: somebody else may be starting one
                 f"no name server answers at {shown_address((host, port))} and none can be started there ({error}): "
                 "set PYRO_NS_PORT to a free port"
             ) from None

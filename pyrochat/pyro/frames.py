@@ -14,12 +14,16 @@ from Pyro5.errors import ProtocolError
 
 from pyrochat.pyro.serializers import SERIALIZERS, SERPENT
 
-__all__ = ["HEADER_BYTES", "Frame", "FrameReader", "ProtocolError", "whole_frame"]
+__all__ = ["HEADER_BYTES", "Frame", "FrameReader", "ProtocolError", "TooLarge", "whole_frame"]
 
 HEADER_BYTES: int = protocol._header_size
 _HEADER = struct.Struct(protocol._header_format)
 _TAG = b"PYRO"
 _PART_BYTES = 65_536
+
+
+class TooLarge(ProtocolError):  # type: ignore[misc]
+    """Raised when a frame says that it is larger than its reader takes."""
 
 
 class Frame(NamedTuple):
@@ -75,7 +79,7 @@ class FrameReader:
         """The next frame, when all of it is here.
 
         Raises ProtocolError for what is no frame, for another serializer than serpent, json and msgpack, for
-        compression, and for more than `most_bytes`.
+        compression; TooLarge for more than `most_bytes`.
         """
         if self._more:
             if self.size - self._start < self._needed:
@@ -101,7 +105,7 @@ class FrameReader:
         if flags & protocol.FLAGS_COMPRESSED:
             raise ProtocolError("compressed messages are not accepted")
         if size + annotations > self.most_bytes:
-            raise ProtocolError(f"a message of more than {self.most_bytes:,} bytes is not accepted")
+            raise TooLarge(f"a message of more than {self.most_bytes:,} bytes is not accepted")
         start = begin + HEADER_BYTES + annotations
         end = start + size
         if len(buffer) < end:

@@ -12,8 +12,8 @@ import logging
 
 from Pyro5 import config, core
 
-from pyrochat.pyro.remote import RemoteObject
-from pyrochat.pyro.serializers import SERPENT
+from pyrochat.pyro.remote import SMALL, Most, RemoteObject
+from pyrochat.pyro.serializers import SERPENT, Bounds
 from pyrochat.values.addresses import Address, parse_address, shown_address
 from pyrochat.values.errors import (
     InvalidArgument,
@@ -22,6 +22,8 @@ from pyrochat.values.errors import (
     PyroChatError,
     RoomNotFound,
     RoomSilent,
+    ServerFault,
+    Unavailable,
 )
 
 __all__ = ["NameServer"]
@@ -29,6 +31,7 @@ __all__ = ["NameServer"]
 log = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS = 3.0
+_MANY_NAMES = Most(1 << 20, Bounds(65_536, 4))  # 10,000 names with an address each
 
 
 class NameServer:
@@ -40,7 +43,7 @@ class NameServer:
     def __str__(self) -> str:
         return shown_address(self.address)
 
-    def _call(self, method: str, *arguments: object) -> object:
+    def _call(self, method: str, *arguments: object, most: Most = SMALL) -> object:
         try:
             remote = RemoteObject(
                 self.address, core.NAMESERVER_NAME, "hello", timeout=_TIMEOUT_SECONDS, serializer_id=SERPENT
@@ -53,7 +56,13 @@ class NameServer:
                 "or name the room's address (--at HOST:PORT)"
             ) from None
         with contextlib.closing(remote):
-            return remote.call(method, *arguments)
+            try:
+                return remote.call(method, *arguments, most=most)
+            except ServerFault as error:
+                raise self._useless(error) from None
+
+    def _useless(self, why: object) -> Unavailable:
+        return Unavailable(f"the name server at {self} is of no use ({why}): name the room's address (--at HOST:PORT)")
 
     def is_there(self) -> bool:
         """Whether it answers; raises NameServerSilent where something is there and doesn't."""
@@ -73,18 +82,21 @@ class NameServer:
         return address
 
     def entries(self, prefix: str) -> dict[str, Address | None]:
-        """All names that begin with *prefix*, and the ``(host, port)`` of each; raises NameServerNotFound.
+        """All names that begin with *prefix*, and the ``(host, port)`` of each.
 
-        None: nobody can get there. It is a unix socket, or no address at all.
+        None: nobody can get there. It is a unix socket, or no address at all. Raises NameServerNotFound, and Unavailable
+        where the answer is no list of names, or too large.
         """
-        answer = self._call("list", prefix)
+        answer = self._call("list", prefix, most=_MANY_NAMES)
+        if not isinstance(answer, dict):
+            raise self._useless("it answers no list of names")
         found: dict[str, Address | None] = {}
-        if isinstance(answer, dict):
-            for name, uri in answer.items():
+        for name, uri in answer.items():
+            if isinstance(name, str) and name.startswith(prefix):
                 try:
-                    found[str(name)] = parse_address(str(uri).rpartition("@")[2], 0)
+                    found[name] = parse_address(str(uri).rpartition("@")[2], 0)
                 except InvalidArgument:
-                    found[str(name)] = None
+                    found[name] = None
         return found
 
     def register(self, name: str, uri: str) -> None:

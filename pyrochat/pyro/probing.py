@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.values.addresses import Address, shown_address
-from pyrochat.values.errors import PyroChatError, RoomNotFound, RoomSilent, RoomUnreachable
+from pyrochat.values.errors import PyroChatError, RoomNotFound, RoomSilent, RoomUnreachable, ServerFault
 
 __all__ = ["PROBE_SECONDS", "Presence", "ProbeResult", "look"]
 
@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 
 PROBE_SECONDS = 2.0
 _STEPS = 4  # connecting, greeting, asking in another language, and its answer
-_MOST_BYTES = 64 * 1024  # of whoever answers
 _OTHER_LANGUAGE = b"GET / HTTP/1.0\r\n\r\n"  # what speaks HTTP, SMTP, IRC … answers this, and not Pyro5's frames
 _PYRO = b"PYRO"  # how each of Pyro5's frames begins
 
@@ -62,10 +61,10 @@ def _look(address: Address, object_id: str, seconds: float) -> ProbeResult:
     except (OSError, ValueError):  # IDNA refuses some hosts with a UnicodeError
         return ProbeResult(Presence.ABSENT)
     try:
-        remote = RemoteObject(address, object_id, "hello", timeout=seconds, most_bytes=_MOST_BYTES)
+        remote = RemoteObject(address, object_id, "hello", timeout=seconds)
     except RoomSilent:
         return ProbeResult(Presence.SILENT if _hangs(address, seconds) else Presence.ABSENT, is_here=is_here)
-    except (RoomUnreachable, RoomNotFound):
+    except (RoomUnreachable, RoomNotFound, ServerFault):
         return ProbeResult(Presence.ABSENT)
     except PyroChatError as error:
         log.info("%s at %s refuses (%s), so it is alive", object_id, shown_address(address), error)

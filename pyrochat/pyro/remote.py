@@ -2,7 +2,8 @@
 
 A slim counterpart of Pyro5's Proxy for our own client: it doesn't connect again behind our back,
 raises only our own errors whatever the server sends (a stock proxy raises any exception that it is
-told to, `SystemExit` included), has no owner thread, and speaks TLS with demands of its own.
+told to, `SystemExit` included), takes no more of an answer than its caller says, has no owner thread, and
+speaks TLS with demands of its own.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from Pyro5 import core, protocol
 from Pyro5 import errors as pyro_errors
 
 from pyrochat.pyro.connection import Connection, shut_down
-from pyrochat.pyro.frames import Frame, whole_frame
+from pyrochat.pyro.frames import Frame, TooLarge, whole_frame
 from pyrochat.pyro.serializers import MSGPACK, Bounds, decode_value, encode_value
 from pyrochat.pyro.tls import ClientTls, certificate_of
 from pyrochat.pyro.wire import request_frame
@@ -27,15 +29,27 @@ from pyrochat.values.errors import (
     PyroChatError,
     RoomSilent,
     RoomUnreachable,
+    ServerFault,
     UntrustedServer,
 )
+from pyrochat.values.visible import one_line
 from pyrochat.values.wire_errors import from_wire_text
 
-__all__ = ["RemoteObject", "parse_uri"]
+__all__ = ["SMALL", "Most", "RemoteObject", "parse_uri"]
 
-MAX_ANSWER_BYTES = 64 * 1024 * 1024  # 1,000 messages of 16 KiB, and what a name server knows
-_ANSWER_BOUNDS = Bounds(values=1_000_000, depth=16)
+_MOST_ERROR_CHARACTERS = 500
 _CERTIFICATE_ALERTS = ("CERTIFICATE_REQUIRED", "ALERT_UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_EXPIRED")
+
+
+class Most(NamedTuple):
+    """The most that is taken of an answer. bytes: on the wire, of one frame. bounds: of the values in it."""
+
+    bytes: int
+    bounds: Bounds
+
+
+SMALL = Most(65_536, Bounds(4_096, 8))
+"""For all that comes before a server has shown who it is, and for most of what comes after."""
 
 
 def parse_uri(text: str) -> tuple[Address, str]:
@@ -53,15 +67,14 @@ class RemoteObject:
     """A connected remote object. One call at a time; concurrent callers wait for each other.
 
     tls: what is demanded of the server's certificate; None speaks plainly. greeting: what the server
-    answered to the handshake. most_bytes: in an answer. certificate: the server's, in DER; empty without TLS.
-    Raises RoomUnreachable where nothing answers, UntrustedServer, and whatever error of ours the server
-    refuses with.
+    answered to the handshake. certificate: the server's, in DER; empty without TLS.
+    Raises RoomUnreachable where nothing answers, UntrustedServer, whatever error of ours the server
+    refuses with, and ServerFault for whatever else it says.
     """
 
     def __init__(
         self, address: Address, object_id: str, handshake: object,
         *, timeout: float, serializer_id: int = MSGPACK, tls: ClientTls | None = None,
-        most_bytes: int = MAX_ANSWER_BYTES,
     ) -> None:  # fmt: skip
         self.address = address
         self._object_id = object_id
@@ -71,28 +84,32 @@ class RemoteObject:
         self._timeout = timeout
         sock = _connected(address, timeout, tls)
         self.certificate = certificate_of(sock)
-        self._connection = Connection(sock, most_bytes)
+        self._connection = Connection(sock, SMALL.bytes)
         with self._call_mutex:
             self.greeting = self._handshake(handshake)
 
     def _handshake(self, data: object) -> object:
         payload = encode_value({"handshake": data, "object": self._object_id}, self._serializer_id)
-        reply = self._exchange(whole_frame(protocol.MSG_CONNECT, payload, self._serializer_id))
-        answer = self._load(reply)
+        reply = self._exchange(whole_frame(protocol.MSG_CONNECT, payload, self._serializer_id), SMALL)
+        answer = self._load(reply, SMALL)
         if reply.type == protocol.MSG_CONNECTOK:
             return answer.get("handshake") if isinstance(answer, dict) else None
         self._abandon()
-        raise _error_for(str(answer))
+        raise _error_for(answer)
 
-    def call(self, method: str, *arguments: object) -> object:
-        """Call *method* and return its result; raises RoomUnreachable or what the server raised."""
+    def call(self, method: str, *arguments: object, most: Most = SMALL) -> object:
+        """Call *method* and return its result, of which *most* is taken.
+
+        Raises RoomUnreachable where the connection is lost, what the server raised where that is an error of ours,
+        ServerFault for any other, and where the answer can't be read, is no answer, or is larger than *most*.
+        """
         with self._call_mutex:
             self._sequence = (self._sequence + 1) & 0xFFFF
-            reply = self._exchange(self._request(method, arguments))
+            reply = self._exchange(self._request(method, arguments), most)
             if reply.type != protocol.MSG_RESULT or reply.sequence != self._sequence:
                 self._abandon()
-                raise RoomUnreachable("the server's answers are out of step: the connection was closed")
-            answer = self._load(reply)
+                raise ServerFault(f"the server's answers are out of step at {method}(): the connection was closed")
+            answer = self._load(reply, most)
         if reply.flags & protocol.FLAGS_EXCEPTION:
             raise _error_for(_said(answer))
         return answer
@@ -132,7 +149,8 @@ class RemoteObject:
     def _request(self, method: str, arguments: tuple[object, ...]) -> bytes:
         return request_frame(self._object_id, method, arguments, self._serializer_id, self._sequence)
 
-    def _exchange(self, frame: bytes) -> Frame:
+    def _exchange(self, frame: bytes, most: Most) -> Frame:
+        self._connection.reader.most_bytes = most.bytes
         with self._abandoned_on_error():
             self._connection.send(frame, self._timeout)
             reply = self._connection.wait_frame(self._timeout)
@@ -148,6 +166,9 @@ class RemoteObject:
         except pyro_errors.TimeoutError:
             self._abandon()
             raise RoomSilent(f"{where} did not answer within {self._timeout:g} s") from None
+        except TooLarge as error:
+            self._abandon()
+            raise ServerFault(f"{where} answers more than is taken ({error})") from None
         except (pyro_errors.PyroError, OSError, ValueError) as error:
             self._abandon()
             if any(alert in str(error) for alert in _CERTIFICATE_ALERTS):
@@ -159,12 +180,14 @@ class RemoteObject:
             self._abandon()
             raise
 
-    def _load(self, reply: Frame) -> object:
+    def _load(self, reply: Frame, most: Most) -> object:
         try:
-            return decode_value(reply.payload, reply.serializer_id, _ANSWER_BOUNDS)
+            return decode_value(reply.payload, reply.serializer_id, most.bounds)
         except InvalidArgument as error:
             self._abandon()
-            raise RoomUnreachable(f"the server's answer can't be read ({error})") from None
+            raise ServerFault(
+                f"the answer of {shown_address(self.address)} is of no use ({str(error).partition(': ')[0]})"
+            ) from None
 
 
 def _connected(address: Address, timeout: float, tls: ClientTls | None) -> socket.socket:
@@ -178,7 +201,7 @@ def _connected(address: Address, timeout: float, tls: ClientTls | None) -> socke
             f"nothing answers at {where} ({error.strerror or error}): is the server running there?"
         ) from None
     except ValueError:  # IDNA's UnicodeError, for one
-        raise RoomUnreachable(f"{where} is no address: write it as host:port") from None
+        raise RoomUnreachable(f"{one_line(where, 100)} is no address: write it as host:port") from None
     if tls is None:
         return sock
     try:
@@ -188,13 +211,15 @@ def _connected(address: Address, timeout: float, tls: ClientTls | None) -> socke
         raise
 
 
-def _said(answer: object) -> str:
-    """The text of an exception as Pyro5's serializers write it: nothing is rebuilt, `SystemExit` included."""
+def _said(answer: object) -> object:
+    """What an exception says, as Pyro5's serializers write it: nothing is rebuilt, `SystemExit` included."""
     match answer:
         case {"args": [first, *_]}:
-            return str(first)
-    return str(answer)
+            return first
+    return answer
 
 
-def _error_for(text: str) -> PyroChatError:
-    return from_wire_text(text) or RoomUnreachable(f"the server refused: {text}")
+def _error_for(said: object) -> PyroChatError:
+    """The error that a server has refused with, in one line that any terminal and any log can take."""
+    text = one_line(said, _MOST_ERROR_CHARACTERS) if isinstance(said, str) else "and doesn't say why"
+    return from_wire_text(text) or ServerFault(f"the server refused: {text}")

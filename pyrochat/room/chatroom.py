@@ -161,6 +161,8 @@ class ChatRoom:
         """
         identity, connection = self._identity(), caller()
         resumed = _resume(resume)
+        if resumed is None:
+            self._rooms.check_open()
         self._limiter.check(identity, 1, log_bytes(identity.name, [JOINED, LEFT]), connection)
 
         def opened(session_id: str) -> None:

@@ -206,18 +206,19 @@ class Rooms:
         assert self._daemon is not None
         assert self._remote is not None
         with contextlib.ExitStack() as undo:
-            self._check_not_closing()
+            self.check_open()
             if self._registration is not None:
                 self._registration.add(name, str(self._daemon.uriFor(room_object(name))))
                 undo.callback(self._registration.withdraw, name)
             room = self._opened(name)
             undo.callback(self._abandon, room)
-            self._check_not_closing()
+            self.check_open()
             self._daemon.register(self._remote(room), room_object(room.name))
             self._list(room)
             undo.pop_all()
 
-    def _check_not_closing(self) -> None:
+    def check_open(self) -> None:
+        """Raise RoomClosing where nothing is opened, and nobody new let in, any more."""
         if self._closing:
             raise RoomClosing("the server is being stopped: try again when it is back")
 
@@ -229,7 +230,7 @@ class Rooms:
     # -- the end ------------------------------------------------------------------------------------------
 
     def create_no_more(self) -> None:
-        """Wait for a room that is being opened (2 s at the most), and open no other."""
+        """Wait for a room that is being opened (2 s at the most), and open no other, nor let anybody new in."""
         self._closing = True
         if self._opening.acquire(timeout=_PARTING_SECONDS):
             self._opening.release()

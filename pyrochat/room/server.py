@@ -268,6 +268,10 @@ class Server:
         """Wait until the server is closed (seconds; None: for ever); True when it is."""
         return self._closed.wait(timeout)
 
+    def admit_no_more(self) -> None:
+        """From now on nobody joins a room who is not in it; who is there can finish. `close` comes next."""
+        self._rooms.create_no_more()
+
     def close(self, farewell: str = "the server has been stopped") -> None:
         """Finish what is acknowledged, tell the members *farewell*, and stop. Idempotent."""
         if self._closed.is_set():

@@ -9,10 +9,10 @@ from pathlib import Path
 from pyrochat.client.chat import Chat
 from pyrochat.terminal.export import ENDINGS, export
 from pyrochat.terminal.lines import Lines
-from pyrochat.terminal.text import visible
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.message import CHAT
 from pyrochat.values.rules import fold
+from pyrochat.values.visible import visible
 
 __all__ = ["COMMANDS", "Command", "answer", "parse"]
 

@@ -1,6 +1,6 @@
 """The history in a file: text for people, JSON lines for programs, HTML to be read and sent on.
 
-The file's ending says which. Whatever a message holds shows as what it is (`terminal.text`); in HTML all of
+The file's ending says which. Whatever a message holds shows as what it is (`values.visible`); in HTML all of
 it is escaped, and nothing in the page runs, loads or sends anything.
 """
 
@@ -17,11 +17,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from pyrochat.terminal.lines import JsonLines, plain_line
-from pyrochat.terminal.text import visible
 from pyrochat.trust.files import open_private, put_in_place
 from pyrochat.values.errors import InvalidArgument, Unavailable
 from pyrochat.values.message import SYSTEM, Message
 from pyrochat.values.rules import fold
+from pyrochat.values.visible import visible
 
 __all__ = ["ENDINGS", "export"]
 

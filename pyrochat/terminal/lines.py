@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pyrochat.client.messages import SearchResult
-from pyrochat.terminal.text import visible
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.message import SYSTEM, Message
 from pyrochat.values.verification import Verification
+from pyrochat.values.visible import visible
 
 __all__ = ["JsonLines", "Lines", "PlainLines", "plain_line"]
 
@@ -83,8 +83,12 @@ class PlainLines(Lines):
         upto, end = verification.identical_up_to, verification.end
         proof = f"{upto}:{verification.digest}"
         if verification.whole:
-            return [f"-- verified: identical with the room's log up to #{upto}; {proof}"]
-        return [f"-- NOT identical with the room's log: only up to #{upto} of #{end}; {proof}"]
+            found = [f"-- verified: identical with the room's log up to #{upto}; {proof}"]
+        else:
+            found = [f"-- NOT identical with the room's log: only up to #{upto} of #{end}; {proof}"]
+        if known := verification.replaced_log_id:
+            found.append(f"-- ANOTHER LOG: this one is {verification.log_id}, the one that you knew before {known}")
+        return found
 
     def members(self, members: Sequence[str]) -> list[str]:
         """See `Lines`."""
@@ -132,7 +136,7 @@ class JsonLines(Lines):
         return [
             _json(
                 type="verification", identical_up_to=verification.identical_up_to, end=verification.end,
-                whole=verification.whole, digest=verification.digest,
+                whole=verification.whole, digest=verification.digest, **_logs(verification),
             )
         ]  # fmt: skip
 
@@ -163,6 +167,12 @@ def _count(messages: Sequence[Message]) -> str:
 
 def _names(names: Iterable[str]) -> str:
     return ", ".join(map(visible, sorted(names))) or "nobody"
+
+
+def _logs(verification: Verification) -> dict[str, object]:
+    """The room's log and the one that was known before, where that is another one."""
+    known = verification.replaced_log_id
+    return {"log": verification.log_id, "replaced_log": known} if known else {}
 
 
 def _fields(message: Message) -> dict[str, object]:

@@ -11,12 +11,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pyrochat.client.chat import Chat
+from pyrochat.client.known_logs import other_log
 from pyrochat.terminal.commands import Command, answer, parse
 from pyrochat.terminal.lines import Lines
-from pyrochat.terminal.text import visible
-from pyrochat.values.errors import InvalidText, LogUncertain, PyroChatError, RoomUnreachable
+from pyrochat.values.errors import InvalidText, LogUncertain, OtherLog, PyroChatError, RoomUnreachable
 from pyrochat.values.message import Message
 from pyrochat.values.rules import MAX_TEXT_BYTES, checked_text
+from pyrochat.values.visible import visible
 
 __all__ = ["PlainClient", "input_groups", "is_hang_up", "write_line", "write_status"]
 
@@ -34,9 +35,10 @@ Typed = str | Command | PyroChatError
 class PlainClient:
     """Shows what is delivered to *chat*, which reads ``"auto"``, and does what is typed.
 
-    write: called with each line for standard output; raises OSError where it could not be written: then nothing more
-    is written, nor counts as read. complain: with each line for standard error. output_lost: called, in any thread,
-    when something could not be written.
+    chat: another one of the same room from when the room has another log; whoever made this leaves it. write: called with
+    each line for standard output; raises OSError where it could not be written: then nothing more is written, nor counts
+    as read. complain: with each line for standard error. output_lost: called, in any thread, when something could not be
+    written.
     """
 
     def __init__(self, chat: Chat, lines: Lines, write: Write, complain: Write) -> None:
@@ -157,8 +159,25 @@ class PlainClient:
             "refused": f"can't come back: {reason}",
         }
         self._may_be_sent = self._may_be_sent or state == "connected"
-        if state in words:
+        if state == "refused" and isinstance(self.chat.refusal, OtherLog):
+            self._begin_anew()
+        elif state in words:
             self._say(words[state])
+
+    def _begin_anew(self) -> None:
+        """The room has another log now: what was shown stays above a line that says so, and the other log follows."""
+        before = self.chat
+        self._wait_until_shown(max((message.id for message in before.history(last=1)), default=0))
+        try:
+            fresh = before.join_room(before.room)
+        except PyroChatError as error:
+            self._say(f"can't come back: {error}")
+            return
+        before.leave(timeout=0.0)
+        self._say(f"---- another log: {other_log(before.room, before.log_id, fresh.log_id)} ----")
+        self._shown = self._due = self._sent = 0
+        self.chat = fresh
+        self.start()
 
     def _wait_until_shown(self, id: int) -> bool:
         with self._progress:

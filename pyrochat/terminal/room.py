@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pyrochat.client.chat import Chat
 from pyrochat.terminal.conversation.layout import Look, mentions, name_cells
-from pyrochat.terminal.conversation.page import Page, Row
+from pyrochat.terminal.conversation.page import Page, Past, Row
 from pyrochat.terminal.conversation.progress import Progress
 from pyrochat.terminal.conversation.seen import Seen
 from pyrochat.terminal.conversation.transcript import Transcript
@@ -21,20 +21,25 @@ from pyrochat.terminal.writing.draft_file import DraftFile
 from pyrochat.terminal.writing.drafts import Draft, Unsent, draft_file
 from pyrochat.terminal.writing.sending import Sending
 from pyrochat.terminal.writing.typed import Typed
-from pyrochat.values.errors import PyroChatError, Unavailable
+from pyrochat.values.errors import OtherLog, PyroChatError, Unavailable
 from pyrochat.values.message import CHAT, Message
 from pyrochat.values.rules import fold
 
 __all__ = ["OpenRoom"]
 
+_MOST_NOTICES = 20  # that wait to be shown
+
 
 class OpenRoom:
     """*chat*, which reads "manual", and its draft in the folder *drafts*.
 
-    changed: called with this room, in any thread, when there is something new to `take_in`.
+    changed: called with this room, in any thread, when there is something new to `take_in`. before: the same room with
+    the log that it had before, which stays visible above this one's.
     """
 
-    def __init__(self, chat: Chat, look: Look, drafts: Path, changed: Callable[[OpenRoom], None]) -> None:
+    def __init__(
+        self, chat: Chat, look: Look, drafts: Path, changed: Callable[[OpenRoom], None], before: OpenRoom | None = None
+    ) -> None:
         self.chat = chat
         self.name = chat.room
         self._own = fold(chat.name)
@@ -42,10 +47,12 @@ class OpenRoom:
         self._mutex = threading.Lock()  # guards the next two
         self._inbox: deque[Message] = deque()
         self._refused: list[tuple[Unsent, PyroChatError]] = []
-        self.notices: deque[str] = deque()
+        self.notices: deque[str] = deque(maxlen=_MOST_NOTICES)
+        self._state = chat.state
         self.transcript = Transcript()
         self.progress = Progress(chat.name)
-        self.page = Page(self.transcript, self.progress, chat.name, look)
+        self.page = Page(self.transcript, self.progress, chat.name, look, past=_past(chat, before))
+        self._is_renewed = False  # somebody opens it with the log that it has now
         history = chat.history()
         self._extend(history)
         start = max(chat.read_mark, self.progress.since(chat.name))
@@ -66,7 +73,7 @@ class OpenRoom:
         self._sending.add(draft.unsent)
         self._show_outgoing()
         chat.on_message(self._took, after=len(history))
-        chat.on_state(lambda state, reason: changed(self))
+        chat.on_state(self._state_changed)
         chat.on_notice(self._noticed)
 
     # -- what the network says, in its threads ---------------------------------------------------------------
@@ -80,9 +87,29 @@ class OpenRoom:
         with self._mutex:
             self._refused.append((unsent, error))
 
+    def _state_changed(self, state: str, reason: str) -> None:
+        still_away = state == self._state == "reconnecting"  # and for a reason that somebody has to do something about
+        if still_away or (state == "refused" and not isinstance(self.chat.refusal, OtherLog)):
+            self.notices.append(reason)
+        self._state = state
+        self._changed(self)
+
     def _noticed(self, text: str) -> None:
         self.notices.append(text)
         self._changed(self)
+
+    def is_to_be_renewed(self) -> bool:
+        """Whether the room has another log now than the one that is here, and nobody was told yet; in any thread."""
+        if not isinstance(self.chat.refusal, OtherLog):
+            return False
+        with self._mutex:
+            was, self._is_renewed = self._is_renewed, True
+        return not was
+
+    def succeed(self, before: OpenRoom) -> None:
+        """Take over what was being written in the same room *before* it had this log, and what it has refused."""
+        self.draft, before.draft = before.draft or self.draft, ""
+        self._refused += before.refused()
 
     # -- what has come ---------------------------------------------------------------------------------------
 
@@ -218,3 +245,13 @@ class OpenRoom:
             self.keep()
         finally:
             self._file.close()
+
+
+def _past(chat: Chat, before: OpenRoom | None) -> Past | None:
+    """What is shown above the log of *chat*, where the room had another one before."""
+    if before is not None:
+        logs = before.page.past.logs if before.page.past is not None else ()
+        return Past("another log: the room was hosted anew; what is above is not in it", [*logs, before.transcript])
+    if chat.replaced_log_id:
+        return Past("another log than the one that you knew: the room was hosted anew")
+    return None

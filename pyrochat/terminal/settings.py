@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from pyrochat.terminal.text import visible
 from pyrochat.values.errors import InvalidArgument
+from pyrochat.values.visible import visible
 
 __all__ = ["DEFAULT_TIME_FORMAT", "Settings", "checked_key", "checked_time_format"]
 

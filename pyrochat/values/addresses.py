@@ -26,7 +26,7 @@ def parse_address(text: str, default_port: int) -> Address:
     if not separator or (":" in host and not host.endswith("]")) or text.endswith("]"):
         host, port = text, str(default_port)
     host = host.removeprefix("[").removesuffix("]")
-    if not (_can_be_host(host) and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    if not (_can_be_host(host) and port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
         raise InvalidArgument(f"{text!r} is no address: write it as host:port")
     return host, int(port)
 

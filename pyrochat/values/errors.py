@@ -50,6 +50,7 @@
     │   ├── LogLost
     │   └── OtherLog
     ├── UntrustedServer         the server is not the one that we know, or can't show that it is
+    ├── ServerFault             the server could not do it, or answers what makes no sense
     ├── WaitTimeout
     │   └── SendTimeout         whether the message was sent is unknown
     └── ChatClosed
@@ -70,7 +71,7 @@ __all__ = [
     "LogInUse", "LogLost", "LogProblem", "LogUnavailable", "LogUncertain", "LogUnreadable", "NameMissing",
     "NameServerNotFound", "NameServerRefused", "NameServerSilent", "NameTaken", "NewRoomsRefused", "NotAMember", "OtherLog",
     "PortInUse", "ProofMissing", "ProofWrong", "PyroChatError", "QuotaUsedUp", "RateLimited", "Refused", "RoomClosing",
-    "RoomFull", "RoomNotFound", "RoomSilent", "RoomUnreachable", "SearchUnavailable", "SendTimeout", "ServerFull",
+    "RoomFull", "RoomNotFound", "RoomSilent", "RoomUnreachable", "SearchUnavailable", "SendTimeout", "ServerFault", "ServerFull",
     "TooManyAttempts", "Unavailable", "UnknownMessage", "UnknownSession", "UntrustedServer", "VersionMismatch",
     "WaitTimeout", "WrongPassword",
 ]  # fmt: skip
@@ -250,7 +251,7 @@ class RateLimited(Refused):
     @property
     def retry_seconds(self) -> float:
         """Seconds to wait, as the text says; also on the client's side of the wire."""
-        found = re.search(r"([0-9.]+) s$", str(self))
+        found = re.search(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) s$", str(self))
         return float(found[1]) if found else 1.0
 
 
@@ -394,6 +395,15 @@ class UntrustedServer(PyroChatError):
     """Raised when a server is not the one that this client knows, or can't show that it is; nothing was sent to it."""
 
     code = "untrusted-server"
+
+
+class ServerFault(PyroChatError):
+    """Raised when a server has failed (its log says why), refuses in words that this version doesn't know, or answers
+    something of the wrong form or size. Whether what was asked has been done is unknown; asking again is no help.
+    """
+
+    code = "server-fault"
+    may_pass = False
 
 
 class WaitTimeout(PyroChatError, TimeoutError):

@@ -51,14 +51,19 @@ class Timing:
         hears nothing for so long takes its connection for dead.
     grace_seconds: a member all of whose sessions are lost stays in the view for so long (suspected)
         and may come back without a leave and a join.
+    progress_seconds: a client that lacks messages, and gets nothing of them for so long, gives up: `join` with an
+        error, a chat that had come back by coming back anew.
     """
 
     beat_seconds: float = 2.0
     silent_seconds: float = 6.0
     grace_seconds: float = 5.0
+    progress_seconds: float = 20.0
 
     def __post_init__(self) -> None:
         if not 0 < self.beat_seconds < self.silent_seconds:
             raise InvalidArgument("the beat has to be shorter than the silence that makes a session lost")
         if self.grace_seconds < 0:
             raise InvalidArgument("the grace can't be negative")
+        if self.progress_seconds <= 0:
+            raise InvalidArgument("the time that progress may take has to be positive")

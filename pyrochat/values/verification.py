@@ -13,12 +13,15 @@ class Verification:
 
     identical_up_to: the messages 1 … identical_up_to are the same here and in the room, every byte.
     end: the last message that is here. digest: the chain's digest at `identical_up_to`, in
-    hexadecimal; ``pyrochat-server --verify --expect ID:DIGEST`` takes it.
+    hexadecimal; ``pyrochat-server --verify --expect ID:DIGEST`` takes it. log_id: whose log that is;
+    replaced_log_id: `Chat.replaced_log_id`.
     """
 
     identical_up_to: int
     end: int
     digest: str
+    log_id: str = ""
+    replaced_log_id: str = ""
 
     @property
     def whole(self) -> bool:

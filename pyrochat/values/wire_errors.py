@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyrochat.values.errors import PyroChatError
+from pyrochat.values.errors import ChatClosed, PyroChatError, RoomUnreachable, UntrustedServer, WaitTimeout
 
 __all__ = ["from_wire_text", "wire_text"]
 
@@ -14,7 +14,10 @@ def _subclasses(cls: type[PyroChatError]) -> dict[str, type[PyroChatError]]:
     return found
 
 
-_BY_CODE = _subclasses(PyroChatError)
+_OWN = (ChatClosed, RoomUnreachable, UntrustedServer, WaitTimeout)
+"""What a client finds out by itself. A server that answers with one of these says nothing that the client may act on."""
+
+_BY_CODE = {code: kind for code, kind in _subclasses(PyroChatError).items() if not issubclass(kind, _OWN)}
 
 
 def wire_text(error: PyroChatError) -> str:

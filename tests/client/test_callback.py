@@ -21,7 +21,7 @@ def row(id: int) -> list[object]:
 def a_callback() -> tuple[Callback, Replica, Reading]:
     replica = Replica("lobby")
     reading = Reading(replica, "Ana")
-    return Callback(replica, reading, "a log", bytes(32), print, print), replica, reading
+    return Callback(replica, reading, "a log", bytes(32), print, print, print), replica, reading
 
 
 def test_it_says_that_it_takes_deliveries_that_ask_for_nothing() -> None:

@@ -17,7 +17,7 @@ from pyrochat.client import deliveries
 from pyrochat.client.deliveries import read_delivery
 from pyrochat.client.handler_threads import HandlerThreads
 from pyrochat.client.handlers import EventHandler
-from pyrochat.values.errors import InvalidArgument
+from pyrochat.values.errors import InvalidArgument, RoomUnreachable, ServerFault
 from pyrochat.values.message import Message
 from tests.support import Running, chat_message, eventually, joined_message, stumbling
 
@@ -30,7 +30,7 @@ def cause(kind: str, chat: Chat, by: Chat, server: Server) -> None:
     if kind == "message":
         by.send("something")
     elif kind == "state":
-        chat._session._lost(chat._session._served, "something")  # type: ignore[arg-type]
+        chat._session._lost(chat._session._served, RoomUnreachable("something"))  # type: ignore[arg-type]
         eventually(lambda: chat.state == "connected")
     else:
         server._multicaster.tell(server._rooms.all[0], "something")
@@ -103,7 +103,7 @@ def test_the_same_lists_become_messages_once() -> None:
 
 @pytest.mark.parametrize("marks", [[["Ana", 1]], [[1, 1, 1]], [["Ana", "1", 1]], ["Ana"], [None]])
 def test_marks_that_are_none_are_refused(marks: list[list[object]]) -> None:
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(ServerFault):
         read_delivery([], marks)
 
 

@@ -129,6 +129,20 @@ def test_a_swallowed_connection_stays_silent_and_a_new_one_works(client: socket.
         assert other.recv(4) == b"here"
 
 
+def test_what_is_large_is_lost_with_all_that_follows_it_and_what_is_small_passes(
+    client: socket.socket, proxy: Proxy
+) -> None:
+    proxy.lose_large(100)
+    client.sendall(b"small")
+    assert client.recv(5) == b"small"
+    client.sendall(b"x" * 101)
+    client.sendall(b"small again")
+    assert is_silent(client)
+    with socket.create_connection(("127.0.0.1", proxy.port), 5) as other:
+        other.sendall(b"here")
+        assert other.recv(4) == b"here"
+
+
 def test_a_cut_is_a_reset_or_an_end(client: socket.socket, proxy: Proxy) -> None:
     proxy.cut(reset=False)
     assert client.recv(1) == b""

@@ -16,11 +16,12 @@ from Pyro5.serializers import MarshalSerializer
 from Pyro5.socketutil import SocketConnection
 
 from pyrochat.pyro import callbacks as callbacks_module
-from pyrochat.pyro.callbacks import MAX_REQUEST_BYTES, CallbackServer, Served
+from pyrochat.pyro.callbacks import MOST_REQUESTED, CallbackServer, Served
 from pyrochat.pyro.dispatch import expose
 from pyrochat.pyro.frames import HEADER_BYTES
 from pyrochat.pyro.serializers import MSGPACK, SERIALIZERS
 from pyrochat.pyro.wire import request_frame
+from pyrochat.values.errors import ServerFault
 from tests.support import Running, eventually, stumbling
 
 
@@ -50,8 +51,8 @@ class RoomEnd:
         self.served = Served(theirs, self.callback, "callback", silent_seconds, self._lost)
         self.server.serve(self.served)
 
-    def _lost(self, reason: str) -> None:
-        self.reasons.append(reason)
+    def _lost(self, reason: Exception) -> None:
+        self.reasons.append(str(reason))
         self.lost.set()
 
     def answer(self) -> protocol.ReceivingMessage:
@@ -139,7 +140,7 @@ def header(flags: int = 0, data_size: int = 0) -> bytes:
         frame(protocol.MSG_CONNECT),
         header(flags=protocol.FLAGS_COMPRESSED, data_size=50),
         frame(serializer=MarshalSerializer.serializer_id, data=b"N"),
-        header(data_size=MAX_REQUEST_BYTES + 1),
+        header(data_size=MOST_REQUESTED.bytes + 1),
     ],
     ids=["http", "zeros", "an answer", "a handshake", "compressed", "marshal", "too large"],
 )
@@ -155,11 +156,11 @@ def test_a_room_that_sends_what_no_room_sends_is_lost(room_end: Callable[..., Ro
     assert room.callback.said == []
 
 
-def test_a_request_that_can_not_be_read_calls_nothing(room_end: Callable[..., RoomEnd]) -> None:
+def test_a_request_that_can_not_be_read_calls_nothing_and_ends_the_connection(room_end: Callable[..., RoomEnd]) -> None:
     room = room_end()
     room.sock.sendall(frame(data=b"\xc1"))
-    with contextlib.suppress(ConnectionError):
-        assert room.answer().flags & protocol.FLAGS_EXCEPTION
+    assert room.lost.wait(10)
+    assert isinstance(room.served.error, ServerFault)
     assert room.callback.said == []
 
 

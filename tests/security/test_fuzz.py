@@ -1,4 +1,7 @@
-"""Mutated frames at a server and at a client's callback connection; ``python -m attacks fuzz`` sends many more."""
+"""Mutated frames at a server and at a client's callback connection, and odd answers to a client.
+
+``python -m attacks fuzz`` has many more.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,26 @@ import logging
 import random
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from attacks.answering import odd_server
+from attacks.fuzzed_chat import converse
 from attacks.fuzzed_client import serve
 from attacks.fuzzing import Fuzzer, server_connections
 from attacks.mutations import Mutator, frames_to_callbacks, frames_to_rooms
 from attacks.wire import Stranger, call_frame
 from pyrochat import Chat, Server
+from pyrochat.client.answers import QUESTIONS
 from pyrochat.pyro import workers as workers_module
 from pyrochat.values.protocol import CALLBACK_OBJECT
 from tests.support import Running, address_of, eventually
 
 FRAMES = 1500
+CONVERSATIONS = 120
 SEEDS = [1, 2]
 
 
@@ -68,6 +77,22 @@ def test_a_callback_connection_withstands_mutated_frames(
     with Stranger(address) as room:
         message = [1, "lobby", "Erick", "hi", 1_700_000_000_000_000, "chat", None]
         assert room.ask(call_frame("deliver", [message], [], object_id=CALLBACK_OBJECT)).value == [1, 0]
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_found_12c_a_client_withstands_odd_answers_to_all_that_it_asks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, seed: int
+) -> None:
+    """And odd calls of its callback: what comes of it is what was asked for, or an error of the tree, fit to be printed."""
+    outcomes: Counter[str] = Counter()
+    with odd_server(tmp_path / "odd", seed) as server:
+        for _ in range(CONVERSATIONS):
+            outcomes += Running(lambda: converse(server.at)).result(60)  # type: ignore[arg-type]
+        assert {question.method for question in QUESTIONS} <= {*server.calls}
+    for step in ("suspected", "confirmations", "search", "send", "send_many", "verify"):
+        assert outcomes[f"{step}: fine"] > CONVERSATIONS / 20
+    assert outcomes["join: ServerFault"] > CONVERSATIONS / 20
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
 
 

@@ -10,9 +10,9 @@ import pytest
 import pyrochat
 from pyrochat import Server
 from pyrochat.pyro.naming import NameServer
-from pyrochat.terminal.text import visible
 from pyrochat.trust.keys import Key
 from pyrochat.values.errors import NameTaken
+from pyrochat.values.visible import visible
 from pyrochat.values.wire_errors import wire_text
 from tests.security.support import Impostor, honest_answer
 from tests.support import QUICK, bare

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.system.support import Machine
+from tests.system.support import Machine, free_port
 
 
 def test_pyrochat_hosts_where_nobody_does(machine: Machine) -> None:
@@ -90,3 +90,73 @@ def test_a_client_that_is_told_to_end_leaves_the_room(machine: Machine, number: 
     assert igor.wait(10) == 0
     ana.wait_line("* Igor left")
     assert not igor.complaints
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_found_27a_of_two_who_start_at_the_same_moment_one_hosts_and_the_other_joins(
+    machine: Machine, number: int
+) -> None:
+    both = [machine.start("pyrochat", name) for name in ("Ana", "Igor")]
+    for client in both:
+        client.write(f"from {number}")
+    for client in both:
+        client.wait_line(f"Ana: from {number}")
+        client.wait_line(f"Igor: from {number}")
+    hosts = [client for client in both if any("hosted here now" in line for line in client.errors)]
+    assert len(hosts) == 1
+    for client in sorted(both, key=lambda client: client in hosts):
+        assert client.finish() == 0, str(client)
+        assert not client.complaints
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_found_27a_lines_that_were_piped_in_are_not_lost_then(machine: Machine, number: int) -> None:
+    """Given three that are started at once, with all their input there and its end: all of it is in the log."""
+    names = ["Ana", "Igor", "Zoe"]
+    started = [machine.start("pyrochat", name) for name in names]
+    for client in started:
+        client.write(*(f"{line} of {number}" for line in range(20)))
+        client.end_input()
+    for client in started:
+        assert client.wait(60) == 0, str(client)
+        assert not client.complaints
+    reader = machine.run("pyrochat", "reader", typed="")
+    for name in names:
+        assert [body for body in reader.bodies if body.startswith(f"{name}: ")] == [
+            f"{name}: {line} of {number}" for line in range(20)
+        ]
+
+
+def test_who_can_neither_join_nor_host_is_told_why(machine: Machine) -> None:
+    """The log is in use, and its room is registered with another name server."""
+    machine.server(env={"PYRO_NS_PORT": free_port()})
+    refused = machine.run("pyrochat", "Ana", typed="hello")
+    assert refused.wait() == 1
+    assert len(refused.complaints) == 1
+
+
+def test_found_27b_survivors_of_a_host_are_told_what_to_do_and_go_on_in_the_next_ones_log(machine: Machine) -> None:
+    """Given a room whose host goes, when somebody else hosts it from an empty log, then who is still there is told so,
+    and how to get in; what was said before stays above a line, and nothing is lost without a word."""
+    first = machine.client("Ana", "--data", str(machine.folder / "of-ana"), program="pyrochat")
+    survivor = machine.client("Igor")
+    first.write("before")
+    survivor.wait_line("Ana: before")
+    assert first.finish() == 0
+    survivor.wait_error("connection lost")
+    second = machine.client("Zoe", "--data", str(machine.folder / "of-zoe"), program="pyrochat")
+    told = survivor.wait_error("IS NOT ON THE SERVER THAT YOU KNOW")
+    forget = machine.shell(told.partition("say: ")[2].partition("): ")[0])
+    assert forget.wait() == 0, str(forget)
+    survivor.wait_error("another log")
+    survivor.write("after")
+    second.wait_line("Igor: after")
+    survivor.wait_line("Igor: after")
+    survivor.write("/verify")
+    survivor.wait_line("-- ANOTHER LOG")
+    assert survivor.bodies == ["* Ana joined", "* Igor joined", "Ana: before", "* Ana left", *second.bodies]
+    assert survivor.finish() == 0, str(survivor)
+    assert second.finish() == 0
+    again = machine.run("pyrochat", "Ana", "--data", str(machine.folder / "of-ana"), typed="back")
+    assert any("hosted here now" in line for line in again.errors)
+    assert "Ana: before" in again.bodies

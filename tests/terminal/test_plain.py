@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -216,3 +217,29 @@ def test_a_great_heap_of_lines_comes_in_groups_that_one_call_takes() -> None:
         groups = list(input_groups(reader))
     assert sum(map(len, groups)) == 60_000
     assert max(map(len, groups)) <= 1_000
+
+
+def test_found_27b_a_room_that_is_hosted_anew_goes_on_below_a_line_that_says_so(
+    server: Server, joined: Join, host_lobby: Callable[..., Server], tmp_path: Path
+) -> None:
+    """Given what was said in the old log, and a text that could not be sent there, then neither is in the new one."""
+    ana = joined("Ana")
+    shown = Terminal(ana)
+    shown.client.do("before")
+    shown.client.finish()
+    server.close()
+    host_lobby(port=server.port, data=tmp_path / "another")
+    eventually(lambda: "before" not in shown.bodies[-1])
+    shown.client.do("after")
+    shown.client.do("/verify")
+    shown.client.finish()
+    assert shown.bodies[:-2] == ["* Ana joined", "Ana: before", "* Ana joined", "Ana: after"]
+    assert shown.written[2].startswith("#1 ")
+    assert shown.written[-1] == (
+        f"-- ANOTHER LOG: this one is {shown.client.chat.log_id}, the one that you knew before {ana.log_id}"
+    )
+    [said] = [line for line in shown.complaints if "another log" in line]
+    assert said.startswith("---- another log: room lobby has another log ")
+    assert not shown.client.failed
+    assert ana.state == "closed"
+    shown.client.chat.leave()

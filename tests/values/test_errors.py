@@ -16,6 +16,7 @@ def whole_tree(root: type[PyroChatError] = PyroChatError) -> list[type[PyroChatE
 
 
 TREE = whole_tree()
+OF_THE_CLIENT = (errors.ChatClosed, errors.RoomUnreachable, errors.UntrustedServer, errors.WaitTimeout)
 
 
 def test_every_class_of_the_tree_has_a_code_of_its_own() -> None:
@@ -29,12 +30,29 @@ def test_a_code_is_lower_case_words(kind: type[PyroChatError]) -> None:
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", kind.code)
 
 
-@pytest.mark.parametrize("kind", TREE)
+@pytest.mark.parametrize("kind", [kind for kind in TREE if not issubclass(kind, OF_THE_CLIENT)])
 def test_an_error_comes_back_from_its_wire_text(kind: type[PyroChatError]) -> None:
     error = kind("something: with a colon, and – more")
     back = from_wire_text(wire_text(error))
     assert type(back) is kind
     assert str(back) == str(error)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in TREE if issubclass(kind, OF_THE_CLIENT)])
+def test_found_18_what_only_a_client_can_find_out_is_not_taken_from_a_server(kind: type[PyroChatError]) -> None:
+    """A server that answers "the connection was lost" would be asked again for ever."""
+    assert from_wire_text(wire_text(kind("something"))) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("try again in 2.500 s", 2.5), ("in 1.2.3 s", 2.3), ("in ... s", 1.0), ("in 9999999999999999999 s", 999999.0),
+        ("in . s", 1.0), ("soon", 1.0),
+    ],
+)  # fmt: skip
+def test_found_12c_the_seconds_to_wait_are_a_number_whatever_a_server_says(text: str, seconds: float) -> None:
+    assert errors.RateLimited(text).retry_seconds == seconds
 
 
 @pytest.mark.parametrize("kind", TREE)

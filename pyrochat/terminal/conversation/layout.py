@@ -1,6 +1,6 @@
 """From an entry to its lines: what stands where, and in which role; colours are for whoever draws.
 
-A line is a list of spans, texts with a role each. Texts are made harmless first (`terminal.text.visible`), so the
+A line is a list of spans, texts with a role each. Texts are made harmless first (`values.visible`), so the
 lines hold nothing but what a terminal shows as it is.
 """
 
@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, chop_cells
 
-from pyrochat.terminal.text import visible
 from pyrochat.values.message import JOINED, SYSTEM, Message
 from pyrochat.values.rules import fold
+from pyrochat.values.visible import visible
 
 __all__ = [
     "NAME_COLOURS",

@@ -16,13 +16,24 @@ from pyrochat.terminal.conversation.viewport import Viewport
 from pyrochat.values.message import CHAT, Message
 from pyrochat.values.rules import fold
 
-__all__ = ["Page", "Row"]
+__all__ = ["Page", "Past", "Row"]
 
 _MOST_KEPT = 4096  # entries, laid out
 
 
+class Past(NamedTuple):
+    """What is shown above the room's log: a line with *label*, and above that the log that the room had before, if that is here."""
+
+    label: str
+    logs: Sequence[Transcript] = ()
+
+
 class Row(NamedTuple):
-    """A row on the screen. entry: which one it belongs to. id: of its last message; 0 where it is not in the log yet."""
+    """A row on the screen.
+
+    entry: which one of the log it belongs to; negative in a log that the room had before. id: of its last message; 0
+    where it is not in the log, or not yet.
+    """
 
     line: Line
     entry: int
@@ -31,18 +42,20 @@ class Row(NamedTuple):
 
 
 class Page:
-    """Shows *transcript* and then *outgoing*, texts that are not in it yet, to the member *own*.
+    """Shows *past*, *transcript* and then *outgoing*, texts that are not in it yet, to the member *own*.
 
     new_after: behind this message stands a line that marks what is new; None: there is none.
     """
 
     def __init__(
-        self, transcript: Transcript, progress: Progress, own: str, look: Look, today: Callable[[], date] = date.today
-    ) -> None:
+        self, transcript: Transcript, progress: Progress, own: str, look: Look,
+        today: Callable[[], date] = date.today, past: Past | None = None,
+    ) -> None:  # fmt: skip
         self._transcript = transcript
         self._progress = progress
         self._own = fold(own)
         self._look = look
+        self.past = past
         self._outgoing: Sequence[str] = ()
         self._new_after: int | None = None
         self._counted = transcript.end  # up to this message it is known how many
@@ -97,13 +110,31 @@ class Page:
         for index, at in places:
             lines = self._lines(index)
             is_last = at == len(lines) - 1
-            in_log = index < self._transcript.count
-            id = self._transcript.last_id(index) if in_log else 0
+            entry = index - self._above
+            id = self._transcript.last_id(entry) if 0 <= entry < self._transcript.count else 0
             line = lines[at]
-            if is_last and (state := self._state(index, id)):
+            if is_last and entry >= 0 and (state := self._state(id)):
                 line = with_state(line, state, self._look.width)
-            found.append(Row(line, index, id, is_last))
+            found.append(Row(line, entry, id, is_last))
         return found
+
+    def show(self, entry: int) -> None:
+        """Scroll to *entry* of the log; see `Viewport`."""
+        self.view.show(self._above + entry)
+
+    def bring(self, entry: int) -> None:
+        """Scroll so far that *entry* of the log is shown; see `Viewport`."""
+        self.view.bring(self._above + entry)
+
+    @property
+    def _logs(self) -> Sequence[Transcript]:
+        """The logs that the room had before, the oldest first."""
+        return self.past.logs if self.past is not None else ()
+
+    @property
+    def _above(self) -> int:
+        """How many entries those have."""
+        return sum(log.count for log in self._logs)
 
     def come_below(self) -> int:
         """How many messages of somebody's have come since the page was scrolled up."""
@@ -112,7 +143,7 @@ class Page:
         self._counted = self._transcript.end
         return self._come
 
-    def _state(self, index: int, id: int) -> str:
+    def _state(self, id: int) -> str:
         if not id:
             return SENDING
         message = self._transcript.message(id)
@@ -121,11 +152,15 @@ class Page:
         return ""
 
     def _count(self) -> int:
-        return self._transcript.count + len(self._outgoing)
+        return self._above + self._transcript.count + len(self._outgoing)
 
     def _lines(self, index: int) -> list[Line]:
-        outgoing = index - self._transcript.count
-        key = (outgoing, 0) if outgoing >= 0 else (index, self._transcript.last_id(index))
+        outgoing = index - self._above - self._transcript.count
+        if outgoing >= 0:
+            key = (outgoing, 0)
+        else:
+            transcript, entry = self._place(index)
+            key = (index, transcript.last_id(entry))
         lines = self._kept.get(key)
         if lines is None:
             if len(self._kept) >= _MOST_KEPT:
@@ -133,24 +168,36 @@ class Page:
             lines = self._kept[key] = self._laid_out(index)
         return lines
 
+    def _place(self, index: int) -> tuple[Transcript, int]:
+        """The log that entry *index* of the page is in, and which one it is there."""
+        for log in self._logs:
+            if index < log.count:
+                return log, index
+            index -= log.count
+        return self._transcript, index
+
     def _laid_out(self, index: int) -> list[Line]:
-        if index >= self._transcript.count:
-            text = self._outgoing[index - self._transcript.count]
+        transcript, index = self._place(index)
+        if transcript is self._transcript and index >= transcript.count:
+            text = self._outgoing[index - transcript.count]
             unsent = Message(0, "", self._look.own, text, 0, CHAT, None)
             no_time = " " * cell_len(unsent.time.astimezone().strftime(self._look.time_format))
             lines = lay_out([unsent], replace(self._look, time_format=no_time))
             return [[_not_yet(span) for span in line] for line in lines]
-        entry = self._transcript.entry(index)
-        return [*self._before(index, entry[0]), *lay_out(entry, self._look)]
+        entry = transcript.entry(index)
+        return [*self._before(transcript, index, entry[0]), *lay_out(entry, self._look)]
 
-    def _before(self, index: int, first: Message) -> list[Line]:
+    def _before(self, transcript: Transcript, index: int, first: Message) -> list[Line]:
         """The lines that separate the entry from the one above."""
         lines = []
+        if not index and self.past is not None and transcript is not next(iter(self._logs), None):
+            lines.append(separator(self.past.label, self._look.width, "new"))
         day = first.time.astimezone().date()
-        above = self._transcript.message(self._transcript.last_id(index - 1)) if index else None
+        above = transcript.message(transcript.last_id(index - 1)) if index else None
         if above is None or above.time.astimezone().date() != day:
             lines.append(separator(day_label(day, self.today), self._look.width, "day"))
-        if self._new_after is not None and index and self._transcript.first_id(index - 1) <= self._new_after < first.id:
+        new_after = self._new_after if transcript is self._transcript and index else None
+        if new_after is not None and transcript.first_id(index - 1) <= new_after < first.id:
             lines.append(separator("new", self._look.width, "new"))
         return lines
 

@@ -28,9 +28,9 @@ from pyrochat.terminal.screen.commands import SCREEN_COMMANDS
 from pyrochat.terminal.screen.dialogs import Pages
 from pyrochat.terminal.screen.keys import actions_by_key
 from pyrochat.terminal.settings import Settings
-from pyrochat.terminal.text import visible
 from pyrochat.values.errors import InvalidArgument, PyroChatError, RoomNotFound
 from pyrochat.values.rules import checked_room_name, checked_text, fold
+from pyrochat.values.visible import visible
 
 __all__ = ["ChatApp", "run_screen"]
 
@@ -100,6 +100,8 @@ class ChatApp(App[None], inherit_bindings=False):
         """In any thread."""
         if self._main is not None:
             self._main.wake()
+            if room.is_to_be_renewed():
+                self.call_later(ask_room, self, lambda: self._renewed(room))
 
     def on_app_focus(self) -> None:
         """The terminal has the user's attention again."""
@@ -179,6 +181,18 @@ class ChatApp(App[None], inherit_bindings=False):
         assert main is not None
         self.call_later(main.add_room, room)
         return f"room {name} is open"
+
+    def _renewed(self, room: OpenRoom) -> str:
+        """In a thread of its own: *room* has another log now; open that one, below what is here."""
+        chat = room.chat.join_room(room.name, read="manual")
+        fresh = OpenRoom(chat, room.page.look, self._drafts, self._room_changed, before=room)
+        self.call_later(self._replace, room, fresh)
+        return f"room {room.name} was hosted anew: it has another log now"
+
+    def _replace(self, room: OpenRoom, fresh: OpenRoom) -> None:
+        assert self._main is not None
+        self._main.replace_room(room, fresh)
+        threading.Thread(target=room.leave, args=(0.0,), name="pyrochat-leaving").start()
 
     def _leave(self, room: OpenRoom) -> None:
         main = self._main

@@ -11,8 +11,8 @@ from textual.widgets import TextArea
 
 from pyrochat.terminal.room import OpenRoom
 from pyrochat.terminal.screen.dialogs import Pages
-from pyrochat.terminal.text import visible
 from pyrochat.values.errors import PyroChatError
+from pyrochat.values.visible import visible
 
 __all__ = ["Suspects", "ask_room", "complain", "say"]
 

@@ -328,7 +328,7 @@ class ChatScreen(Screen[None]):
             say(self.app, "everything is read")
         else:
             self.room.page.new_after = self.room.seen.mark
-            self.room.page.view.show(self.room.transcript.index_of(first))
+            self.room.page.show(self.room.transcript.index_of(first))
             self.conversation.update()
 
     def action_read_all(self) -> None:
@@ -385,6 +385,16 @@ class ChatScreen(Screen[None]):
         """*room* has been opened: show it."""
         self.rooms.append(room)
         self.show_room(room)
+
+    def replace_room(self, room: OpenRoom, fresh: OpenRoom) -> None:
+        """*fresh* takes the place of *room*; what is being written goes along."""
+        is_shown, self.rooms[self.rooms.index(room)] = room is self.room, fresh
+        room.draft = self.composer.text if is_shown else room.draft
+        fresh.succeed(room)
+        if is_shown:
+            self.room = fresh
+            self.composer.write(fresh.draft)
+            self.show_room(fresh)
 
     def drop_room(self, room: OpenRoom) -> None:
         """*room* is being left; it was not the only one."""

@@ -163,7 +163,7 @@ class Conversation(Widget):
     def show_message(self, id: int) -> None:
         """Message *id*, marked."""
         self.selected = self._room.transcript.last_id(self._room.transcript.index_of(id))
-        self._room.page.view.show(self._room.transcript.index_of(id))
+        self._room.page.show(self._room.transcript.index_of(id))
         self.update()
 
     def select(self, step: int) -> None:
@@ -180,7 +180,7 @@ class Conversation(Widget):
             return
         entry = max(0, entry)
         self.selected = transcript.last_id(entry)
-        self._room.page.view.bring(entry)
+        self._room.page.bring(entry)
         self.update()
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:

@@ -17,10 +17,10 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from pyrochat.client.messages import SearchResult
-from pyrochat.terminal.text import visible
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.errors import PyroChatError
 from pyrochat.values.message import Message
+from pyrochat.values.visible import visible
 
 __all__ = ["Ask", "Pages", "Search", "readers_table", "two_columns"]
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from textual.binding import Binding
 from textual.keys import Keys
 
-from pyrochat.terminal.text import visible
 from pyrochat.values.errors import InvalidArgument
+from pyrochat.values.visible import visible
 
 __all__ = ["KEYS", "Key", "actions_by_key", "screen_bindings", "shown_keys"]
 

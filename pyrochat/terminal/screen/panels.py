@@ -15,8 +15,8 @@ from pyrochat.terminal.conversation.layout import colour_of
 from pyrochat.terminal.room import OpenRoom
 from pyrochat.terminal.screen.colours import Palette
 from pyrochat.terminal.screen.keys import KEYS
-from pyrochat.terminal.text import visible
 from pyrochat.values.rules import fold
+from pyrochat.values.visible import visible
 
 __all__ = ["Members", "Rooms", "Status"]
 

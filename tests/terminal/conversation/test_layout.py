@@ -23,9 +23,9 @@ from pyrochat.terminal.conversation.layout import (
     separator,
     with_state,
 )
-from pyrochat.terminal.text import visible
 from pyrochat.values.message import SYSTEM
 from pyrochat.values.rules import MAX_TEXT_BYTES, checked_name
+from pyrochat.values.visible import visible
 from tests.support import chat_message, joined_message, left_message
 from tests.terminal.conversation.support import conversation, hostile_texts, roles, text_of
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyrochat.terminal.conversation.layout import Look
-from pyrochat.terminal.conversation.page import Page
+from pyrochat.terminal.conversation.page import Page, Past
 from pyrochat.terminal.conversation.progress import Progress
 from pyrochat.terminal.conversation.transcript import Transcript
 from pyrochat.values.message import Message
@@ -211,3 +211,41 @@ def test_little_is_laid_out_of_a_long_conversation() -> None:
     page.rows()
     page.rows()
     assert len(asked) < 200
+
+
+def test_found_27b_a_log_that_the_room_had_before_stays_above_a_line() -> None:
+    """Nothing that acts on messages acts on it: its rows have no ids, and no state."""
+    old, talk = Talk("ao"), Talk("")
+    talk.page.past = Past("another log", [old.transcript])
+    talk.extend("oa")
+    rows = talk.page.rows()
+    lines = [text_of(row.line) for row in rows]
+    [at] = [at for at, line in enumerate(lines) if "another log" in line]
+    assert [row.id for row in rows[:at]] == [0] * at
+    assert lines[1:at] == [text_of(row.line).rstrip(" ✓") for row in old.page.rows()[1:]]
+    assert [row.id for row in rows[at + 2 :]] == [1, 2]
+    assert [row.entry for row in rows if row.is_last] == [-2, -1, 0, 1]
+    talk.page.outgoing = ["on its way"]
+    assert "on its way" in text_of(talk.page.rows()[-1].line)
+
+
+def test_found_27b_a_page_with_an_older_log_is_scrolled_by_the_entries_of_this_one() -> None:
+    old, talk = Talk("a" * 30), Talk("", height=6)
+    talk.page.past = Past("another log", [old.transcript])
+    talk.extend("a" * 30)
+    talk.page.show(10)
+    assert talk.page.rows()[2].id == 11
+    talk.page.bring(25)
+    assert 26 in [row.id for row in talk.page.rows()]
+    talk.page.view.show_start()
+    assert {row.id for row in talk.page.rows()} == {0}
+    talk.page.view.show_end()
+    assert talk.page.rows()[-1].id == 30
+
+
+def test_found_27b_a_log_that_only_somebody_knew_before_is_named_above_this_one() -> None:
+    talk = Talk("")
+    talk.page.past = Past("another log than you knew")
+    talk.extend("a")
+    assert "another log than you knew" in shown(talk.page)[0]
+    assert [row.entry for row in talk.page.rows()] == [0, 0, 0]

@@ -313,3 +313,38 @@ def test_it_fits_into_any_terminal(app: ChatApp, joined: Join, size: tuple[int, 
         await seat.see("yes")
 
     sit(app, story, size)
+
+
+def test_found_27b_what_was_said_before_the_room_was_hosted_anew_stays_above_a_line(
+    app: ChatApp, ana: Chat, server: Server, joined: Join, host_lobby: Callable[..., Server], tmp_path: Path
+) -> None:
+    """Given a conversation and a half-written text, when another server with an empty log takes the room's place,
+    then she is in the new log, below what was said in the old one; nothing of hers is sent there that was not meant for it."""
+
+    async def story(seat: Seat) -> None:
+        await seat.type("before", "enter")
+        await seat.see("Ana", "before", "✓")
+        await seat.type("half written")
+        server.close()
+        await seat.see("reconnecting")
+        host_lobby(port=server.port, data=tmp_path / "another")
+        await seat.see("another log")
+        igor = joined("Igor", read="manual")
+        igor.send("after")
+        await seat.see("Igor", "after")
+        lines = seat.lines
+        before, divider, after = (
+            next(at for at, line in enumerate(lines) if part in line) for part in ("before", "── another log", "after")
+        )
+        assert before < divider < after
+        await seat.see("half written")
+        await seat.type(" and sent", "enter")
+        await seat.see("Ana", "half written and sent", "✓")
+        assert texts(igor.history()) == ["after", "half written and sent"]
+        await seat.pilot.press(
+            "ctrl+up", "ctrl+up", "ctrl+up", "ctrl+up", "ctrl+up", "f2"
+        )  # keys act on what is in the log
+
+    sit(app, story)
+    assert ana.state == "closed"
+    assert texts(ana.history()) == ["before"]

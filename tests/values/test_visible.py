@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyrochat.terminal.text import visible
 from pyrochat.values.rules import MAX_TEXT_BYTES
+from pyrochat.values.visible import visible
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["visible"]
+__all__ = ["one_line", "visible"]
 
 NEWLINE = "⏎"
 _ZERO_WIDTH_JOINER = "\u200d"
@@ -32,6 +32,12 @@ def visible(text: str) -> str:
         return text  # no control, format or surrogate characters, no line separators
     text = text.replace("\r\n", "\n")
     return "".join(_stand_in(text, index, character) for index, character in enumerate(text))
+
+
+def one_line(text: str, most: int) -> str:
+    """*text* made `visible`, and cropped to *most* characters; no more of it is looked at than can be shown."""
+    shown = visible(text[: most + 1])
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
 def _stand_in(text: str, index: int, character: str) -> str:

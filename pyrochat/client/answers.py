@@ -1,0 +1,244 @@
+"""What servers answer: how much of it is taken, and how it is read. The one place where that is done.
+
+A server may be older, newer, defect or hostile. Whatever it answers becomes the value that was asked for, or a
+ServerFault; nothing else is raised, and nothing of it is believed before its form is right. What it says beside the log
+(`read_notice`) is one line without control characters, and short. Pure functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Generic, NamedTuple, TypeVar
+
+from pyrochat.core.digests import DIGEST_BYTES
+from pyrochat.pyro.remote import SMALL, Most, RemoteObject
+from pyrochat.pyro.serializers import Bounds
+from pyrochat.values.errors import InvalidArgument, ServerFault
+from pyrochat.values.message import Message, messages_from_wire
+from pyrochat.values.rules import MAX_KEY_CHARACTERS, decoded_hex
+from pyrochat.values.visible import one_line
+
+__all__ = [
+    "CONFIRMATIONS", "CREATE_ROOM", "DIGEST", "JOIN", "LEAVE", "MARK_READ", "POST", "POST_MANY",
+    "PROVE", "QUESTIONS", "ROOMS", "SEARCH", "STANDING", "SUSPECTED", "Found", "Joined", "Question", "Standing", "ask",
+    "read_delivered", "read_marks", "read_notice", "read_seal",
+]  # fmt: skip
+
+Value = TypeVar("Value")
+
+_MOST_ID = 1 << 62
+_TIMES_US = range(-(1 << 63), 1 << 63)  # what a log can hold
+_MOST_NAME_CHARACTERS = 128  # a name has 32; what is longer is none, and would only fill caches
+_MOST_NOTICE_CHARACTERS = 500
+_MOST_SEAL_CHARACTERS = 512
+_LOG_ID_CHARACTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.")
+
+_ROOM, _SENDER, _TEXT, _KEY = map(itemgetter, (1, 2, 3, 6))  # of messages, for whole columns
+
+_NAMES = Most(4 << 20, Bounds(65_536, 8))
+_MESSAGES = Most(8 << 20, Bounds(200_000, 8))  # 10,000 texts with their names and keys
+
+
+class Joined(NamedTuple):
+    """What `join` answers. tail: the id of the log's last message."""
+
+    session_id: str
+    log_id: str
+    tail: int
+
+
+class Standing(NamedTuple):
+    """How we stand with a room. read: our member's mark. origin: the digest before message 1."""
+
+    read: int
+    origin: bytes
+
+
+class Found(NamedTuple):
+    """What a search has found: newest first; and the two ids that say whether all was searched."""
+
+    messages: list[Message]
+    indexed_up_to: int
+    end: int
+
+
+class Question(NamedTuple, Generic[Value]):
+    """A call that a client makes. most: what is taken of the answer. read: makes the value of it, or raises ServerFault."""
+
+    method: str
+    read: Callable[[object], Value]
+    most: Most = SMALL
+
+
+def ask(remote: RemoteObject, question: Question[Value], *arguments: object) -> Value:
+    """The value that the server answers *question* with. Raises ServerFault, and what `RemoteObject.call` raises."""
+    return question.read(remote.call(question.method, *arguments, most=question.most))
+
+
+# -- readers ------------------------------------------------------------------------------------------------------
+
+
+def _read_messages(value: object) -> list[Message]:
+    """Messages, in whatever order they come."""
+    if not isinstance(value, list):
+        raise _nonsense("messages have to be a list")
+    return [_read_message(row) for row in value]
+
+
+def read_delivered(value: object) -> list[Message]:
+    """Messages whose ids follow each other without a gap: works on whole columns, as a newcomer's history comes so."""
+    if not isinstance(value, list):
+        raise _nonsense("messages have to be a list")
+    try:
+        messages = messages_from_wire(value)
+    except InvalidArgument as error:
+        raise _nonsense(str(error)) from None
+    if messages:
+        _read_id(messages[0].id - 1)
+        _read_id(messages[-1].id)
+        _check_fields(messages)
+    return messages
+
+
+def read_marks(value: object) -> list[tuple[str, int, int]]:
+    """``(name, delivered, read)`` of members whose marks have moved."""
+    if not isinstance(value, list):
+        raise _nonsense("marks have to be a list")
+    found = []
+    for mark in value:
+        match mark:
+            case [str(name), delivered, read, *_] if len(name) <= _MOST_NAME_CHARACTERS:
+                found.append((name, _read_id(delivered), _read_id(read)))
+            case _:
+                raise _nonsense("a mark has to be [name, delivered, read]")
+    return found
+
+
+def _read_id(value: object) -> int:
+    """The id of a message, 0 for none."""
+    if type(value) is not int or not 0 <= value <= _MOST_ID:
+        raise _nonsense("an id has to be a whole number")
+    return value
+
+
+def read_seal(id: object, seal: object) -> tuple[int, str]:
+    """The room's seal on a message: the id, and what it will be shown."""
+    if not isinstance(seal, str) or not seal.isascii() or len(seal) > _MOST_SEAL_CHARACTERS:
+        raise _nonsense("a seal has to be a short text")
+    return _read_id(id), seal
+
+
+def read_notice(value: object) -> str:
+    """What a server says beside the log: one line, at most 500 characters, harmless in a terminal and in a file."""
+    if not isinstance(value, str):
+        raise _nonsense("what is said has to be text")
+    return one_line(value, _MOST_NOTICE_CHARACTERS)
+
+
+def _read_message(value: object) -> Message:
+    if not isinstance(value, list):
+        raise _nonsense("a message has to be a list")
+    try:
+        message = Message.from_wire(value)
+    except InvalidArgument as error:
+        raise _nonsense(str(error)) from None
+    if type(message.id) is not int or not 0 < message.id <= _MOST_ID or message.time_us not in _TIMES_US:
+        raise _nonsense("a message has an id and a time")
+    _check_fields([message])
+    return message
+
+
+def _check_fields(messages: Sequence[Message]) -> None:
+    """Raise ServerFault for what no log holds: the digests have no place for it. There is at least one message."""
+    names = {*map(_ROOM, messages), *map(_SENDER, messages)}
+    text = "".join(map(_TEXT, messages))
+    if not (
+        max(map(len, names)) <= _MOST_NAME_CHARACTERS
+        and max(map(len, filter(None, map(_KEY, messages))), default=0) <= MAX_KEY_CHARACTERS
+        and (text.isascii() or _is_unicode(text))
+    ):
+        raise _nonsense("a message has what no log can hold")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+    return True
+
+
+def _read_names(value: object) -> list[str]:
+    """Names, as they can be shown anywhere."""
+    if not isinstance(value, list) or not set(map(type, value)) <= {str}:
+        raise _nonsense("names have to be a list of texts")
+    return [one_line(name, _MOST_NAME_CHARACTERS) for name in value]
+
+
+def _read_joined(value: object) -> Joined:
+    match value:
+        case [str(session_id), str(log_id), tail, *_] if len(session_id) <= _MOST_NAME_CHARACTERS:
+            if not 0 < len(log_id) <= _MOST_NAME_CHARACTERS or not _LOG_ID_CHARACTERS.issuperset(log_id):
+                raise _nonsense("a log's id has letters and digits")
+            return Joined(session_id, log_id, _read_id(tail))
+    raise _nonsense("it has to be [session id, log id, tail]")
+
+
+def _read_standing(value: object) -> Standing:
+    match value:
+        case [delivered, read, origin, *_]:
+            _read_id(delivered)
+            return Standing(_read_id(read), bytes.fromhex(_read_digest(origin)))
+    raise _nonsense("it has to be [delivered, read, origin]")
+
+
+def _read_digest(value: object) -> str:
+    digest = decoded_hex(value, DIGEST_BYTES)
+    if digest is None:
+        raise _nonsense(f"a digest has {2 * DIGEST_BYTES} hexadecimal digits")
+    return digest.hex()
+
+
+def _read_confirmations(value: object) -> tuple[list[str], list[str], list[str]]:
+    match value:
+        case [delivered_to, read_by, waiting_for, *_]:
+            return _read_names(delivered_to), _read_names(read_by), _read_names(waiting_for)
+    raise _nonsense("it has to be [delivered_to, read_by, waiting_for]")
+
+
+def _read_found(value: object) -> Found:
+    match value:
+        case [messages, indexed_up_to, end, *_]:
+            return Found(_read_messages(messages), _read_id(indexed_up_to), _read_id(end))
+    raise _nonsense("it has to be [messages, indexed up to, end]")
+
+
+def _read_nothing(value: object) -> None:
+    """It is enough that the server has answered."""
+
+
+def _nonsense(why: str) -> ServerFault:
+    return ServerFault(f"the server's answer makes no sense ({why}): is it a PyroChat server of this version?")
+
+
+# -- what clients ask ---------------------------------------------------------------------------------------------
+
+ROOMS = Question("rooms", _read_names)
+PROVE = Question("prove", _read_nothing)
+JOIN = Question("join", _read_joined)
+STANDING = Question("standing", _read_standing)
+POST = Question("post", _read_message)
+POST_MANY = Question("post_many", _read_messages, _MESSAGES)
+MARK_READ = Question("mark_read", _read_nothing)
+LEAVE = Question("leave", _read_nothing)
+DIGEST = Question("digest", _read_digest)
+SUSPECTED = Question("suspected", _read_names, _NAMES)
+CONFIRMATIONS = Question("confirmations", _read_confirmations, _NAMES)
+SEARCH = Question("search", _read_found, _MESSAGES)
+CREATE_ROOM = Question("create_room", _read_nothing)
+
+QUESTIONS = (
+    ROOMS, PROVE, JOIN, STANDING, POST, POST_MANY, MARK_READ, LEAVE, DIGEST, SUSPECTED, CONFIRMATIONS, SEARCH, CREATE_ROOM,
+)  # fmt: skip
+"""All that a client calls on a server, greetings and `attach` (which has no answer) left out."""
