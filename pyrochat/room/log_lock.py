@@ -9,6 +9,8 @@ the whole file, which shuts out SQLite's own. On a file system without working l
 Closing *any* descriptor of a file gives up all of SQLite's locks on it in this process (POSIX, fcntl(2)). So the
 descriptor here is opened before SQLite opens the file and closed after, and a log that this process has open
 already is found out without opening it.
+
+A forked child closes its copy of the descriptor, and leaves the locks to its parent: it would hold them beyond its end.
 """
 
 from __future__ import annotations
@@ -42,7 +44,6 @@ class LogLock:
 
     def __init__(self, path: Path, room: str) -> None:
         self._path = path
-        self._owner = os.getpid()
         with contextlib.ExitStack() as undo, _mutex:
             try:
                 make_folder(path.parent)
@@ -74,7 +75,7 @@ class LogLock:
         """Raise LogInUse where this process has the file open itself."""
         with contextlib.suppress(FileNotFoundError):
             holder = _held.get(_id_of(os.stat(self._path)))
-            if holder is not None and holder._owner == self._owner:
+            if holder is not None:
                 where = self._path if holder._path == self._path else f"{self._path}, the same file as {holder._path}"
                 raise LogInUse(
                     f"another server has the log of room {room!r} open, in this very process ({where}): close that "
@@ -102,3 +103,14 @@ def _lock(descriptor: int, kind: int) -> None:
             fcntl.lockf(descriptor, operation, 1, _BYTE)
     except PermissionError:  # EACCES: the other error that POSIX allows for it
         raise BlockingIOError from None
+
+
+def _leave_to_parent() -> None:
+    global _mutex
+    _mutex = threading.Lock()  # it may be held
+    for held in _held.values():
+        os.close(held.descriptor)  # no lock of SQLite's is given up by that: a child has none
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
