@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from pyrochat.core.sequencer import Draft, Outcome
 from pyrochat.threads import Defects, go_on
-from pyrochat.values.errors import PyroChatError, RoomClosing
+from pyrochat.values.errors import LogUncertain, PyroChatError, RoomClosing
 from pyrochat.values.message import Message
 
 __all__ = ["Request", "Writer"]
@@ -134,7 +134,12 @@ class Writer:
             self._commit(group)
         except BaseException:
             for request in (r for r in group if not r.done):
-                request.finish(PyroChatError("internal error: the server could not do this; its log says why"))
+                request.finish(  # the defect may have come after the commit
+                    LogUncertain(
+                        "internal error: whether this was stored is unknown (the server's log says why); ask again "
+                        "with the same key"
+                    )
+                )
             raise
         return True
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
 
-from pyrochat import InvalidArgument, LogLost, LogUnavailable, OtherLog, Timing, UnknownMessage
+from pyrochat import InvalidArgument, LogLost, LogUnavailable, LogUncertain, OtherLog, Timing, UnknownMessage
 from pyrochat.core.log import NO_OWNERS, MemberRecord
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.room.audience import Outlet
@@ -116,6 +117,24 @@ def test_a_post_that_could_not_be_written_is_nowhere_and_the_room_goes_on(open_r
     log.full = False
     assert room.post("Erick", ["kept"], ["k"]).wait()[0].id == 1
     assert in_the_log(log) == ["kept"]
+
+
+def test_found_15_a_defect_after_the_commit_leaves_unknown_what_is_stored(
+    open_room: OpenRoom, log: GatedLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    room = open_room(log)
+    stored = []
+
+    def stumble(messages: Sequence[Message]) -> None:
+        if messages and not stored:
+            stored.extend(messages)
+            raise ZeroDivisionError
+
+    room._stretches.extend = stumble  # type: ignore[method-assign]
+    with caplog.at_level(logging.CRITICAL), pytest.raises(LogUncertain, match="the same key"):
+        room.post("Erick", ["hi"], ["k"]).wait()
+    assert room.post("erick", ["hi"], ["k"]).wait() == stored
+    assert in_the_log(log) == ["hi"]
 
 
 def test_a_join_that_could_not_be_written_is_none(open_room: OpenRoom, log: GatedLog, identity: MakeIdentity) -> None:
