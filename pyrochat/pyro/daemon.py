@@ -152,11 +152,11 @@ class Daemon(server.Daemon):  # type: ignore[misc]
 
     def _charge_for(self, connection: Connection, frame: Frame, begun: float) -> None:
         """Put down what serving *frame* has cost since *begun*, this thread's time, and what it has cost to gather it."""
-        self._charge(connection, time.thread_time() - begun + len(frame.payload) * _GATHERING_SECONDS)
+        self.charge(connection, time.thread_time() - begun + len(frame.payload) * _GATHERING_SECONDS)
 
     def meet(self, connection: Connection) -> None:
         """A newcomer, who has said nothing yet: it rests where others like it have used up what they share."""
-        self._charge(connection, 0.0)
+        self.charge(connection, 0.0)
 
     def is_quick(self, frame: Frame) -> bool:
         """Whether *frame* is a call, and nothing else, of a method that never waits, and is soon read.
