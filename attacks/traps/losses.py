@@ -54,7 +54,7 @@ def _claim_all(target: Target, member: Stranger) -> str:
 
 def _proofs(target: Target, log_id: str, tail: int, digest: bytes) -> Iterator[object]:
     """No proof, nonsense, what older versions took, other keys' seals, and true ones that prove nothing of this log."""
-    servers = Key.from_pem((target.folder / "data" / "server-key.pem").read_bytes(), "the server's key")
+    servers = Key.from_pem((target.folder / "config" / "server-key.pem").read_bytes(), "the server's key")
     seals = [
         (_FAR, "00" * 32), (_FAR, "5a" * 96), (_FAR, ""), (_FAR, "é" * 192), (_FAR, "x" * 60_000),
         (_FAR, hmac.digest(b"", b"%d:%b" % (_FAR, _NOTHING), "sha256").hex()),
