@@ -169,14 +169,10 @@ class Registration:
     def close(self) -> None:
         """Take the names out again, and stop the name server if it is ours."""
         self._ended.set()
-        parting = threading.Thread(target=self._remove_all, name="pyrochat-deregistration", daemon=True)
+        parting = threading.Thread(target=self._withdraw_all, name="pyrochat-deregistration", daemon=True)
         parting.start()
         parting.join(_PARTING_SECONDS)  # a name server that hangs does not hold up the end
         self._close_embedded()
-
-    def _remove_all(self) -> None:
-        self._thread.join()
-        self._withdraw_all()
 
     def _withdraw_all(self) -> None:
         with self._mutex:
