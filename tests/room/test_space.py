@@ -195,8 +195,11 @@ def test_searches_find_what_was_indexed_before_the_disk_was_nearly_full(
     assert texts(erick.search("before")) == ["before"]
     erick.leave()
     server.close()
-    again = joined("Erick", host_lobby(disk_reserve=MORE_THAN_ANY_DISK).at)
+    server = host_lobby(disk_reserve=MORE_THAN_ANY_DISK)
+    again, search = joined("Erick", server.at), server._rooms.all[0].search
+    eventually(lambda: search._idle)
     assert texts(again.search("before")) == ["before"]
+    assert not again.search("before").is_complete, "the index does not grow"
 
 
 def test_what_is_let_in_between_two_looks_counts_for_the_disk(tmp_path: Path) -> None:

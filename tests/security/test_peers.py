@@ -155,7 +155,7 @@ def test_found_2_guests_who_change_names_are_not_read_from_for_a_while(
 def test_found_2_a_new_connection_is_not_read_from_while_the_strangers_of_its_address_are_in_debt(
     host_lobby: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limiter_module, "PEERS_TIME", Rate(0.000_1, 0.000_1))
+    monkeypatch.setattr(limiter_module, "PEERS_TIME", Rate(0.000_1, 0.000_001))
     monkeypatch.setattr(limiter_module, "MOST_REST_SECONDS", 3600.0)
     server = host_lobby()
     transport = server._daemon.transportServer  # type: ignore[union-attr]
