@@ -10,7 +10,8 @@ from pyrochat.core.rates import DEFAULT_RATE, rate_of
 from pyrochat.core.space import PEER_BYTES, ROOM_BYTES, Storage
 from pyrochat.folders import data_folder, server_key_file
 from pyrochat.room.door import Access
-from pyrochat.room.server import Server
+from pyrochat.room.server import Server, serving_from
+from pyrochat.values.errors import LogInUse
 from pyrochat.values.protocol import DEFAULT_ROOM, Timing
 from pyrochat.values.sizes import parse_size
 
@@ -61,7 +62,13 @@ def host(
         parse_size(peer_bytes, "peer_bytes"),
         None if disk_reserve is None else parse_size(disk_reserve, "disk_reserve"),
     )
-    return Server(
-        rooms, folder, port=port, nameserver=nameserver, timing=timing, access=Access(password, guests, new_rooms),
-        rate=rate_of(rate), storage=storage, tls=tls, key_file=key_file,
-    )  # fmt: skip
+    try:
+        return Server(
+            rooms, folder, port=port, nameserver=nameserver, timing=timing, access=Access(password, guests, new_rooms),
+            rate=rate_of(rate), storage=storage, tls=tls, key_file=key_file,
+        )  # fmt: skip
+    except LogInUse as error:
+        error.server = serving_from(folder)
+        if error.server is not None:
+            error.add_note("the server that has it is this exception's `server`: error.server.close() ends it")
+        raise

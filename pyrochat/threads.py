@@ -6,16 +6,29 @@ whoever finds a way to make a thread stumble must not fill the operator's disk w
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["PAUSE_SECONDS", "Defects", "go_on"]
+__all__ = ["PAUSE_SECONDS", "Defects", "go_on", "is_our_thread", "mark_as_ours"]
 
 TOLD_IN_FULL = 5
 TELLING_SECONDS = 60.0
 PAUSE_SECONDS = 0.05  # a thread that stumbles again and again must not take a core
+
+_here = threading.local()  # is_ours: others wait for what this thread does
+
+
+def mark_as_ours() -> None:
+    """This thread is one that others need: the user's code, a logging handler say, must not wait for a room in it."""
+    _here.is_ours = True
+
+
+def is_our_thread() -> bool:
+    """Whether the caller is in such a thread."""
+    return getattr(_here, "is_ours", False)
 
 
 class Defects:
@@ -44,10 +57,13 @@ class Defects:
             if now >= since + self._seconds:
                 since, count, untold = now, 0, max(0, count - self._most)
             self._told[place] = (since, count + 1)
-        if untold:
-            self._log.error("unexpected errors in %s: %d more like the next one were not told one by one", what, untold)
-        if count < self._most:
-            self._log.error("an unexpected error in %s", what, exc_info=error)
+        with contextlib.suppress(BaseException):  # a logging handler is the user's, and may fail: nothing depends on it
+            if untold:
+                self._log.error(
+                    "unexpected errors in %s: %d more like the next one were not told one by one", what, untold
+                )
+            if count < self._most:
+                self._log.error("an unexpected error in %s", what, exc_info=error)
 
 
 def _place(error: BaseException) -> object:
@@ -60,12 +76,14 @@ def _place(error: BaseException) -> object:
     return trace.tb_frame.f_code.co_filename, trace.tb_lineno
 
 
-def go_on(step: Callable[[], bool], what: str, defects: Defects) -> None:
+def go_on(step: Callable[[], bool], what: str, defects: Defects, is_ours: bool = True) -> None:
     """Call *step* until it returns False; what it raises is told to *defects*, as one of *what*, and it is called again.
 
     A step has to see for itself, and first, whether it is the end: one that raises is repeated. For threads of our
-    own only: in the main thread this would swallow Ctrl-C.
+    own only: in the main thread this would swallow Ctrl-C. is_ours: see `mark_as_ours`; False for one that sends.
     """
+    if is_ours:
+        mark_as_ours()
     in_a_row = 0
     while True:
         try:

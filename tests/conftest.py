@@ -14,7 +14,11 @@ from pyrochat import Chat, Server
 from pyrochat.room import multicast
 from tests.support import QUICK, eventually
 
-SHARED_THREADS = ("pyrochat-callbacks", "pyrochat-handlers")  # for the process, however many chats it has had
+SHARED_THREADS = (
+    "pyrochat-callbacks",
+    "pyrochat-handlers",
+    "pyrochat-logging",
+)  # for the process, however many chats it has had
 
 
 @pytest.fixture(autouse=True)

@@ -71,9 +71,9 @@ class Question(NamedTuple, Generic[Value]):
     most: Most = SMALL
 
 
-def ask(remote: RemoteObject, question: Question[Value], *arguments: object) -> Value:
+def ask(remote: RemoteObject, question: Question[Value], *arguments: object, seconds: float | None = None) -> Value:
     """The value that the server answers *question* with. Raises ServerFault, and what `RemoteObject.call` raises."""
-    return question.read(remote.call(question.method, *arguments, most=question.most))
+    return question.read(remote.call(question.method, *arguments, most=question.most, seconds=seconds))
 
 
 # -- readers ------------------------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ ROOMS = Question("rooms", _read_names)
 PROVE = Question("prove", _read_nothing)
 JOIN = Question("join", _read_joined)
 STANDING = Question("standing", _read_standing)
-POST = Question("post", _read_message)
+POST = Question("post", lambda value: [_read_message(value)])
 POST_MANY = Question("post_many", _read_messages, _MESSAGES)
 MARK_READ = Question("mark_read", _read_nothing)
 LEAVE = Question("leave", _read_nothing)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 
+from pyrochat.asides import aside_logger
 from pyrochat.client.answers import read_notice, read_seal
 from pyrochat.client.deliveries import read_delivery
 from pyrochat.client.reading import Reading
@@ -18,7 +18,7 @@ from pyrochat.values.visible import one_line
 
 __all__ = ["Callback"]
 
-log = logging.getLogger(__name__)
+log = aside_logger(__name__)
 
 MOST_NOTICES = 20
 _MOST_ID_CHARACTERS = 40

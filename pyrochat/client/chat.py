@@ -6,10 +6,12 @@ import atexit
 import contextlib
 import logging
 import os
+import threading
+import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from pyrochat.client.answers import CONFIRMATIONS, CREATE_ROOM, DIGEST, MARK_READ, ROOMS, SEARCH, SUSPECTED
 from pyrochat.client.credentials import Credentials
@@ -60,19 +62,21 @@ class Chat(Handling):
         self.room = room
         self._finder, self._credentials, self._timing = finder, credentials, timing  # for `join_room`
         replica = Replica(room)
-        super().__init__(replica, Reading(replica, name, read), lambda: self._outbox.mark())
-        self._session = ClientSession(
-            credentials, finder, self._replica, self._reading, self._tell_state, self._tell_notice, timing
-        )  # fmt: skip
-        self._outbox = Outbox(self._session, self._replica, self._reading, self._tell_notice)
+        reading = Reading(replica, name, read)
+        tell_state, tell_notice = _unless_gone(self, "_tell_state"), _unless_gone(self, "_tell_notice")
+        self._session = ClientSession(credentials, finder, replica, reading, tell_state, tell_notice, timing)
+        self._outbox = outbox = Outbox(self._session, replica, reading, tell_notice)
+        super().__init__(replica, reading, outbox.mark)
+        self._abandoned = weakref.finalize(self, _leave_abandoned, name, room, self._session, outbox)
+        self._abandoned.atexit = False  # `_leave_all` is for that
 
     def _open(self, progress: Progress | None) -> None:
         """Join, and wait until the replica has reached the log's end as it is now."""
-        tail = self._session.open()
-        _open_chats.add(self)
-        if self.replaced_log_id:
-            log.warning("%s", other_log(self.room, self.replaced_log_id, self.log_id))
         try:
+            tail = self._session.open()
+            _open_chats.add(self)
+            if self.replaced_log_id:
+                log.warning("%s", other_log(self.room, self.replaced_log_id, self.log_id))
             while not self._replica.wait(lambda: self._replica.end >= tail or self._is_closed(), 0.05):
                 self._session.check_comes(tail)
                 if progress is not None:
@@ -305,6 +309,12 @@ class Chat(Handling):
     def __enter__(self) -> Self:
         return self
 
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Raise InvalidArgument: neither `copy` nor `pickle` can make another."""
+        raise InvalidArgument(
+            "a Chat is a connection, of which there is no copy: join again, or pass its name and room"
+        )
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -350,15 +360,49 @@ class Chat(Handling):
     def _leave_to_parent(self) -> None:
         """In a child of the process: this is the parent's, and nothing here may touch what they share."""
         self._stop_handlers()
+        self._abandoned.detach()
         leave_to_parent(self, lambda: ChatClosed("this Chat belongs to the parent process: join in the child"))
+
+
+def _unless_gone(chat: Chat, method: str) -> Callable[..., None]:
+    """Calls *method* of *chat*, without holding it: what serves a Chat must not keep one that its user has dropped."""
+    held = weakref.ref(chat)
+
+    def call(*arguments: object) -> None:
+        found = held()
+        if found is not None:
+            getattr(found, method)(*arguments)
+
+    return call
+
+
+def _leave_abandoned(name: str, room: str, session: ClientSession, outbox: Outbox) -> None:
+    """Nobody holds the Chat any more; in whichever thread that has come out, so another one tells the room."""
+    if session.state == CLOSED:
+        return
+    warnings.warn(
+        f"nobody holds the Chat of {name} in room {room} any more, and it leaves: keep it, or call leave()",
+        ResourceWarning,
+        stacklevel=2,
+    )
+
+    def leave() -> None:
+        outbox.close(_PARTING_SECONDS if session.is_connected else 0.0)
+        session.close()
+        outbox.give_up()
+
+    with contextlib.suppress(RuntimeError):  # the interpreter ends: the room sees that
+        threading.Thread(target=leave, name="pyrochat-leaving", daemon=True).start()
 
 
 @atexit.register
 def _leave_all() -> None:
-    """An interpreter that ends without `leave` still tells the others."""
+    """An interpreter that ends without `leave` still tells the others; whatever keeps one Chat from it, the rest do."""
     for chat in list(_open_chats):
-        with contextlib.suppress(PyroChatError):
+        try:
             chat.leave()
+        except Exception as error:
+            log.warning("the Chat of %s in room %s could not be left: %s", chat.name, chat.room, error)
 
 
 def _leave_all_to_parent() -> None:

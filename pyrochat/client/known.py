@@ -7,7 +7,6 @@ server has to be the same; only the user takes an entry back.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import filelock
 
+from pyrochat.asides import aside_logger
 from pyrochat.trust.files import make_folder, read_json, write_private
 from pyrochat.values.addresses import shown_address
 from pyrochat.values.errors import InvalidArgument, Unavailable
@@ -25,7 +25,7 @@ __all__ = ["BY", "KnownServer", "KnownServers"]
 BY = " by "
 """Between a room and the name server at which it was found, in the name of a place."""
 
-log = logging.getLogger(__name__)
+log = aside_logger(__name__)
 
 _LOCK_SECONDS = 5.0
 _DIGITS = 64  # of a key and of a fingerprint

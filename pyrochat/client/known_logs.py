@@ -6,17 +6,17 @@ A convenience, not a protection: a file that can't be read or written is passed 
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 
 import filelock
 
+from pyrochat.asides import aside_logger
 from pyrochat.trust.files import make_folder, read_json, write_private
 from pyrochat.values.errors import Unavailable
 
 __all__ = ["KnownLogs", "other_log"]
 
-log = logging.getLogger(__name__)
+log = aside_logger(__name__)
 
 _LOCK_SECONDS = 1.0
 _MOST_CHARACTERS = 1_000  # of a place and of a log's id

@@ -7,19 +7,19 @@ repeated until its fate is known. The read mark travels here too when no deliver
 
 from __future__ import annotations
 
-import logging
 import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from pyrochat.client.answers import MARK_READ, POST, POST_MANY
+from pyrochat.asides import aside_logger
+from pyrochat.client.answers import MARK_READ, POST, POST_MANY, Question
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.client.session import ClientSession
 from pyrochat.pyro.callbacks import CallbackServer
-from pyrochat.threads import Defects, go_on
+from pyrochat.threads import Defects, go_on, is_our_thread
 from pyrochat.values.errors import (
     ChatClosed,
     InvalidInput,
@@ -36,12 +36,16 @@ from pyrochat.values.rules import MAX_BATCH_BYTES, MAX_BATCH_TEXTS, MAX_KEY_CHAR
 
 __all__ = ["Outbox"]
 
-log = logging.getLogger(__name__)
+log = aside_logger(__name__)
 
 _defects = Defects(log)
 
 _AGAIN_SECONDS = 0.1
 _LIMITED_TEXTS = 50
+
+
+class _NothingToSend(Exception):
+    """All that was to be handed over was withdrawn."""
 
 
 class _Sending:
@@ -55,10 +59,20 @@ class _Sending:
         self.key = key
         self.may_be_known = may_be_known
         self.size = sum(map(len, texts)) * 4 + len(texts) * MAX_KEY_CHARACTERS  # bytes at the most
-        self.begun = False
+        self.begun = False  # handed over: from then on only the room knows whether it is stored
+        self.withdrawn = False  # it was not, and will not be
+        self.is_callers = False  # it is being sent by the thread that waits for it
         self.done = threading.Event()
         self.messages: list[Message] = []
         self.error: PyroChatError | None = None
+
+
+def _not_acknowledged(sending: _Sending, seconds: float | None) -> str:
+    if sending.withdrawn:
+        return f"not handed over within {seconds:g} s, and withdrawn: it is not sent"
+    return (
+        f"not acknowledged within {seconds:g} s: whether it was sent is unknown; sending it again with its key is safe"
+    )
 
 
 class Outbox:
@@ -87,36 +101,63 @@ class Outbox:
     # -- from the user's threads -------------------------------------------------------------------------
 
     def send(self, texts: Sequence[str], key: str | None, timeout: float | None) -> list[Message]:
-        """Send and wait for the messages; raises SendTimeout, ChatClosed, and what the room raises."""
-        with self._changed:
-            if self._closing:
-                raise ChatClosed("the chat has been left")
-            sending = _Sending(texts, self._new_key() if key is None else key, key is not None)
-            self._waiting.append(sending)
-            at_once = timeout is None and not self._busy and len(self._waiting) == 1
-            if at_once:
-                self._busy = True
-            else:
-                self._start()
-                self._changed.notify_all()
-        if at_once:  # in this thread: two changes of threads less on a message's way
-            try:
-                self._post([sending])
-            finally:
-                self._pause()
-        if not sending.done.wait(timeout):
-            with self._changed:
-                if not sending.begun and sending in self._waiting:
-                    self._waiting.remove(sending)
-            if not sending.done.is_set():
-                raise SendTimeout(
-                    f"not acknowledged within {timeout:g} s: whether it was sent is unknown; "
-                    "sending it again with its key is safe",
-                    sending.key,
+        """Send and wait for the messages; raises SendTimeout, ChatClosed, and what the room raises.
+
+        What ends the wait (Ctrl-C, a signal's handler that raises) reaches the caller as it is. A text that was not
+        handed over by then is withdrawn; of one that was, the exception's notes tell the key.
+        """
+        if is_our_thread():
+            raise PyroChatError(
+                "this thread is PyroChat's own, and a send would wait for it: hand over to a thread of yours (for log "
+                "records, logging.handlers.QueueHandler does)"
+            )
+        sending = _Sending(texts, self._new_key() if key is None else key, key is not None)
+        try:
+            self._hand_in(sending, timeout)
+            if not sending.done.wait(timeout):
+                self._withdraw(sending)
+                if not sending.done.is_set():
+                    raise SendTimeout(_not_acknowledged(sending, timeout), sending.key)
+        except SendTimeout:
+            raise
+        except BaseException as interruption:
+            self._withdraw(sending)
+            if sending.begun and not sending.done.is_set():
+                interruption.add_note(
+                    f"the text was on its way: send it again with key={sending.key!r}, and it appears once"
                 )
+            raise
         if sending.error is not None:
             raise sending.error
         return sending.messages
+
+    def _hand_in(self, sending: _Sending, timeout: float | None) -> None:
+        """Send at once, in this thread, where nothing else is on its way: two changes of threads less for a message."""
+        at_once = False
+        try:
+            with self._changed:
+                if self._closing:
+                    raise ChatClosed("the chat has been left")
+                self._waiting.append(sending)
+                if timeout is None and not self._busy and len(self._waiting) == 1:
+                    at_once = self._busy = True
+                else:
+                    self._start()
+                    self._changed.notify_all()
+            if at_once:
+                sending.is_callers = True
+                self._post([sending])
+                sending.is_callers = False  # if it still waits, it is the thread's now
+        finally:
+            if at_once:
+                self._pause()
+
+    def _withdraw(self, sending: _Sending) -> None:
+        """Nobody waits for *sending* any more: if it was not handed over, it never is."""
+        with self._changed:
+            sending.withdrawn = not sending.begun
+            if sending in self._waiting and (sending.withdrawn or sending.is_callers):
+                self._waiting.remove(sending)
 
     def mark(self) -> None:
         """The read mark has moved: tell the room soon, unless an answer does."""
@@ -156,10 +197,7 @@ class Outbox:
     def close(self, timeout: float) -> None:
         """Wait at most *timeout* seconds for what is waiting, then end; what is left is failed."""
         with self._changed:
-            self._closing = True
-            if self._mark_set and self._reading.untold:
-                self._mark_due = True
-                self._start()
+            self._closing = True  # a mark that is due is told by the call that leaves
             self._changed.notify_all()
             self._changed.wait_for(lambda: not (self._waiting or self._mark_due or self._busy), timeout)
 
@@ -223,7 +261,6 @@ class Outbox:
             is_list = len(sending.texts) > 1
             if group and (is_list or count > self._most_texts or size > MAX_BATCH_BYTES):
                 break
-            sending.begun = True
             group.append(sending)
             if is_list:
                 break
@@ -232,6 +269,8 @@ class Outbox:
     def _post(self, group: list[_Sending]) -> None:
         try:
             self._post_together(group)
+        except _NothingToSend:
+            return
         except (InvalidInput, LogUnavailable) as error:
             # All were refused for one: find out which. Their keys make the repeat safe.
             is_of_all = isinstance(error, LogUnavailable) and not any(sending.may_be_known for sending in group)
@@ -241,6 +280,9 @@ class Outbox:
             for sending in group:
                 self._post([sending])
         except RateLimited as error:  # they stay where they are, and go out again in smaller groups
+            with self._changed:
+                for sending in group:
+                    sending.begun = False
             is_news, self._most_texts = self._most_texts == MAX_BATCH_TEXTS, _LIMITED_TEXTS
             if is_news:
                 self._on_notice(f"the room limits what you send ({error}): the rest waits, and goes out by itself")
@@ -250,6 +292,8 @@ class Outbox:
         except PyroChatError as error:
             self._finish(group, error)
         except Exception as error:  # a defect: whoever waits must not wait for ever
+            if any(sending.is_callers for sending in group):  # or a signal's handler has raised it: it is the caller's
+                raise
             _defects.tell("a send", error)
             self._finish(group, PyroChatError(f"internal error: {error!r}"))
         else:
@@ -258,25 +302,33 @@ class Outbox:
                 self._most_texts = MAX_BATCH_TEXTS
 
     def _post_together(self, group: list[_Sending]) -> None:
-        texts = [text for sending in group for text in sending.texts]
         while True:
             try:
-                if len(texts) == 1:
-                    messages = [self._session.ask(POST, texts[0], group[0].key)]
-                elif len(group) == 1:
-                    messages = self._session.ask(POST_MANY, texts, group[0].key)
-                else:
-                    messages = self._session.ask(POST_MANY, texts, [sending.key for sending in group])
+                messages = self._session.hand_over(lambda: self._begin(group))
                 break
             except RoomClosing:  # it comes back, or another does
                 time.sleep(_AGAIN_SECONDS)
-        if len(messages) != len(texts):
-            raise ServerFault(f"the server answers {len(texts):,} texts with {len(messages):,} messages")
+        count = sum(len(sending.texts) for sending in group)
+        if len(messages) != count:
+            raise ServerFault(f"the server answers {count:,} texts with {len(messages):,} messages")
         start = 0
         for sending in group:
             sending.messages = messages[start : start + len(sending.texts)]
             start += len(sending.texts)
         self.acknowledged = max(self.acknowledged, *(message.id for message in messages))
+
+    def _begin(self, group: list[_Sending]) -> tuple[Question[list[Message]], tuple[object, ...]]:
+        """The call that hands *group* over, without what was withdrawn meanwhile. Raises _NothingToSend."""
+        with self._changed:
+            group[:] = [sending for sending in group if not sending.withdrawn]
+            for sending in group:
+                sending.begun = True
+        if not group:
+            raise _NothingToSend
+        texts = [text for sending in group for text in sending.texts]
+        if len(texts) == 1:
+            return POST, (texts[0], group[0].key)
+        return POST_MANY, (texts, group[0].key if len(group) == 1 else [sending.key for sending in group])
 
     def _finish(self, group: list[_Sending], error: PyroChatError | None) -> None:
         with self._changed:

@@ -7,13 +7,13 @@ calls us. Whichever is lost, both are made anew, and the session goes on at the 
 from __future__ import annotations
 
 import contextlib
-import logging
 import random
 import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from pyrochat.asides import aside_logger
 from pyrochat.client.answers import JOIN, LEAVE, STANDING, Joined, Question, ask
 from pyrochat.client.callback import Callback
 from pyrochat.client.credentials import Credentials
@@ -23,7 +23,7 @@ from pyrochat.client.replica import Replica
 from pyrochat.client.stalling import Stalling
 from pyrochat.pyro.callbacks import CallbackServer, Served
 from pyrochat.pyro.remote import RemoteObject
-from pyrochat.threads import Defects
+from pyrochat.threads import Defects, go_on
 from pyrochat.values.addresses import Address
 from pyrochat.values.errors import (
     ChatClosed,
@@ -42,7 +42,7 @@ from pyrochat.values.protocol import CALLBACK_OBJECT, Timing
 
 __all__ = ["CLOSED", "CONNECTED", "RECONNECTING", "REFUSED", "ClientSession"]
 
-log = logging.getLogger(__name__)
+log = aside_logger(__name__)
 
 _defects = Defects(log)
 
@@ -184,9 +184,16 @@ class ClientSession:
         So *question* has to be one that may be asked twice. Raises WaitTimeout after *timeout* seconds
         without an answer, ChatClosed, ServerFault for an answer that makes no sense, and what the room raises.
         """
+        return self.hand_over(lambda: (question, arguments), timeout)
+
+    def hand_over(
+        self, prepare: Callable[[], tuple[Question[Value], tuple[object, ...]]], timeout: float | None = None
+    ) -> Value:
+        """The same; what to ask, and with what, is said by *prepare* when there is a connection, right before the call."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             remote = self._wait_for_remote(deadline)
+            question, arguments = prepare()
             try:
                 return ask(remote, question, *arguments)
             except RoomUnreachable as error:
@@ -268,7 +275,8 @@ class ClientSession:
                 self._give_up(error)
                 return
             self._tell_state(RECONNECTING, reason)
-        threading.Thread(target=self._come_back, name="pyrochat-reconnect", daemon=True).start()
+        with contextlib.suppress(RuntimeError):  # the interpreter ends, and starts no thread any more
+            threading.Thread(target=self._come_back, name="pyrochat-reconnect", daemon=True).start()
 
     def _drop(self) -> None:
         if self._remote is not None:
@@ -280,23 +288,26 @@ class ClientSession:
     def _come_back(self) -> None:
         if time.monotonic() - self._connected_at >= MOST_BACKOFF_SECONDS:  # else it is lost as soon as it stands
             self._backoff = 0.0
-        while self._rest():
-            try:
-                self._connect()
-            except ChatClosed:
-                return
-            except PyroChatError as error:
-                if not error.may_pass:
-                    self._give_up(error)
-                    return
-                if isinstance(error, Refused | LogProblem | UntrustedServer):  # it takes somebody's doing
-                    self._tell_reason(str(error))
-                else:
-                    log.info("room %s: not back yet: %s", self._replica.room, error)
-            except BaseException as error:  # a defect here must not keep the client away for ever
-                _defects.tell(f"coming back to room {self._replica.room}", error)
+        go_on(self._try_to_come_back, f"coming back to room {self._replica.room}", _defects)
+
+    def _try_to_come_back(self) -> bool:
+        """Once more, after a rest; False where that has succeeded, or there is nothing more to try."""
+        if not self._rest():
+            return False
+        try:
+            self._connect()
+        except ChatClosed:
+            return False
+        except PyroChatError as error:
+            if not error.may_pass:
+                self._give_up(error)
+                return False
+            if isinstance(error, Refused | LogProblem | UntrustedServer):  # it takes somebody's doing
+                self._tell_reason(str(error))
             else:
-                return
+                log.info("room %s: not back yet: %s", self._replica.room, error)
+            return True
+        return False
 
     def _rest(self) -> bool:
         """Wait before the next attempt to come back, longer each time; False where there is none to be made."""
@@ -330,7 +341,7 @@ class ClientSession:
     # -- leaving -----------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Leave the room, if it answers within `PARTING_SECONDS`, and end. Idempotent."""
+        """Leave the room, if it answers within `PARTING_SECONDS`, and end. Idempotent; needs no thread of its own."""
         with self._changed:
             if self.state == CLOSED:
                 return
@@ -338,12 +349,8 @@ class ClientSession:
             self.state = CLOSED
             self._changed.notify_all()
         if remote is not None:
-            patience = threading.Timer(PARTING_SECONDS, remote.close)  # also for a call that waits for a hung server
-            patience.daemon = True
-            patience.start()
             with contextlib.suppress(PyroChatError):
-                ask(remote, LEAVE, self._replica.end, self._reading.tell())
-            patience.cancel()
+                ask(remote, LEAVE, self._replica.end, self._reading.tell(), seconds=PARTING_SECONDS)
         with self._changed:
             self._drop()
         self._tell_state(CLOSED, "")

@@ -81,31 +81,50 @@ class RemoteObject:
         self._serializer_id = serializer_id
         self._sequence = 0
         self._call_mutex = threading.Lock()
+        self._calling: int | None = None  # the thread that holds it
         self._timeout = timeout
         sock = _connected(address, timeout, tls)
         self.certificate = certificate_of(sock)
         self._connection = Connection(sock, SMALL.bytes)
-        with self._call_mutex:
+        with self._turn(timeout):
             self.greeting = self._handshake(handshake)
 
     def _handshake(self, data: object) -> object:
         payload = encode_value({"handshake": data, "object": self._object_id}, self._serializer_id)
-        reply = self._exchange(whole_frame(protocol.MSG_CONNECT, payload, self._serializer_id), SMALL)
+        reply = self._exchange(whole_frame(protocol.MSG_CONNECT, payload, self._serializer_id), SMALL, self._timeout)
         answer = self._load(reply, SMALL)
         if reply.type == protocol.MSG_CONNECTOK:
             return answer.get("handshake") if isinstance(answer, dict) else None
         self._abandon()
         raise _error_for(answer)
 
-    def call(self, method: str, *arguments: object, most: Most = SMALL) -> object:
-        """Call *method* and return its result, of which *most* is taken.
+    @contextlib.contextmanager
+    def _turn(self, seconds: float) -> Iterator[None]:
+        """The connection for one call; raises RoomSilent where others have it for *seconds*.
+
+        A signal's handler may want to call in the middle of a call of its own thread's, which would wait for itself.
+        """
+        if self._calling == threading.get_ident():
+            raise RoomSilent("the connection is in the middle of the call that was interrupted")
+        if not self._call_mutex.acquire(timeout=seconds):
+            raise RoomSilent(f"{shown_address(self.address)} keeps another call waiting")
+        try:
+            self._calling = threading.get_ident()
+            yield
+        finally:
+            self._calling = None
+            self._call_mutex.release()
+
+    def call(self, method: str, *arguments: object, most: Most = SMALL, seconds: float | None = None) -> object:
+        """Call *method* and return its result, of which *most* is taken, within *seconds* (None: as long as for any).
 
         Raises RoomUnreachable where the connection is lost, what the server raised where that is an error of ours,
         ServerFault for any other, and where the answer can't be read, is no answer, or is larger than *most*.
         """
-        with self._call_mutex:
+        seconds = self._timeout if seconds is None else seconds
+        with self._turn(seconds):
             self._sequence = (self._sequence + 1) & 0xFFFF
-            reply = self._exchange(self._request(method, arguments), most)
+            reply = self._exchange(self._request(method, arguments), most, seconds)
             if reply.type != protocol.MSG_RESULT or reply.sequence != self._sequence:
                 self._abandon()
                 raise ServerFault(f"the server's answers are out of step at {method}(): the connection was closed")
@@ -116,8 +135,8 @@ class RemoteObject:
 
     def call_and_turn_around(self, method: str, *arguments: object) -> socket.socket:
         """Call *method*, which takes this connection and doesn't answer; returns the socket, to be served on."""
-        with self._call_mutex:
-            with self._abandoned_on_error():
+        with self._turn(self._timeout):
+            with self._abandoned_on_error(self._timeout):
                 self._connection.send(self._request(method, arguments), self._timeout)
             return self._connection.detach()
 
@@ -149,23 +168,23 @@ class RemoteObject:
     def _request(self, method: str, arguments: tuple[object, ...]) -> bytes:
         return request_frame(self._object_id, method, arguments, self._serializer_id, self._sequence)
 
-    def _exchange(self, frame: bytes, most: Most) -> Frame:
+    def _exchange(self, frame: bytes, most: Most, seconds: float) -> Frame:
         self._connection.reader.most_bytes = most.bytes
-        with self._abandoned_on_error():
-            self._connection.send(frame, self._timeout)
-            reply = self._connection.wait_frame(self._timeout)
+        with self._abandoned_on_error(seconds):
+            self._connection.send(frame, seconds)
+            reply = self._connection.wait_frame(seconds)
             if reply is None:
                 raise pyro_errors.TimeoutError("no answer")
             return reply
 
     @contextlib.contextmanager
-    def _abandoned_on_error(self) -> Iterator[None]:
+    def _abandoned_on_error(self, seconds: float) -> Iterator[None]:
         where = shown_address(self.address)
         try:
             yield
         except pyro_errors.TimeoutError:
             self._abandon()
-            raise RoomSilent(f"{where} did not answer within {self._timeout:g} s") from None
+            raise RoomSilent(f"{where} did not answer within {seconds:g} s") from None
         except TooLarge as error:
             self._abandon()
             raise ServerFault(f"{where} answers more than is taken ({error})") from None

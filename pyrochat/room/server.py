@@ -44,7 +44,7 @@ from pyrochat.values.errors import CannotHost, InvalidRoomName, PyroChatError
 from pyrochat.values.protocol import SERVER_OBJECT, Timing, room_object
 from pyrochat.values.rules import checked_room_name, fold
 
-__all__ = ["MOST_DESCRIPTORS", "Server", "descriptor_limit"]
+__all__ = ["MOST_DESCRIPTORS", "Server", "descriptor_limit", "serving_from"]
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,9 @@ class Server:
         now_us: Callable[[], int] = wall_clock_us,
         key_file: Path | None = None,
     ) -> None:
-        data = data.absolute()  # rooms that are created later belong there too, wherever the program is by then
+        self.data = data = (
+            data.absolute()
+        )  # rooms that are created later belong there too, wherever the program is by then
         key_file = None if key_file is None else key_file.absolute()
         names = [checked_room_name(room) for room in rooms]
         if not names:
@@ -312,6 +314,11 @@ class Server:
     ) -> None:
         if not isinstance(self._rooms, LeftToParent):
             self.close()
+
+
+def serving_from(data: Path) -> Server | None:
+    """The server of this process that has its logs in *data*."""
+    return next((server for server in list(_serving) if server.data == data.absolute()), None)
 
 
 def _leave_all_to_parent() -> None:

@@ -361,9 +361,10 @@ class LogProblem(PyroChatError):
 
 
 class LogInUse(LogProblem):
-    """Raised when another server has the same log open."""
+    """Raised when another server has the same log open. server: that one, where it is of this process and `host` said so."""
 
     code = "log-in-use"
+    server: object = None
 
 
 class LogUnreadable(LogProblem):

@@ -56,7 +56,7 @@ class Sending:
         return self.waiting
 
     def _run(self) -> None:
-        go_on(self._send_next, "sending", _defects)
+        go_on(self._send_next, "sending", _defects, is_ours=False)
 
     def _send_next(self) -> bool:
         """Send what is first, when there is something; False at the end. What fails for no known reason stays first."""
