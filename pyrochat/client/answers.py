@@ -122,11 +122,11 @@ def _read_id(value: object) -> int:
     return value
 
 
-def read_seal(id: object, seal: object) -> tuple[int, str]:
-    """The room's seal on a message: the id, and what it will be shown."""
-    if not isinstance(seal, str) or not seal.isascii() or len(seal) > _MOST_SEAL_CHARACTERS:
-        raise _nonsense("a seal has to be a short text")
-    return _read_id(id), seal
+def read_seal(id: object, seal: object) -> tuple[int, str] | None:
+    """The room's seal on a message: the id, and what it will be shown. None where it is no seal: it proves nothing."""
+    if type(id) is not int or not isinstance(seal, str) or not seal.isascii() or len(seal) > _MOST_SEAL_CHARACTERS:
+        return None
+    return id, seal
 
 
 def read_notice(value: object) -> str:

@@ -100,11 +100,11 @@ class Callback:
     @expose
     def seal(self, id: object, seal: object) -> None:
         """The room's seal on message *id*, which proves later that its log had it; passed over where it proves nothing."""
-        id, text = read_seal(id, seal)
-        if 0 < id <= self._replica.end:
-            checked = checked_seal(text, self._server_key, self._log_id, id)
+        number, text = read_seal(id, seal) or (0, "")
+        if 0 < number <= self._replica.end:
+            checked = checked_seal(text, self._server_key, self._log_id, number)
             if checked is None:
-                log.debug("the room's seal on message %d is not its server's", id)
+                log.debug("the room's seal on message %d is not its server's", number)
             else:
                 self._replica.keep_seal(checked)
 

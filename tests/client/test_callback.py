@@ -76,7 +76,7 @@ def sealed(key: Key, id: int, log_id: str = "a log", digest: bytes = bytes(32)) 
 
 def test_found_8_only_the_servers_seal_on_what_is_here_is_kept_as_a_proof() -> None:
     key, replica = Key.made(), Replica("lobby")
-    callback = Callback(replica, Reading(replica, "Ana"), "a log", key.public, print, print)
+    callback = Callback(replica, Reading(replica, "Ana"), "a log", key.public, print, print, print)
     replica.log_id = "a log"
     callback.deliver([row(1), row(2), row(3)], [])
     for id, text in (
