@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from pyrochat.clock import monotonic
+
 __all__ = ["PAUSE_SECONDS", "Defects", "go_on", "is_our_thread", "mark_as_ours"]
 
 TOLD_IN_FULL = 5
@@ -40,7 +42,7 @@ class Defects:
 
     def __init__(
         self, log: logging.Logger, most: int = TOLD_IN_FULL, seconds: float = TELLING_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic,
     ) -> None:  # fmt: skip
         self._log = log
         self._most = most

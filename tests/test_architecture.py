@@ -16,19 +16,21 @@ ROOT = "pyrochat"  # the module `pyrochat` itself
 ALLOWED = {
     "values": {"values"},
     "core": {"core", "values"},
-    "trust": {"trust", "values"},
-    "pyro": {"pyro", "core", "threads", "trust", "values"},
+    "clock": set(),
+    "threads": {"clock"},
+    "trust": {"trust", "values", "clock"},
+    "pyro": {"pyro", "core", "threads", "trust", "values", "clock"},
     "folders": {"values"},
-    "threads": set(),
     "asides": {"threads"},
-    "room": {"room", "core", "pyro", "threads", "trust", "values"},
-    "client": {"asides", "client", "core", "pyro", "threads", "trust", "values", "folders"},
+    "room": {"room", "core", "pyro", "threads", "trust", "values", "clock"},
+    "client": {"asides", "client", "core", "pyro", "threads", "trust", "values", "folders", "clock"},
     "hosting": {"core", "room", "client", "folders", "values"},
-    "terminal": {"terminal", "client", "threads", "trust", "values"},
+    "terminal": {"terminal", "client", "threads", "trust", "values", "clock"},
     ROOT: {"client", "hosting", "room", "values"},
     "commands": {
         ROOT,
         "client",
+        "clock",
         "commands",
         "core",
         "folders",
@@ -101,6 +103,12 @@ def test_imports_run_one_way(module: str) -> None:
 def test_only_the_pyro_side_knows_pyro5(module: str) -> None:
     outside = {imported for imported in IMPORTS[module] if imported.split(".")[0] in ("Pyro5", "serpent", "msgpack")}
     assert not outside or part_of(module) == "pyro"
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_found_44_durations_are_measured_with_a_clock_that_nobody_freezes(module: str) -> None:
+    asked = {node.attr for node in ast.walk(ast.parse(FILES[module].read_text())) if isinstance(node, ast.Attribute)}
+    assert not asked & {"monotonic", "monotonic_ns", "perf_counter"}
 
 
 @pytest.mark.parametrize("module", FILES)

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 
 from pyrochat.client.handlers import Handler
+from pyrochat.clock import monotonic
 from pyrochat.pyro.callbacks import CallbackServer
 from pyrochat.threads import PAUSE_SECONDS, Defects, go_on
 
@@ -140,7 +141,7 @@ class HandlerThreads:
                 handler = self._ready.popleft()
                 if not self._watching:
                     self._started.notify()
-                self._running, self._since = handler, time.monotonic()
+                self._running, self._since = handler, monotonic()
             if not self._run(handler):
                 return
         self._run_alone(handler)
@@ -173,7 +174,7 @@ class HandlerThreads:
         """See to the handler that is running now. True: this is no end."""
         time.sleep(SLOW_SECONDS / 2)
         with self._mutex:
-            handler, now = self._running, time.monotonic()
+            handler, now = self._running, monotonic()
             if handler is None and now - self._since > _REST_SECONDS:
                 self._watching = False
                 try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sized
 from concurrent.futures import Future
 from functools import partial
@@ -13,6 +12,7 @@ from pyrochat.client.handler_threads import HandlerThreads
 from pyrochat.client.handlers import EventHandler, Handler, MessageHandler, check_handler
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
+from pyrochat.clock import monotonic
 from pyrochat.values.message import Message
 from pyrochat.values.rules import MAX_ID, checked_integer
 
@@ -102,13 +102,13 @@ class Handling:
 
     def _wait_for_handlers(self, seconds: float) -> None:
         """Give the handlers of states and notices *seconds* to take in what they were told; not where one of them calls."""
-        deadline = time.monotonic() + seconds
+        deadline = monotonic() + seconds
         busy = [handler for handler in (*self._state_handlers, *self._notice_handlers) if handler.scheduled]
         if busy and not HandlerThreads.is_running_this():
             for handler in busy:
                 flushed = handler.flush()
                 HandlerThreads.of_this_process().begin(handler)
-                flushed.wait(max(0.0, deadline - time.monotonic()))
+                flushed.wait(max(0.0, deadline - monotonic()))
 
     def _stop_handlers(self) -> None:
         """In a child: none is called any more."""

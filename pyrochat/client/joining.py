@@ -12,6 +12,7 @@ from pyrochat.client.finding import AtAddress, ByNameServer, Finder
 from pyrochat.client.known import KnownServers
 from pyrochat.client.known_logs import KnownLogs
 from pyrochat.folders import config_folder, is_in_config_folder, key_file, known_logs_file, known_servers_file
+from pyrochat.pyro.patched import check_not_patched
 from pyrochat.pyro.tls import ClientTls
 from pyrochat.trust.certificates import checked_fingerprint
 from pyrochat.trust.files import close_folder
@@ -58,6 +59,7 @@ def join(
     Raises InvalidName, InvalidRoomName, NameServerNotFound, RoomNotFound, RoomUnreachable, NameTaken,
     VersionMismatch, ServerFull, UntrustedServer, WrongPassword, Banned, ServerFault for a server that answers nonsense.
     """
+    check_not_patched()
     name, room = checked_name(name), checked_room_name(room)
     close_folder(config_folder(), is_in_config_folder)
     key = Key.kept_at(key_file())

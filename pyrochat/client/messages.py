@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable
+from typing import SupportsIndex, overload
 
 from pyrochat.values.message import Message
 
@@ -13,7 +14,17 @@ _SHOWN = 20
 
 
 class Messages(list[Message]):
-    """What `Chat.history` returns: a list; its repr has one line a message, in a notebook a table."""
+    """What `Chat.history` returns: a list; its repr has one line a message, in a notebook a table. So have its slices."""
+
+    @overload
+    def __getitem__(self, which: SupportsIndex, /) -> Message: ...
+
+    @overload
+    def __getitem__(self, which: slice, /) -> Messages: ...
+
+    def __getitem__(self, which: SupportsIndex | slice, /) -> Message | Messages:
+        found = super().__getitem__(which)
+        return Messages(found) if isinstance(found, list) else found
 
     def __repr__(self) -> str:
         lines = [repr(message) for message in self[-_SHOWN:]]

@@ -18,6 +18,7 @@ from pyrochat.client.answers import MARK_READ, POST, POST_MANY, Question
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.client.session import ClientSession
+from pyrochat.clock import monotonic
 from pyrochat.pyro.callbacks import CallbackServer
 from pyrochat.threads import Defects, go_on, is_our_thread
 from pyrochat.values.errors import (
@@ -174,7 +175,7 @@ class Outbox:
 
     def _look_at_mark(self) -> None:
         """The alarm; deliveries may have kept coming, and their answers may have told the mark."""
-        again = self._reading.told_at + self._mark_delay() - time.monotonic()
+        again = self._reading.told_at + self._mark_delay() - monotonic()
         if again > 0:
             self._look_later(again)
             return

@@ -7,10 +7,10 @@ somebody else wrote in between. What the member has read in another of its sessi
 from __future__ import annotations
 
 import threading
-import time
 
 from pyrochat.client.deliveries import Marks
 from pyrochat.client.replica import Replica
+from pyrochat.clock import monotonic
 from pyrochat.core.read_mark import ReadMark
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.rules import fold
@@ -107,7 +107,7 @@ class Reading:
         """The mark, for an answer or a call that carries it to the room."""
         mark = self.mark
         self._told = max(self._told, mark)
-        self.told_at = time.monotonic()
+        self.told_at = monotonic()
         return mark
 
     def forget_told(self) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
 from pyrochat.client.chunks import Chunks
 from pyrochat.client.deliveries import Delivery, Marks
+from pyrochat.clock import monotonic
 from pyrochat.core.digests import digest_after
 from pyrochat.core.views import Views
 from pyrochat.trust.seals import Seal
@@ -145,10 +145,10 @@ class Replica:
 
     def wait(self, condition: Callable[[], bool], timeout: float | None = None) -> bool:
         """Wait until *condition* holds; False where it does not within *timeout* seconds."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else monotonic() + timeout
         with self._mutex:
             while not condition():
-                left = _LOOK_SECONDS if deadline is None else deadline - time.monotonic()
+                left = _LOOK_SECONDS if deadline is None else deadline - monotonic()
                 if left <= 0:
                     return False
                 self._waiting += 1

@@ -21,6 +21,7 @@ from pyrochat.client.finding import Finder
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.client.stalling import Stalling
+from pyrochat.clock import monotonic
 from pyrochat.pyro.callbacks import CallbackServer, Served
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.threads import Defects, go_on
@@ -83,7 +84,7 @@ class ClientSession:
         self.state = RECONNECTING
         self.reason = ""
         self.address: Address = ("", 0)  # where the room was found last
-        self._opening = Stalling(timing.progress_seconds, time.monotonic())
+        self._opening = Stalling(timing.progress_seconds, monotonic())
         self.known_log = ""  # the id of the log that this user knew here before we came
         self._connected_at = 0.0
         self._backoff = 0.0  # seconds before the next attempt to come back
@@ -136,7 +137,7 @@ class ClientSession:
                 self.state, self.reason = CONNECTED, ""
                 self._session_id, self._replica.log_id = joined.session_id, joined.log_id
                 self._parting_reason = ""
-                self._connected_at = time.monotonic()
+                self._connected_at = monotonic()
                 self._changed.notify_all()
                 self._tell_state(CONNECTED, "")
             undo.pop_all()
@@ -190,7 +191,7 @@ class ClientSession:
         self, prepare: Callable[[], tuple[Question[Value], tuple[object, ...]]], timeout: float | None = None
     ) -> Value:
         """The same; what to ask, and with what, is said by *prepare* when there is a connection, right before the call."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else monotonic() + timeout
         while True:
             remote = self._wait_for_remote(deadline)
             question, arguments = prepare()
@@ -216,7 +217,7 @@ class ClientSession:
             raise RoomSilent(self._stalled(self._opening, tail))
 
     def _seconds_left(self, stalling: Stalling, served: Served | None) -> float:
-        return stalling.left(self._replica.end, served.partly_at if served else 0.0, time.monotonic())
+        return stalling.left(self._replica.end, served.partly_at if served else 0.0, monotonic())
 
     def _stalled(self, stalling: Stalling, tail: int) -> str:
         meanwhile = f" ({self.reason})" if self.reason else ""
@@ -228,7 +229,7 @@ class ClientSession:
     def _expect(self, served: Served, tail: int) -> None:
         """What is missing up to *tail* has to come on *served*; where it stops coming, the connection is given up."""
         server = CallbackServer.of_this_process()
-        stalling = Stalling(self._timing.progress_seconds, time.monotonic())
+        stalling = Stalling(self._timing.progress_seconds, monotonic())
 
         def look() -> None:
             if served.ended or self._replica.end >= tail:
@@ -248,7 +249,7 @@ class ClientSession:
                     raise ChatClosed("the chat has been left")
                 if self._error is not None:
                     raise self._error
-                left = None if deadline is None else deadline - time.monotonic()
+                left = None if deadline is None else deadline - monotonic()
                 if left is not None and left <= 0:
                     raise WaitTimeout(f"no connection to the room in time ({self.reason})")
                 self._changed.wait(left)
@@ -286,7 +287,7 @@ class ClientSession:
         self._remote = self._served = None
 
     def _come_back(self) -> None:
-        if time.monotonic() - self._connected_at >= MOST_BACKOFF_SECONDS:  # else it is lost as soon as it stands
+        if monotonic() - self._connected_at >= MOST_BACKOFF_SECONDS:  # else it is lost as soon as it stands
             self._backoff = 0.0
         go_on(self._try_to_come_back, f"coming back to room {self._replica.room}", _defects)
 

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from pyrochat.client.chat import Chat
+from pyrochat.clock import monotonic
 from pyrochat.commands.access import PasswordFileOption, PasswordOption, given_password
 from pyrochat.commands.client import (
     AtOption,
@@ -126,7 +127,7 @@ def _joined_or_hosted(join: Callable[[], list[Chat]], host: Callable[[], Server]
     Of several who begin at the same moment one hosts; the others find the log, the port or the name taken, look again,
     and join. host: None where only joining will do. Raises what keeps from both, 10 s later where it may have been that.
     """
-    until = time.monotonic() + _RACE_SECONDS
+    until = monotonic() + _RACE_SECONDS
     while True:
         try:
             return join()
@@ -136,7 +137,7 @@ def _joined_or_hosted(join: Callable[[], list[Chat]], host: Callable[[], Server]
         try:
             return host()
         except (LogInUse, NameServerRefused, PortInUse):
-            if time.monotonic() > until:
+            if monotonic() > until:
                 raise
         time.sleep(_LOOK_AGAIN_SECONDS)
 
@@ -174,8 +175,8 @@ def _stays(server: Server) -> bool:
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         server.admit_no_more()
-        until = time.monotonic() + _LINGER_SECONDS
-        while _comings(server) and time.monotonic() < until:
+        until = monotonic() + _LINGER_SECONDS
+        while _comings(server) and monotonic() < until:
             time.sleep(_LOOK_AGAIN_SECONDS)
         if others := _others(server):
             write_status(f"{_counted(others)} still here: they are told that the host has left")

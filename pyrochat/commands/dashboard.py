@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from types import TracebackType
 from typing import Self
 
@@ -11,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from pyrochat.clock import monotonic
 from pyrochat.room.server import Server
 from pyrochat.room.status import RoomStatus
 
@@ -25,12 +25,12 @@ class Dashboard:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._tails: dict[str, int] = {}
-        self._drawn_at = time.monotonic()
+        self._drawn_at = monotonic()
         self._live = Live(console=Console(), auto_refresh=False, transient=True)
 
     def refresh(self) -> None:
         """Draw what is true now."""
-        now = time.monotonic()
+        now = monotonic()
         status = self._server.status()
         self._live.update(Group(self._rooms(status, now - self._drawn_at), self._sessions(status)), refresh=True)
         self._tails = {room.room: room.tail for room in status}

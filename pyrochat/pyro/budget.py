@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import Counter
 from collections.abc import Hashable
 from typing import NamedTuple, Protocol
+
+from pyrochat.clock import monotonic
 
 __all__ = ["Budget", "Budgets", "Holder"]
 
@@ -120,7 +121,7 @@ class Budget:
     def _end_as_many_as_needed(self) -> list[Holder]:
         assert self._mutex.locked()
         ended = []
-        while self._total > self.most_bytes and (worst := self._worst(time.monotonic())) is not None:
+        while self._total > self.most_bytes and (worst := self._worst(monotonic())) is not None:
             self._remove(worst)
             ended.append(worst)
         return ended
@@ -141,7 +142,7 @@ class Budget:
         """How many ends to tell of now: once a minute at the most."""
         assert self._mutex.locked()
         self._ended += ended
-        now = time.monotonic()
+        now = monotonic()
         if not self._ended or (self._told_at and now < self._told_at + _TELLING_SECONDS):
             return 0
         self._told_at, count, self._ended = now, self._ended, 0

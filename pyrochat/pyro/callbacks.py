@@ -13,12 +13,12 @@ import os
 import selectors
 import socket
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
 from Pyro5 import errors as pyro_errors
 
+from pyrochat.clock import monotonic
 from pyrochat.pyro.connection import WOULD_BLOCK, shut_down
 from pyrochat.pyro.dispatch import Pending, answer_frame
 from pyrochat.pyro.frames import HEADER_BYTES, Frame, FrameReader, TooLarge
@@ -99,7 +99,7 @@ class Served:
         self.reader = FrameReader(MOST_REQUESTED.bytes)
         self.objects = {object_id: callback}
         self.silent_seconds = silent_seconds
-        self.last_heard = time.monotonic()
+        self.last_heard = monotonic()
         self.lost = lost
         self.partly_at = 0.0
         self.ended = False
@@ -129,7 +129,7 @@ class CallbackServer:
         self._alarm_count = 0
         self._sleeps_until = 0.0
         self._defects = Defects(log)
-        self._next_sweep = time.monotonic() + _SWEEP_SECONDS
+        self._next_sweep = monotonic() + _SWEEP_SECONDS
         self._round_ends = 0.0
         self.thread = threading.Thread(target=self._run, name="pyrochat-callbacks", daemon=True)
         self.thread.start()
@@ -165,7 +165,7 @@ class CallbackServer:
 
         It has to be quick. Any thread may call this.
         """
-        due = time.monotonic() + seconds
+        due = monotonic() + seconds
         with self._alarms_mutex:
             self._alarm_count += 1
             heapq.heappush(self._alarms, (due, self._alarm_count, call))
@@ -182,14 +182,14 @@ class CallbackServer:
     def _serve_some(self) -> bool:
         """Serve what has come, or wait for something. True: this is no end."""
         events = self._selector.select(0.0)
-        if not events or time.monotonic() > self._round_ends:
+        if not events or monotonic() > self._round_ends:
             self._end_round()
             if not events:
                 # Only now: what had come may have been what an alarm is set for.
-                self._sound_alarms(time.monotonic())
+                self._sound_alarms(monotonic())
                 events = self._selector.select(self._idle_seconds())
                 self._sleeps_until = 0.0
-            self._round_ends = time.monotonic() + _ROUND_SECONDS
+            self._round_ends = monotonic() + _ROUND_SECONDS
         for key, _ in events:
             if key.data is None:
                 self._waker.rest()
@@ -197,7 +197,7 @@ class CallbackServer:
                 self._read(key.data)
         while self._orders:
             self._orders.popleft()()
-        now = time.monotonic()
+        now = monotonic()
         if now >= self._next_sweep:
             self._sound_alarms(now)
             # After a suspend of the machine or a SIGSTOP all would look silent: give them one sweep.
@@ -208,7 +208,7 @@ class CallbackServer:
 
     def _idle_seconds(self) -> float:
         """How long there is nothing to do, unless something comes."""
-        now = time.monotonic()
+        now = monotonic()
         self._sleeps_until = now + _SWEEP_SECONDS  # who sets an earlier alarm from now on wakes us
         with self._alarms_mutex:
             first = self._alarms[0][0] if self._alarms else self._sleeps_until
@@ -239,7 +239,7 @@ class CallbackServer:
                 return
             if not size:
                 raise ConnectionError("the room closed the connection")
-            served.last_heard = time.monotonic()
+            served.last_heard = monotonic()
             for frame in self._same.frames(served.reader, bytes(self._space[:size])):
                 answer = answer_frame(frame, served.objects, decode=self._same.decode)
                 assert not isinstance(answer, Pending)  # callbacks have their results at once

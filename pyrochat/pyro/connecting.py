@@ -12,12 +12,12 @@ import os
 import selectors
 import socket
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 
 from Pyro5 import protocol
 
+from pyrochat.clock import monotonic
 from pyrochat.core.peers import peer_of
 from pyrochat.core.places import Bounds, Places
 from pyrochat.pyro.dispatch import Later
@@ -140,7 +140,7 @@ class Connector:
     def _round(self) -> bool:
         """Wait for something to happen, and do what that wants. True: this is no end."""
         first = next(iter(self._under_way), None)
-        wait = None if first is None else max(0.0, first.deadline - time.monotonic())
+        wait = None if first is None else max(0.0, first.deadline - monotonic())
         for key, _ in self._selector.select(wait):
             if key.data is None:
                 self._waker.rest()
@@ -148,7 +148,7 @@ class Connector:
                 self._guarded(key.data, self._go_on)
         while self._orders:
             self._guarded(self._orders.popleft(), self._begin)
-        now = time.monotonic()
+        now = monotonic()
         for connecting in [each for each in self._under_way if each.deadline <= now]:
             self._end(connecting, f"{connecting} did not answer within {self._seconds:g} s")
         return True
@@ -178,7 +178,7 @@ class Connector:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        connecting.deadline = time.monotonic() + self._seconds
+        connecting.deadline = monotonic() + self._seconds
         self._places.put(connecting, peer)
         self._under_way[connecting] = None
         self._selector.register(sock, selectors.EVENT_WRITE, connecting)

@@ -11,12 +11,12 @@ import select
 import socket
 import ssl
 import struct
-import time
 from typing import Any
 
 from Pyro5.errors import ConnectionClosedError
 from Pyro5.errors import TimeoutError as PyroTimeout
 
+from pyrochat.clock import monotonic
 from pyrochat.core.peers import peer_of
 from pyrochat.pyro.budget import Budgets
 from pyrochat.pyro.forks import not_for_children
@@ -64,7 +64,7 @@ class Connection:
         self.aborted = False
         self.peer_address = address_of(sock)
         self.peer = peer_of(self.peer_address)
-        self.born = time.monotonic()
+        self.born = monotonic()
         self.frame_begun = self.born
         self.refused_at: float | None = None
         self.is_pending = False  # a request is being served whose result comes later
@@ -98,7 +98,7 @@ class Connection:
         if not chunk:
             raise ConnectionClosedError("the peer closed the connection")
         if not begun:
-            self.frame_begun = time.monotonic()
+            self.frame_begun = monotonic()
         self.reader.feed(chunk)
         self._count_request()
         return True
@@ -131,7 +131,7 @@ class Connection:
 
         Raises ConnectionClosedError, and ProtocolError for what the reader refuses.
         """
-        deadline = time.monotonic() + seconds
+        deadline = monotonic() + seconds
         while (frame := self.next_frame()) is None:
             if not self._wait(select.POLLIN, deadline):
                 return None
@@ -140,12 +140,12 @@ class Connection:
 
     def rest(self, seconds: float) -> None:
         """Don't read from the peer for *seconds*: it has asked for too much."""
-        self.rests_until = time.monotonic() + seconds
+        self.rests_until = monotonic() + seconds
 
     @property
     def is_resting(self) -> bool:
         """Whether the peer's next request has to wait."""
-        return self.rests_until > 0.0 and time.monotonic() < self.rests_until
+        return self.rests_until > 0.0 and monotonic() < self.rests_until
 
     def drain(self) -> None:
         """Read what a refused peer still sends, and drop it. Raises ConnectionClosedError at its end, or when it is much."""
@@ -176,7 +176,7 @@ class Connection:
         try:
             while self.unsent:
                 self.unsent = self.unsent[self.sock.send(self.unsent) :]
-                self.progress_at = time.monotonic()
+                self.progress_at = monotonic()
             self.unsent = _NOTHING  # and not an empty view into what was sent
         except WOULD_BLOCK:
             pass
@@ -187,7 +187,7 @@ class Connection:
 
     def send(self, data: bytes, seconds: float) -> None:
         """All of *data*; raises Pyro5's TimeoutError or ConnectionClosedError."""
-        deadline = time.monotonic() + seconds
+        deadline = monotonic() + seconds
         self.post(data)
         while self.unsent:
             if not self._wait(select.POLLOUT, deadline):
@@ -205,11 +205,11 @@ class Connection:
             return True
         poll = select.poll()
         poll.register(self.sock, event)
-        return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
+        return bool(poll.poll(max(0.0, deadline - monotonic()) * 1000))
 
     def end_of_words(self) -> None:
         """Nothing more is said: the peer is given time to read what was."""
-        self.refused_at = time.monotonic()
+        self.refused_at = monotonic()
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self.sock, socket.SHUT_WR)
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import inspect
 import logging
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from Pyro5 import errors as pyro_errors
 from Pyro5 import protocol, server
 
+from pyrochat.clock import monotonic
 from pyrochat.pyro.frames import Frame, whole_frame
 from pyrochat.pyro.serializers import Bounds, Call, decode_call, encode_failure, encode_value
 from pyrochat.threads import Defects
@@ -113,7 +113,7 @@ def answer_frame(
         if results is None:
             value = _call(found, call)
         else:
-            value = _call_all(found, call, frame.serializer_id, results, time.monotonic() + batch_seconds)
+            value = _call_all(found, call, frame.serializer_id, results, monotonic() + batch_seconds)
         return Pending(frame, value) if isinstance(value, Later) else _success(frame, value)
     except pyro_errors.ConnectionClosedError:
         raise
@@ -178,7 +178,7 @@ def _call_all(found: object, call: Call, serializer_id: int, results: list[objec
     for each in call.arguments:
         if size >= MAX_ANSWER_BYTES:
             raise InvalidArgument(f"a batch whose answer has more than {MAX_ANSWER_BYTES:,} bytes: send the rest anew")
-        if time.monotonic() > deadline:
+        if monotonic() > deadline:
             raise InvalidArgument(f"a batch that takes more than {BATCH_SECONDS:g} s: send the rest anew")
         match each:
             case [str(method), list() | tuple() as arguments, dict() as keywords]:

@@ -6,9 +6,9 @@ import contextlib
 import logging
 import selectors
 import socket
-import time
 from collections.abc import Iterator
 
+from pyrochat.clock import monotonic
 from pyrochat.pyro.forks import not_for_children
 
 __all__ = ["Listener"]
@@ -60,7 +60,7 @@ class Listener:
             self._is_trouble_told = True
         with contextlib.suppress(KeyError, ValueError):  # closed meanwhile
             self._selector.unregister(sock)
-        self._rests_until = time.monotonic() + _REST_SECONDS
+        self._rests_until = monotonic() + _REST_SECONDS
 
     def look(self, now: float) -> None:
         """Accept again, where there was a rest that is over."""

@@ -23,6 +23,7 @@ from typing import Any
 
 from Pyro5 import errors as pyro_errors
 
+from pyrochat.clock import monotonic
 from pyrochat.core.places import Bounds
 from pyrochat.pyro.budget import Budgets
 from pyrochat.pyro.connection import FRAME_SECONDS, Connection, shut_down
@@ -92,7 +93,7 @@ class Transport:
 
     def loop(self, loopCondition: Callable[[], bool] = lambda: True) -> None:
         """Accept and watch until `shutdown`; runs in the thread that calls it."""
-        self._next_sweep = time.monotonic() + 1.0
+        self._next_sweep = monotonic() + 1.0
         self._next_end_of_rests = 0.0
         go_on(lambda: not self._stopping and loopCondition() and self._round(), "the accepting thread", self._defects)
         for connection in [*self._watching, *self._resting, *(connection for connection, _ in self._handed_back)]:
@@ -114,7 +115,7 @@ class Transport:
             connection, watched = self._handed_back.popleft()
             if not watched or self._unwatch(connection):  # else a worker has it by now
                 self._guarded(self._take_up, connection)
-        now = time.monotonic()
+        now = monotonic()
         if self._resting and now >= self._next_end_of_rests:  # not each time: there may be hundreds
             self._next_end_of_rests = now + _REST_SECONDS
             self._end_rests()

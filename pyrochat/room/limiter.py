@@ -7,8 +7,8 @@ from for a while.
 from __future__ import annotations
 
 import threading
-import time
 
+from pyrochat.clock import monotonic
 from pyrochat.core.limits import MEMBERS_TIME, PEERS_TIME, Limits, Newcomers, Origin
 from pyrochat.core.rates import Rate
 from pyrochat.core.space import PEER_BYTES
@@ -35,7 +35,7 @@ class Limiter:
     def take_name(self, peer: str) -> None:
         """A name that nobody has had is about to get a key. Raises QuotaUsedUp where *peer* has made too many new."""
         with self._mutex:
-            self._newcomers.take_name(peer, time.monotonic())
+            self._newcomers.take_name(peer, monotonic())
 
     def give_name_back(self, peer: str) -> None:
         """It got none."""
@@ -45,7 +45,7 @@ class Limiter:
     def origin_of(self, key: bytes | None, peer: str, seconds_known: float) -> Origin:
         """What the limits hang on of a guest, or of *key*, that comes from *peer*; see `Newcomers`."""
         with self._mutex:
-            return self._newcomers.origin_of(key, peer, seconds_known, time.monotonic())
+            return self._newcomers.origin_of(key, peer, seconds_known, monotonic())
 
     # -- inside ---------------------------------------------------------------------------------------------
 
@@ -59,7 +59,7 @@ class Limiter:
         assert identity.origin is not None
         try:
             with self._mutex:
-                self._limits.take(identity.origin, count, size, time.monotonic())
+                self._limits.take(identity.origin, count, size, monotonic())
         except RateLimited as error:
             connection.rest(min(max(error.retry_seconds, LEAST_REST_SECONDS), MOST_REST_SECONDS))
             raise
@@ -69,7 +69,7 @@ class Limiter:
         if not self._limits.is_on:
             return
         identity = connection.identity
-        now = time.monotonic()
+        now = monotonic()
         if isinstance(identity, Identity) and identity.origin is not None:
             with self._mutex:
                 wait = self._limits.charge(identity.origin, seconds, now)

@@ -10,10 +10,10 @@ import contextlib
 import logging
 import selectors
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 
+from pyrochat.clock import monotonic
 from pyrochat.pyro.budget import Budget, Budgets
 from pyrochat.pyro.link import LinkBroken
 from pyrochat.pyro.waker import selector_with_waker
@@ -41,7 +41,7 @@ class Multicaster:
         self._defects = Defects(log)
         self._halls: dict[int, Hall] = {}
         self._orders: deque[Callable[[], None]] = deque()
-        self._now = self._next_tick = time.monotonic()  # the thread's clock: looked at once a round
+        self._now = self._next_tick = monotonic()  # the thread's clock: looked at once a round
         self._awake = True  # False while the thread sleeps in select, or is about to
         self._farewell: str | None = None  # what is said to all while the server is being stopped
         self._give_up_at = 0.0
@@ -98,7 +98,7 @@ class Multicaster:
 
         Waits at most *linger_seconds* for those that are slow.
         """
-        self._order(lambda: self._begin_farewell(farewell, time.monotonic() + linger_seconds))
+        self._order(lambda: self._begin_farewell(farewell, monotonic() + linger_seconds))
         self._thread.join(linger_seconds + 5.0)
 
     def _order(self, order: Callable[[], None]) -> None:
@@ -128,12 +128,12 @@ class Multicaster:
         if self._stopping:
             return False
         self._awake = False
-        pending = self._orders or any(hall.grown and not hall.rests(time.monotonic()) for hall in self._halls.values())
+        pending = self._orders or any(hall.grown and not hall.rests(monotonic()) for hall in self._halls.values())
         due = min([self._next_tick, *(self._next_due(hall) for hall in self._halls.values())])
-        wait = 0.0 if pending else max(0.0, due - time.monotonic())
+        wait = 0.0 if pending else max(0.0, due - monotonic())
         events = self._selector.select(wait)
         self._awake = True
-        self._now = time.monotonic()
+        self._now = monotonic()
         for key, mask in events:
             if key.data is None:
                 self._waker.rest()
@@ -141,7 +141,7 @@ class Multicaster:
                 self._guarded(self._look_at, key.data, mask)
         while self._orders:
             self._orders.popleft()()
-        self._now = time.monotonic()
+        self._now = monotonic()
         for hall in list(self._halls.values()):
             self._serve(hall)
         if self._now >= self._next_tick:

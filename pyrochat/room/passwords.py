@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import threading
-import time
 from dataclasses import dataclass
 
+from pyrochat.clock import monotonic
 from pyrochat.core.rates import Rate, TokenBuckets
 from pyrochat.trust.proofs import Meeting, password_key
 from pyrochat.values.errors import TooManyAttempts, WrongPassword
@@ -62,7 +62,7 @@ class Passwords:
     def _check(self, peer: str, known_key: bytes | None, given: bytes | None, right: bytes) -> None:
         is_right = given is not None and hmac.compare_digest(given, right)
         with self._mutex:
-            now = time.monotonic()
+            now = monotonic()
             limits = self._limits(peer, known_key, now)
             wait = max(buckets.charge(whose, 0, now) for buckets, whose in limits)
             if not wait and given is not None and not is_right:

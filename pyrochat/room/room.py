@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 
+from pyrochat.clock import monotonic
 from pyrochat.core.cursors import marks_interval_seconds
 from pyrochat.core.log import Log
 from pyrochat.core.marks import Mark
@@ -76,7 +76,7 @@ class Room:
         self._names = names
         self._multicaster = multicaster
         self._state_mutex = threading.Lock()
-        self._state = RoomState(log, time.monotonic())
+        self._state = RoomState(log, monotonic())
         self._sequencer = Sequencer(log)
         self._marks_due = 0.0
         self._stretches = Stretches(log, reader, lambda: multicaster.grew(self))
@@ -175,7 +175,7 @@ class Room:
     def open_session(self, identity: Identity) -> Opening:
         """Open a session for *identity*; doesn't wait. Raises RoomClosing, RoomFull, NameTaken or ServerFull as `Names` does."""
         self.space.check_join(identity.name)
-        session = Session(uuid.uuid4().hex, identity.member, identity.name, lost_at=time.monotonic())
+        session = Session(uuid.uuid4().hex, identity.member, identity.name, lost_at=monotonic())
         self._names.share(identity.member, identity, session.id)
 
         def plan() -> list[Draft]:
@@ -263,7 +263,7 @@ class Room:
         if self.log.is_untidy:
             return 0.0
         with self._state_mutex:
-            return max(0.0, self._marks_due - time.monotonic()) if self._state.marks.has_unwritten else None
+            return max(0.0, self._marks_due - monotonic()) if self._state.marks.has_unwritten else None
 
     def _commit(self, requests: list[Request]) -> None:
         """Commit *requests* in as few commits as their plans allow."""
@@ -292,7 +292,7 @@ class Room:
                     continue
                 planned.append(request)
                 plans.append(plan)
-            now = time.monotonic()
+            now = monotonic()
             if self.log.loss is not None:
                 self._marks_due = now + _RETRY_SECONDS
             marks = self._state.marks.unwritten if now >= self._marks_due else {}
@@ -328,7 +328,7 @@ class Room:
             return [[name(member), delivered, read] for member, delivered, read in marks], upto
 
     def seal(self, newest: bool) -> tuple[int, str]:
-        return self._wholeness.seal(newest, time.monotonic())
+        return self._wholeness.seal(newest, monotonic())
 
     def marks_version(self) -> int:
         return self._state.marks.version
@@ -356,7 +356,7 @@ class Room:
     def lost(self, outlet: Outlet, reason: str) -> None:
         logger.info("room %s: lost a session of %s (%s)", self.name, outlet.member, reason)
         with self._state_mutex:
-            self._state.lose_session(outlet.session_id, time.monotonic())
+            self._state.lose_session(outlet.session_id, monotonic())
 
     def tick(self, now: float) -> None:
         """See `Audience`: end the sessions whose grace is over."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from pyrochat.clock import monotonic
 from pyrochat.core.log import Log
 from pyrochat.core.query import Query
 from pyrochat.room.search_index import SearchIndex, is_damage
@@ -174,7 +174,7 @@ class Search:
         """Open the index, or add a batch to it; returns for how long to rest."""
         if self._log.gone:  # nor is the index ours that may be in its folder now
             raise SearchUnavailable("the room's log was deleted or replaced under its server")
-        began = time.monotonic()
+        began = monotonic()
         tail = self._log.tail
         was = self._upto
         if was is None:
@@ -192,7 +192,7 @@ class Search:
             return 0.0
         if upto >= tail:
             return REST_SECONDS
-        return (time.monotonic() - began) * _REST
+        return (monotonic() - began) * _REST
 
     def _fail(self, error: Exception) -> float:
         """A step has failed: searches say so until one succeeds; returns for how long to rest."""

@@ -14,10 +14,10 @@ import json
 import logging
 import sqlite3
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from pyrochat.clock import monotonic
 from pyrochat.core.log import Log
 from pyrochat.core.query import Query
 from pyrochat.room.log_file import WAL_BYTES
@@ -161,7 +161,7 @@ class SearchIndex:
         """
         match = _match(query)
         found: list[int] = []
-        give_up_at = time.monotonic() + MOST_SECONDS
+        give_up_at = monotonic() + MOST_SECONDS
         with self._file_mutex:
             if self._writer is None:
                 raise SearchUnavailable("the search index is not open now: try again")
@@ -176,7 +176,7 @@ class SearchIndex:
                 for number in range(min(before - 1, upto) // _MESSAGES_A_TABLE, -1, -1):
                     if (table := f"words_{number}") not in names:
                         continue  # nothing but joins and leaves
-                    if time.monotonic() > give_up_at:
+                    if monotonic() > give_up_at:
                         raise SearchUnavailable(
                             f"this search takes more than {MOST_SECONDS:g} s: give it longer or rarer words"
                         )

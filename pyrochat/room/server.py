@@ -21,6 +21,7 @@ from pyrochat.pyro.budget import Budgets
 from pyrochat.pyro.connecting import CONNECT_SECONDS, Connector
 from pyrochat.pyro.daemon import Daemon
 from pyrochat.pyro.forks import LeftToParent, leave_to_parent
+from pyrochat.pyro.patched import check_not_patched
 from pyrochat.pyro.tls import ServerTls
 from pyrochat.room.chatroom import ChatRoom, ServerObject
 from pyrochat.room.clock import wall_clock_us
@@ -104,9 +105,9 @@ class Server:
         now_us: Callable[[], int] = wall_clock_us,
         key_file: Path | None = None,
     ) -> None:
-        self.data = data = (
-            data.absolute()
-        )  # rooms that are created later belong there too, wherever the program is by then
+        check_not_patched(CannotHost)
+        # Fixed now: rooms that are created later belong there too, wherever the program is by then.
+        self.data = data = data.absolute()
         key_file = None if key_file is None else key_file.absolute()
         names = [checked_room_name(room) for room in rooms]
         if not names:

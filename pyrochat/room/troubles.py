@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
+
+from pyrochat.clock import monotonic
 
 __all__ = ["Troubles"]
 
@@ -28,7 +29,7 @@ class Troubles:
 
     def say(self, kind: str, text: str, level: int = logging.WARNING) -> None:
         """*text* tells a trouble of this *kind*; logged unless that is known."""
-        now = time.monotonic()
+        now = monotonic()
         with self._mutex:
             is_known = (
                 kind in self._current or now < self._told_at.get(kind, -self._again_seconds) + self._again_seconds

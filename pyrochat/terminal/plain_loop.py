@@ -14,9 +14,9 @@ import select
 import socket
 import stat
 import threading
-import time
 from collections.abc import Iterator
 
+from pyrochat.clock import monotonic
 from pyrochat.terminal.plain import PlainClient, input_groups
 
 __all__ = ["PlainLoop"]
@@ -60,7 +60,7 @@ class PlainLoop:
     def interrupt(self) -> None:
         """A signal: come to an end; the second one: at once. For a signal's handler: takes no lock."""
         self._interrupts += 1
-        self._interrupted_at = self._interrupted_at or time.monotonic()
+        self._interrupted_at = self._interrupted_at or monotonic()
         self.wake()
 
     def wake(self) -> None:
@@ -152,9 +152,9 @@ class PlainLoop:
 
     def _wait_until_settled(self) -> bool:
         """Wait until all that was typed is done, and what was sent was delivered back and shown; False where it is given up."""
-        before, since = None, time.monotonic()
+        before, since = None, monotonic()
         while not self._is_settled():
-            now, progress = time.monotonic(), (self._done_bytes, self._client.shown)
+            now, progress = monotonic(), (self._done_bytes, self._client.shown)
             if progress != before:
                 before, since = progress, now
             if self._interrupts > 1 or (self._interrupts and now - self._interrupted_at > self._hurry):

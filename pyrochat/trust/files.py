@@ -16,10 +16,10 @@ import os
 import secrets
 import select
 import stat
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pyrochat.clock import monotonic
 from pyrochat.values.errors import Unavailable
 
 __all__ = [
@@ -91,12 +91,12 @@ def _opened(path: Path, takes_pipes: bool) -> Iterator[int]:
 
 
 def _read(descriptor: int, path: Path, most_bytes: int, seconds: float) -> bytes:
-    deadline = time.monotonic() + seconds
+    deadline = monotonic() + seconds
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     data = bytearray()
     while len(data) <= most_bytes:
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        if not poll.poll(max(0.0, deadline - monotonic()) * 1000):
             raise OSError(errno.ETIMEDOUT, f"nothing has come out of it for {seconds:g} s", str(path))
         chunk = os.read(descriptor, _READ_BYTES)
         if not chunk:

@@ -235,6 +235,14 @@ def test_a_long_history_shows_its_end() -> None:
     assert repr(Messages()) == "[]"
 
 
+def test_found_44_a_slice_of_messages_is_as_readable() -> None:
+    messages = Messages(chat_message(id, f"text {id}") for id in range(1, 9))
+    newest = messages[-2:]
+    assert repr(newest) == repr(Messages(messages[6:])) == f"[{messages[6]!r},\n {messages[7]!r}]"
+    assert "<table>" in newest[::-1]._repr_html_()
+    assert messages[-1].id == 8
+
+
 def test_a_senders_name_is_escaped_too() -> None:
     page = Messages([Message(1, "lobby", "<script>", "x", 5)])._repr_html_()
     assert "<script>" not in page

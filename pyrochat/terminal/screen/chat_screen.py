@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Footer
 
+from pyrochat.clock import monotonic
 from pyrochat.terminal.commands import Command
 from pyrochat.terminal.conversation.progress import Progress
 from pyrochat.terminal.mentions import Notifier
@@ -103,7 +103,7 @@ class ChatScreen(Screen[None]):
 
     def _draw_soon(self) -> None:
         """Drawn at once when it is quiet, and no more often than a screen can show it."""
-        wait = self._drawn_at + FRAME_SECONDS - time.monotonic()
+        wait = self._drawn_at + FRAME_SECONDS - monotonic()
         if wait > 0:
             self.set_timer(wait, self._draw)
         else:
@@ -122,7 +122,7 @@ class ChatScreen(Screen[None]):
                     self.composer.write(unsent.text)
             while room.notices:
                 say(self.app, room.notices.popleft(), "warning")
-        self._drawn_at = time.monotonic()
+        self._drawn_at = monotonic()
         self.refresh_all()
 
     def _call_attention(self, message: Message) -> None:
