@@ -17,6 +17,7 @@ from pyrochat.commands.access import PasswordFileOption, PasswordOption, given_p
 from pyrochat.commands.client import (
     AtOption,
     FingerprintOption,
+    FollowOption,
     JsonOption,
     PlainOption,
     RoomOption,
@@ -81,6 +82,7 @@ def chat(
     data: DataOption = None,
     plain: PlainOption = False,
     json: JsonOption = False,
+    follow: FollowOption = False,
     ask_password: PasswordOption = False,
     password_file: PasswordFileOption = None,
     fingerprint: FingerprintOption = None,
@@ -98,22 +100,24 @@ def chat(
     that you know.
     """
     settings = settings_of(context, theme, notify_command, time_format, key)
-    rooms = rooms_to_show(room, plain=plain, json=json)
+    rooms = rooms_to_show(room, plain=plain or follow, json=json)
     secret = given_password(ask_password, password_file)
     storage = storage_of(room_bytes, peer_bytes, disk_reserve)
     name = _login_name() if name is None else checked_name(name)
-    how = {"password": secret, "read": reading(plain=plain, json=json)}
+    how = {"password": secret, "read": reading(plain=plain or follow, json=json)}
     folder = data_folder() if data is None else data
     found = _joined_or_hosted(
         lambda: join_rooms(name, rooms, at, fingerprint=fingerprint, **how),
         None if at else lambda: _host(rooms, folder, secret, storage),
     )
     if not isinstance(found, Server):
-        return chat_in_terminal(found, settings, plain=plain, json=json)
+        return chat_in_terminal(found, settings, plain=plain, json=json, follow=follow)
     with found as server:
         which = f"room {rooms[0]}: it is" if len(rooms) == 1 else f"rooms {', '.join(rooms)}: they are"
         write_status(f"nobody hosts {which} hosted here now, at {server.at}")
-        code = chat_in_terminal(join_rooms(name, rooms, server.at, **how), settings, plain=plain, json=json)
+        code = chat_in_terminal(
+            join_rooms(name, rooms, server.at, **how), settings, plain=plain, json=json, follow=follow
+        )
         if _stays(server):
             write_status("serving on; Ctrl-C ends it")
             serve_until_signal(server)

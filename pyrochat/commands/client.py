@@ -44,6 +44,7 @@ from pyrochat.values.protocol import DEFAULT_ROOM
 __all__ = [
     "AtOption",
     "FingerprintOption",
+    "FollowOption",
     "JsonOption",
     "PlainOption",
     "RoomOption",
@@ -68,6 +69,9 @@ FingerprintOption = Annotated[
     str | None, typer.Option(metavar="HEX", help="The certificate that the server has to show; needed once.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json/--no-json", help="One JSON object per line.")]
+FollowOption = Annotated[
+    bool, typer.Option("--follow", help="Lines, without reading input: stays until it is ended (a service, a log).")
+]
 
 
 def client(
@@ -77,6 +81,7 @@ def client(
     at: AtOption = None,
     plain: PlainOption = False,
     json: JsonOption = False,
+    follow: FollowOption = False,
     ask_password: PasswordOption = False,
     password_file: PasswordFileOption = None,
     fingerprint: FingerprintOption = None,
@@ -93,13 +98,13 @@ def client(
     What you would type each time can stand in config.toml, in your configuration folder.
     """
     settings = settings_of(context, theme, notify_command, time_format, key)
-    rooms = rooms_to_show(room, plain=plain, json=json)
+    rooms = rooms_to_show(room, plain=plain or follow, json=json)
     warn_if_open(tls_key)
     chats = join_rooms(
         name, rooms, at, password=given_password(ask_password, password_file), fingerprint=fingerprint,
-        tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, read=reading(plain=plain, json=json),
+        tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, read=reading(plain=plain or follow, json=json),
     )  # fmt: skip
-    return chat_in_terminal(chats, settings, plain=plain, json=json)
+    return chat_in_terminal(chats, settings, plain=plain, json=json, follow=follow)
 
 
 def rooms_to_show(rooms: Sequence[str] | None, *, plain: bool, json: bool) -> list[str]:
@@ -138,20 +143,22 @@ def _join_with_progress(name: str, room: str, at: str | None, **options: Any) ->
         return join(name, room, at, progress=progress, **options)
 
 
-def chat_in_terminal(chats: Sequence[Chat], settings: Settings, *, plain: bool, json: bool) -> int:
+def chat_in_terminal(
+    chats: Sequence[Chat], settings: Settings, *, plain: bool, json: bool, follow: bool = False
+) -> int:
     """Be the terminal of *chats* until their user has enough; leaves them. Returns the exit code.
 
-    settings: of the interactive client; lines are the same for everybody.
+    settings: of the interactive client; lines are the same for everybody. follow: no input is read.
     """
     logging.getLogger("pyrochat").addHandler(logging.NullHandler())  # what is worth saying is said below
-    if _is_interactive(plain, json):
+    if _is_interactive(plain or follow, json):
         from pyrochat.terminal.screen.app import run_screen  # only who sees it waits for it to load
 
         for line in run_screen(chats, settings, data_folder() / "drafts"):
             write_status(line)
         return DONE
     with chats[0] as chat:
-        return _chat_in_lines(chat, JsonLines() if json else PlainLines())
+        return _chat_in_lines(chat, JsonLines() if json else PlainLines(), follow)
 
 
 def _is_interactive(plain: bool, json: bool) -> bool:
@@ -160,9 +167,9 @@ def _is_interactive(plain: bool, json: bool) -> bool:
     return not plain and not json and can_draw and all(stream.isatty() for stream in streams)
 
 
-def _chat_in_lines(chat: Chat, lines: Lines) -> int:
+def _chat_in_lines(chat: Chat, lines: Lines, follow: bool) -> int:
     shown = PlainClient(chat, lines, write_line, write_status)
-    loop = PlainLoop(shown, sys.stdin.fileno(), sys.stdout.fileno())
+    loop = PlainLoop(shown, None if follow else sys.stdin.fileno(), sys.stdout.fileno())
     with contextlib.closing(loop), ended_by_signals(loop.interrupt, loop.wakes):
         write_status(f"joined room {chat.room} as {chat.name}")
         loop.run()

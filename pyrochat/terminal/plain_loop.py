@@ -30,11 +30,12 @@ _MOST_AHEAD_BYTES = 1 << 20  # read and not done yet
 class PlainLoop:
     """Reads *typed*, a descriptor, until an end, and leaves the chat. output: the descriptor that *client* writes to.
 
+    typed: None reads nothing: then only a signal ends it, an output that nobody reads, or a room that won't have us back.
     patience, hurry: seconds, see above.
     """
 
     def __init__(
-        self, client: PlainClient, typed: int, output: int,
+        self, client: PlainClient, typed: int | None, output: int,
         patience: float = PATIENCE_SECONDS, hurry: float = HURRY_SECONDS,
     ) -> None:  # fmt: skip
         self._client = client
@@ -77,9 +78,12 @@ class PlainLoop:
         """Until the end, whichever way it comes."""
         self._client.start()
         self._worker.start()
-        for group in input_groups(self._input, self._is_ready):
-            self._read_bytes += sum(map(len, group))
-            self._waiting.put(group)
+        if self._input is None:
+            self._follow()
+        else:
+            for group in input_groups(self._input, self._is_ready):
+                self._read_bytes += sum(map(len, group))
+                self._waiting.put(group)
         self._waiting.put(None)
         is_settled = self._wait_until_settled()
         if self._defect is not None:
@@ -97,26 +101,45 @@ class PlainLoop:
 
     # -- reading ---------------------------------------------------------------------------------------------
 
+    def _follow(self) -> None:
+        """Wait for an end without reading."""
+        self._client.chat.on_state(lambda *_: self.wake())
+        while not self._is_over and not self._is_hopeless:
+            self._take_events(self._poll(None))
+        self._client.failed |= self._is_hopeless
+
     def _is_ready(self) -> bool:
         """Wait for input; False at an end. What was typed before a signal, or before the output was cut, is read first."""
-        while not (self._has_quit or self._interrupts or self._is_cut or self._client.output_error):
-            for descriptor, event in self._poll(_LOOK_SECONDS if self._is_ahead else None):
-                if descriptor == self._output:
-                    self._is_cut = True
-                elif descriptor == self._waker.fileno():
-                    self._waker.recv(4096)
-                elif event:
-                    return True
+        while not self._is_over:
+            if self._take_events(self._poll(_LOOK_SECONDS if self._is_ahead else None)):
+                return True
+        assert self._input is not None
         if self._has_quit or self._is_last_read or stat.S_ISREG(os.fstat(self._input).st_mode):
             return False
         self._is_last_read = True
         return any(descriptor == self._input for descriptor, _ in self._poll(0.0))
 
+    @property
+    def _is_over(self) -> bool:
+        return bool(self._has_quit or self._interrupts or self._is_cut or self._client.output_error)
+
+    def _take_events(self, events: list[tuple[int, int]]) -> bool:
+        """Take in what *events* say; whether there is input."""
+        has_input = False
+        for descriptor, event in events:
+            if descriptor == self._output:
+                self._is_cut = True
+            elif descriptor == self._waker.fileno():
+                self._waker.recv(4096)
+            else:
+                has_input = has_input or bool(event)
+        return has_input
+
     def _poll(self, seconds: float | None) -> list[tuple[int, int]]:
         poll = select.poll()
         poll.register(self._waker, select.POLLIN)
         poll.register(self._output, 0)  # whether its other end is closed
-        if not self._is_ahead:
+        if self._input is not None and not self._is_ahead:
             poll.register(self._input, select.POLLIN)
         return poll.poll(None if seconds is None else seconds * 1000)
 
@@ -159,8 +182,8 @@ class PlainLoop:
                 before, since = progress, now
             if self._interrupts > 1 or (self._interrupts and now - self._interrupted_at > self._hurry):
                 return False
-            state = self._client.chat.state
-            if state != "connected" and (now - since > self._patience or self._is_hopeless(state)):
+            is_away = self._client.chat.state != "connected"
+            if is_away and (now - since > self._patience or (self._is_hopeless and not self._worker.is_alive())):
                 return False
             self._client.wait_for_change(_LOOK_SECONDS)
         return True
@@ -170,6 +193,7 @@ class PlainLoop:
         is_shown = self._client.has_shown(only_sent=bool(self._interrupts))
         return not self._worker.is_alive() and (is_shown or self._is_cut or self._client.output_error is not None)
 
-    def _is_hopeless(self, state: str) -> bool:
-        """The room won't have us back, and what was typed has been told to be refused."""
-        return state in ("refused", "closed") and not self._worker.is_alive()
+    @property
+    def _is_hopeless(self) -> bool:
+        """The room won't have us back: what was typed is told to be refused, and nothing more comes."""
+        return self._client.chat.state in ("refused", "closed")

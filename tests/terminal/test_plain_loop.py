@@ -24,8 +24,9 @@ class Session:
     """A plain client of *chat* that runs: `type` and `end_input` are its input, `written` and `said` its output."""
 
     def __init__(
-        self, chat: Chat, patience: float = LONG, hurry: float = LONG, first_failing: int | None = None
-    ) -> None:
+        self, chat: Chat, patience: float = LONG, hurry: float = LONG, first_failing: int | None = None,
+        follows: bool = False,
+    ) -> None:  # fmt: skip
         self.chat = chat
         self.written: list[str] = []
         self.said: list[str] = []
@@ -33,7 +34,7 @@ class Session:
         self._typed, self._types = os.pipe()
         self._devnull = os.open(os.devnull, os.O_WRONLY)
         self.client = PlainClient(chat, PlainLines(), self._write, self.said.append)
-        self.loop = PlainLoop(self.client, self._typed, self._devnull, patience, hurry)
+        self.loop = PlainLoop(self.client, None if follows else self._typed, self._devnull, patience, hurry)
         self.running = Running(self.loop.run)
 
     def _write(self, line: str) -> None:
@@ -201,3 +202,16 @@ def test_much_that_waits_is_not_read_ahead_without_bound(
     session.loop.interrupt()
     session.running.result()
     assert session.client.failed
+
+
+def test_found_44_a_follower_ends_where_the_room_wont_have_it_back(
+    server: Server, host_lobby: Callable[..., Server], joined: Join, start: Callable[..., Session]
+) -> None:
+    session = start(joined("Igor"), follows=True)
+    session.type("not read")
+    server.close()
+    host_lobby(port=server.port, password="new")
+    session.running.result()
+    assert session.client.failed
+    assert any("can't come back" in line for line in session.said)
+    assert "not sent: not read" not in session.said
