@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from os import PathLike
-from pathlib import Path
 
 from pyrochat.core.rates import DEFAULT_RATE, rate_of
 from pyrochat.core.space import PEER_BYTES, ROOM_BYTES, Storage
@@ -13,6 +12,7 @@ from pyrochat.room.door import Access
 from pyrochat.room.server import Server, serving_from
 from pyrochat.values.errors import LogInUse
 from pyrochat.values.protocol import DEFAULT_ROOM, Timing
+from pyrochat.values.rules import checked_flag, checked_path
 from pyrochat.values.sizes import parse_size
 
 __all__ = ["host"]
@@ -54,9 +54,9 @@ def host(
     user's, in the configuration folder, unless *data* has one of its own.
     Raises CannotHost, LogInUse, LogUnreadable, NameServerRefused, InvalidRoomName, InvalidArgument.
     """
-    rooms = [room] if isinstance(room, str) else list(room)
-    folder = data_folder() if data is None else Path(data)
-    key_file = server_key_file() if server_key is None else Path(server_key)
+    rooms = list(room) if isinstance(room, Iterable) and not isinstance(room, str) else [room]
+    folder = data_folder() if data is None else checked_path(data, "data")
+    key_file = server_key_file() if server_key is None else checked_path(server_key, "server_key")
     storage = Storage(
         parse_size(room_bytes, "room_bytes"),
         parse_size(peer_bytes, "peer_bytes"),
@@ -64,8 +64,9 @@ def host(
     )
     try:
         return Server(
-            rooms, folder, port=port, nameserver=nameserver, timing=timing, access=Access(password, guests, new_rooms),
-            rate=rate_of(rate), storage=storage, tls=tls, key_file=key_file,
+            rooms, folder, port=port, nameserver=checked_flag(nameserver, "nameserver"), timing=timing,
+            access=Access(password, guests, new_rooms), rate=rate_of(rate), storage=storage,
+            tls=checked_flag(tls, "tls"), key_file=key_file,
         )  # fmt: skip
     except LogInUse as error:
         error.server = serving_from(folder)

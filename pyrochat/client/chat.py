@@ -9,7 +9,7 @@ import os
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import NoReturn, Self
 
@@ -31,7 +31,15 @@ from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.errors import ChatClosed, InvalidArgument, PyroChatError, UnknownMessage, WaitTimeout
 from pyrochat.values.message import Message
 from pyrochat.values.protocol import MAX_FOUND, Timing
-from pyrochat.values.rules import MAX_ID, checked_integer, checked_key, checked_room_name, checked_text, checked_texts
+from pyrochat.values.rules import (
+    MAX_ID,
+    checked_integer,
+    checked_key,
+    checked_room_name,
+    checked_text,
+    checked_texts,
+    checked_timeout,
+)
 from pyrochat.values.verification import Verification
 
 __all__ = ["AUTO", "MANUAL", "NEVER", "Chat"]
@@ -97,12 +105,17 @@ class Chat(Handling):
         connection. Raises InvalidText, SendTimeout (the message may or may not be in the log; its
         `key` makes a repeat safe), LogUnavailable, ChatClosed.
         """
-        return self._outbox.send([checked_text(text)], checked_key(key), timeout)[0]
+        return self._outbox.send([checked_text(text)], checked_key(key), checked_timeout(timeout))[0]
 
     def send_many(self, texts: Sequence[str], *, key: str | None = None, timeout: float | None = None) -> list[Message]:
         """Send texts in one call and one commit, with consecutive ids; see `send`; a key stands for the whole list."""
-        texts = checked_texts(list(texts))
-        return self._outbox.send(texts, checked_key(key), timeout) if texts else []
+        is_several = isinstance(texts, Iterable) and not isinstance(texts, str)
+        checked, key, timeout = (
+            checked_texts(list(texts) if is_several else texts),
+            checked_key(key),
+            checked_timeout(timeout),
+        )
+        return self._outbox.send(checked, key, timeout) if checked else []
 
     # -- what is here --------------------------------------------------------------------------------------
 
@@ -121,9 +134,12 @@ class Chat(Handling):
         self._catch_up()
         return self._replica.members
 
-    def suspected(self) -> list[str]:
-        """The names of the members whose connection is lost, and who may come back; asks the room. Raises WaitTimeout."""
-        return self._session.ask(SUSPECTED, timeout=_ASK_SECONDS)
+    def suspected(self, *, timeout: float | None = _ASK_SECONDS) -> list[str]:
+        """The names of the members whose connection is lost, and who may come back; asks the room. Raises WaitTimeout.
+
+        timeout, here and in whatever else asks the room: seconds to wait while it can't be reached; None waits on.
+        """
+        return self._session.ask(SUSPECTED, timeout=checked_timeout(timeout))
 
     @property
     def log_id(self) -> str:
@@ -165,12 +181,14 @@ class Chat(Handling):
         """How many texts are being sent and not acknowledged yet."""
         return self._outbox.pending
 
-    def confirmations(self, id: int) -> Confirmations:
+    def confirmations(self, id: int, *, timeout: float | None = _ASK_SECONDS) -> Confirmations:
         """Who has message *id*, and who has read it; asks the room. Raises UnknownMessage, WaitTimeout."""
         checked_integer(id, "a message id", 1, MAX_ID)
-        return Confirmations.of(id, *self._session.ask(CONFIRMATIONS, id, timeout=_ASK_SECONDS))
+        return Confirmations.of(id, *self._session.ask(CONFIRMATIONS, id, timeout=checked_timeout(timeout)))
 
-    def search(self, words: str, *, before: int | None = None, limit: int = MAX_FOUND) -> SearchResult:
+    def search(
+        self, words: str, *, before: int | None = None, limit: int = MAX_FOUND, timeout: float | None = _ASK_SECONDS
+    ) -> SearchResult:
         """The newest *limit* (1 to 50) messages with all of *words*, newest first; asks the room. Marks nothing read.
 
         words: ``"a phrase"`` in double quotes, ``begin*`` and ``from:NAME`` are understood; case and accents don't
@@ -182,27 +200,28 @@ class Chat(Handling):
         if before is not None:
             checked_integer(before, "before", 1, MAX_ID)
         checked_integer(limit, "limit", 1, MAX_FOUND)
-        return SearchResult(*self._session.ask(SEARCH, words, before, limit, timeout=_ASK_SECONDS))
+        return SearchResult(*self._session.ask(SEARCH, words, before, limit, timeout=checked_timeout(timeout)))
 
-    def verify(self) -> Verification:
+    def verify(self, *, timeout: float | None = _ASK_SECONDS) -> Verification:
         """Compare the whole replica with the room's log, by their digests; says up to where they are identical.
 
-        Raises WaitTimeout where the room can't be reached.
+        timeout: for each of some 20 questions. Raises WaitTimeout where the room can't be reached.
         """
+        timeout = checked_timeout(timeout)
         self._catch_up()
         probe = end = self._replica.end
         same, differs = 0, end + 1  # the chains begin with the same digest, or we would not be in this log
         while same + 1 < differs:
-            if self._is_same(probe):
+            if self._is_same(probe, timeout):
                 same = probe
             else:
                 differs = probe
             probe = (same + differs) // 2
         return Verification(same, end, self._replica.digest(same).hex(), self.log_id, self.replaced_log_id)
 
-    def _is_same(self, id: int) -> bool:
+    def _is_same(self, id: int, timeout: float | None) -> bool:
         try:
-            return self._session.ask(DIGEST, id, timeout=_ASK_SECONDS) == self._replica.digest(id).hex()
+            return self._session.ask(DIGEST, id, timeout=timeout) == self._replica.digest(id).hex()
         except UnknownMessage:
             return False  # the room's log ends before it
 
@@ -211,6 +230,7 @@ class Chat(Handling):
         the room refuses us with for good.
         """
         checked_integer(id, "a message id", 1, MAX_ID)
+        timeout = checked_timeout(timeout)
         if not self._replica.wait(lambda: self._replica.end >= id or self._session.is_over, timeout):
             raise WaitTimeout(
                 f"message {id} did not come within {timeout:g} s; the last one here is {self._replica.end}"
@@ -228,17 +248,17 @@ class Chat(Handling):
         """``host:port`` of the room's server, to be given to ``join(at=…)``."""
         return shown_address(self._session.address)
 
-    def rooms(self) -> list[str]:
+    def rooms(self, *, timeout: float | None = _ASK_SECONDS) -> list[str]:
         """The names of the rooms on this server; asks it. Raises WaitTimeout, ChatClosed."""
-        return self._session.ask(ROOMS, timeout=_ASK_SECONDS)
+        return self._session.ask(ROOMS, timeout=checked_timeout(timeout))
 
-    def create_room(self, name: str) -> None:
+    def create_room(self, name: str, *, timeout: float | None = _ASK_SECONDS) -> None:
         """Open room *name* on this server, for everybody, also after a restart; nothing happens where it is there.
 
         Raises InvalidRoomName, NewRoomsRefused, RateLimited, ServerFull, DiskFull, NameServerRefused, CannotHost,
         LogUnavailable, WaitTimeout, ChatClosed.
         """
-        self._session.ask(CREATE_ROOM, checked_room_name(name), timeout=_ASK_SECONDS)
+        self._session.ask(CREATE_ROOM, checked_room_name(name), timeout=checked_timeout(timeout))
 
     def join_room(self, room: str, *, read: str = AUTO, progress: Progress | None = None) -> Chat:
         """Join another room of this server as the same member; returns a Chat of its own. See `join`.
@@ -261,13 +281,14 @@ class Chat(Handling):
         self._confirm(end)
         return Messages(message for message in messages if not self._reading.is_own(message.id))
 
-    def mark_read(self, id: int, *, wait: bool = True) -> None:
+    def mark_read(self, id: int, *, wait: bool = True, timeout: float | None = _ASK_SECONDS) -> None:
         """Confirm that everything up to message *id* has been shown; the room knows it when this returns.
 
         wait: False lets the room know soon, and comes back at once. Raises UnknownMessage, WaitTimeout where the room
         can't be reached, InvalidArgument with ``read="never"``.
         """
         checked_integer(id, "a message id", 1, MAX_ID)
+        timeout = checked_timeout(timeout)
         if not self._reading.marks:
             raise InvalidArgument(f'this chat was joined with read="{NEVER}": join with "{MANUAL}" to mark by hand')
         if not wait and id <= self._replica.end:
@@ -277,7 +298,7 @@ class Chat(Handling):
         if id > self._replica.end:
             raise UnknownMessage(f"there is no message {id} here: the last one is {self._replica.end}")
         self._reading.advance(id)
-        self._session.ask(MARK_READ, self._reading.tell(), timeout=_ASK_SECONDS)
+        self._session.ask(MARK_READ, self._reading.tell(), timeout=timeout)
 
     def listen(self, timeout: float | None = None, *, after: int | None = None) -> Iterator[Message]:
         """The messages that come from now on (or after id *after*), one by one.
@@ -287,7 +308,7 @@ class Chat(Handling):
         """
         self._check_open()
         start = self._replica.end if after is None else checked_integer(after, "after", 0, MAX_ID)
-        return follow(self._replica, start, timeout, self._is_closed, self._yielded)
+        return follow(self._replica, start, checked_timeout(timeout), self._is_closed, self._yielded)
 
     # -- the end --------------------------------------------------------------------------------------------
 
@@ -296,6 +317,7 @@ class Chat(Handling):
 
         A room that doesn't answer is waited for 3 s more, and handlers that are busy with a state or a notice 2 s.
         """
+        timeout = checked_timeout(timeout)
         if self._is_closed():
             return
         reachable = self._session.is_connected

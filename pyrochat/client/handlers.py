@@ -33,8 +33,10 @@ _NO_COROUTINES = (
 
 
 def check_handler(handle: object) -> None:
-    """Raise InvalidArgument for what a call would not run to its end: coroutine functions, and generators."""
-    called = handle
+    """Raise InvalidArgument for what can't be called, or is not run to its end by that: coroutine functions, generators."""
+    if not callable(handle):
+        raise InvalidArgument(f"a handler has to be a function, not {handle!r:.80}")
+    called: object = handle
     while isinstance(called, partial):
         called = called.func
     for function in (called, getattr(type(called), "__call__", None)):  # noqa: B004 - it may be a coroutine function
@@ -67,15 +69,21 @@ def _report_failure(handle: object, what: str) -> None:
     report("the handler %r failed on %s", _name_of(handle), what)
 
 
+def _nothing() -> None:
+    """Before the replica has a follower."""
+
+
 class Handler:
     """One handler, and what there is for it. `HandlerThreads` sees that `run` runs in one thread at a time.
 
     late: it has been running for a while. stopped: this is a child of the process that the handler belongs to.
     """
 
-    __slots__ = ("late", "scheduled", "stopped", "times_slow")
+    __slots__ = ("_ended", "_handle", "late", "scheduled", "stopped", "times_slow")
 
-    def __init__(self) -> None:
+    def __init__(self, handle: Callable[..., object]) -> None:
+        self._handle = handle
+        self._ended = False
         self.times_slow = 0  # this and the next are for `HandlerThreads`
         self.scheduled = False
         self.late = False
@@ -95,6 +103,19 @@ class Handler:
         """Call it with some of what there is. Raises only where it is stopped: then the thread has to end."""
         raise NotImplementedError
 
+    def calls(self, handle: object) -> bool:
+        """Whether it is *handle* that is called."""
+        return bool(self._handle == handle)
+
+    def has_ended(self) -> bool:
+        """Whether its user wants it no more; another thread may say so at any time."""
+        return self._ended
+
+    def end(self) -> None:
+        """Call it no more. In this order: see `MessageHandler.run`."""
+        self._ended = True
+        self.late = True
+
     def stop(self) -> None:
         """In a child: call it no more, also where it is being called in this very thread."""
         self.late = self.stopped = True
@@ -103,27 +124,27 @@ class Handler:
 class MessageHandler(Handler):
     """A cursor in *replica*, after id *after*, whose progress goes into *reading*.
 
-    moved: called when the read mark has moved.
+    moved: called when the read mark has moved. number: in *reading*. follower: what *replica* calls for it.
     """
 
-    __slots__ = ("_handle", "_moved", "_number", "_position", "_reading", "_replica")
+    __slots__ = ("_moved", "_position", "_reading", "_replica", "follower", "number")
 
     def __init__(
         self, handle: Callable[[Message], object], replica: Replica, after: int, reading: Reading,
         moved: Callable[[], None],
     ) -> None:  # fmt: skip
-        super().__init__()
-        self._handle = handle
+        super().__init__(handle)
         self._replica = replica
         self._position = after
         self._reading = reading
-        self._number = reading.add_handler(after)
+        self.number = reading.add_handler(after)
+        self.follower: Callable[[], None] = _nothing
         self._moved = moved
 
     @property
     def is_behind(self) -> bool:
         """Whether there are messages for it."""
-        return self._replica.end > self._position
+        return self._replica.end > self._position and not self.has_ended()
 
     def run(self) -> None:
         """See `Handler`. What it has returned from is told when it has had all of it, or at once where it is late."""
@@ -132,6 +153,8 @@ class MessageHandler(Handler):
             return
         rest, handle, shown = iter(messages), self._handle, 0
         self.late = self.stopped or self.slow
+        if self.has_ended():  # asked after the line above: from here on `end` is seen by `late`
+            return
         self._position = messages[-1].id
         while True:
             try:
@@ -143,16 +166,20 @@ class MessageHandler(Handler):
                     if self.late:
                         if self.stopped:
                             return
-                        self._tell(self._reading.returned(self._number, shown))
+                        self._tell(self._reading.returned(self.number, shown))
+                        if self.has_ended():
+                            return
                 break
             except BaseException:
                 if self.stopped:
                     raise
-                self._tell(self._reading.failed(self._number, message.id))
+                self._tell(self._reading.failed(self.number, message.id))
                 _report_failure(handle, f"message #{message.id}")
+                if self.has_ended():
+                    return
                 shown = 0
         if shown:
-            self._tell(self._reading.returned(self._number, shown))
+            self._tell(self._reading.returned(self.number, shown))
 
     def _tell(self, has_moved: bool) -> None:
         if has_moved:
@@ -165,11 +192,10 @@ class EventHandler(Handler):
     what: says what the events are, in a report. most: events that wait.
     """
 
-    __slots__ = ("_handle", "_missed", "_waiting", "_what")
+    __slots__ = ("_missed", "_waiting", "_what")
 
     def __init__(self, handle: Callable[..., object], what: str, most: int = _MOST_WAITING) -> None:
-        super().__init__()
-        self._handle = handle
+        super().__init__(handle)
         self._what = what
         self._waiting: deque[tuple[object, ...] | threading.Event] = deque(maxlen=most)  # an Event is for `flush`
         self._missed = 0
@@ -197,6 +223,8 @@ class EventHandler(Handler):
             if isinstance(event, threading.Event):
                 event.set()
                 continue
+            if self.has_ended():
+                continue
             try:
                 _check_result(self._handle, self._handle(*event))
             except BaseException:
@@ -205,6 +233,6 @@ class EventHandler(Handler):
                 _report_failure(self._handle, f"{self._what} {event[0]!r}")
             if self.stopped:
                 return
-        if self._missed:
+        if self._missed and not self.has_ended():
             log.warning("the handler %r was too slow for %d of what it was for", _name_of(self._handle), self._missed)
             self._missed = 0

@@ -13,6 +13,7 @@ from pyrochat.client.handlers import EventHandler, Handler, MessageHandler, chec
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.clock import monotonic
+from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.message import Message
 from pyrochat.values.rules import MAX_ID, checked_integer
 
@@ -63,7 +64,7 @@ class Handling:
         A slow handler delays only itself; one that raises is reported to the log ``pyrochat`` and goes on. With
         ``read="auto"`` a message from which all handlers have returned counts as read; one on which a handler has
         raised doesn't, nor does what follows it, until `mark_read`, `unread` or the next `join`.
-        Raises InvalidArgument for an ``async def``, which nobody would run.
+        `off` ends it. Raises InvalidArgument for an ``async def``, which nobody would run, and for what can't be called.
         """
         self._check_open()
         start = self._replica.end if after is None else checked_integer(after, "after", 0, MAX_ID)
@@ -73,7 +74,8 @@ class Handling:
             threads = HandlerThreads.of_this_process()
             cursor = MessageHandler(handler, self._replica, start, self._reading, self._moved)
             self._message_handlers.append(cursor)
-            self._replica.follow(partial(threads.wake, cursor))
+            cursor.follower = partial(threads.wake, cursor)
+            self._replica.follow(cursor.follower)
             threads.begin(cursor)
             return handler
 
@@ -91,6 +93,28 @@ class Handling:
         """Call *handler* with what the room says beside the log (a text), in another thread; usable as a decorator."""
         self._notice_handlers.append(_event_handler(handler, "the notice"))
         return handler
+
+    def off(self, handler: Callable[..., object]) -> None:
+        """Call *handler* no more, whatever it was registered for; one that is being called now ends as it would.
+
+        What it has not been called with does not keep messages from counting as read. Raises InvalidArgument where it
+        is no handler of this chat.
+        """
+        messages = [registered for registered in self._message_handlers if registered.calls(handler)]
+        states = [registered for registered in self._state_handlers if registered.calls(handler)]
+        notices = [registered for registered in self._notice_handlers if registered.calls(handler)]
+        if not (messages or states or notices):
+            raise InvalidArgument(f"{handler!r:.80} is no handler of this chat")
+        for cursor in messages:
+            self._message_handlers.remove(cursor)
+            self._replica.unfollow(cursor.follower)
+            cursor.end()
+            if self._reading.remove_handler(cursor.number):
+                self._moved()
+        for handlers, ended in ((self._state_handlers, states), (self._notice_handlers, notices)):
+            for registered in ended:
+                handlers.remove(registered)
+                registered.end()
 
     # -- within ---------------------------------------------------------------------------------------------
 

@@ -18,8 +18,8 @@ from pyrochat.trust.certificates import checked_fingerprint
 from pyrochat.trust.files import close_folder
 from pyrochat.trust.keys import Key
 from pyrochat.values.errors import InvalidArgument
-from pyrochat.values.protocol import DEFAULT_ROOM, Timing
-from pyrochat.values.rules import checked_name, checked_password, checked_room_name
+from pyrochat.values.protocol import DEFAULT_ROOM, Timing, checked_timing
+from pyrochat.values.rules import checked_flag, checked_name, checked_password, checked_path, checked_room_name
 
 __all__ = ["join"]
 
@@ -61,28 +61,34 @@ def join(
     """
     check_not_patched()
     name, room = checked_name(name), checked_room_name(room)
+    if progress is not None and not callable(progress):
+        raise InvalidArgument(f"progress has to be a function, not {progress!r:.40}")
+    timing = checked_timing(timing)
     close_folder(config_folder(), is_in_config_folder)
     key = Key.kept_at(key_file())
     known, logs = KnownServers(known_servers_file()), KnownLogs(known_logs_file())
     tls = None
+    accept_new_key = checked_flag(accept_new_key, "accept_new_key")
     if tls_key is not None and tls_cert is None:
         raise InvalidArgument("a key goes with its certificate: give tls_cert too")
     if fingerprint is not None and tls_ca is not None:
         raise InvalidArgument("a certificate is checked by its fingerprint or by authorities: give one of the two")
     if fingerprint is not None or tls_ca is not None or tls_cert is not None:
         tls = ClientTls(
-            None if fingerprint is None else checked_fingerprint(fingerprint), _path(tls_ca), _path(tls_cert),
-            _path(tls_key),
+            None if fingerprint is None else checked_fingerprint(fingerprint), _path(tls_ca, "tls_ca"),
+            _path(tls_cert, "tls_cert"), _path(tls_key, "tls_key"),
         )  # fmt: skip
     finder: Finder = (
         ByNameServer(room, known, tls, logs, accept_new_key)
         if at is None
         else AtAddress(at, room, known, tls, logs, accept_new_key)
     )
-    chat = Chat(name, room, finder, Credentials(name, key, checked_password(password)), read, timing or Timing())
+    chat = Chat(name, room, finder, Credentials(name, key, checked_password(password)), read, timing)
     chat._open(progress)
     return chat
 
 
-def _path(given: str | PathLike[str] | None) -> Path | None:
-    return None if given is None else Path(given).absolute()  # it is read again whenever the connection is lost
+def _path(given: str | PathLike[str] | None, what: str) -> Path | None:
+    return (
+        None if given is None else checked_path(given, what).absolute()
+    )  # it is read again whenever the connection is lost

@@ -69,6 +69,11 @@ class Reading:
         with self._mutex:
             return self._mark.add_handler(after)
 
+    def remove_handler(self, handler: int) -> bool:
+        """It is called no more."""
+        with self._mutex:
+            return self._mark.remove_handler(handler) and self._read == AUTO
+
     def returned(self, handler: int, id: int) -> bool:
         """A handler is done with everything up to *id*."""
         with self._mutex:

@@ -141,7 +141,11 @@ class Replica:
 
     def follow(self, follower: Callable[[], None]) -> None:
         """Call *follower* after each delivery, in the thread that delivers: it has to be quick."""
-        self._followers.append(follower)
+        self._followers = [*self._followers, follower]
+
+    def unfollow(self, follower: Callable[[], None]) -> None:
+        """Call *follower* no more."""
+        self._followers = [other for other in self._followers if other is not follower]
 
     def wait(self, condition: Callable[[], bool], timeout: float | None = None) -> bool:
         """Wait until *condition* holds; False where it does not within *timeout* seconds."""

@@ -6,11 +6,10 @@ bucket is full, and leaves it in debt: large batches are possible, and the rate 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from pyrochat.values.errors import InvalidArgument
+from pyrochat.values.rules import checked_number
 
 __all__ = ["DEFAULT_RATE", "Rate", "TokenBuckets", "rate_of"]
 
@@ -30,8 +29,9 @@ class Rate:
 
 def rate_of(per_second: float, burst: float | None = None) -> Rate:
     """A rate; its burst is what ten seconds make, unless it is given. Raises InvalidArgument."""
-    if not (0 <= per_second < math.inf) or (burst is not None and not 1 <= burst < math.inf):
-        raise InvalidArgument("a rate is 0 (no limit) or more messages a second, and a burst 1 or more")
+    checked_number(per_second, "the rate, in messages a second (0: no limit),")
+    if burst is not None:
+        checked_number(burst, "the burst, in messages,", 1)
     return Rate(per_second, max(1.0, per_second * _BURST_SECONDS) if burst is None else burst)
 
 

@@ -15,26 +15,40 @@ __all__ = ["ReadMark"]
 class ReadMark:
     """mark: everything up to this id has been shown, or needs not be. It only grows. Not synchronized."""
 
-    __slots__ = ("_failed", "_handlers", "mark")
+    __slots__ = ("_count", "_failed", "_handlers", "mark")
 
     def __init__(self) -> None:
         self.mark = 0
-        self._handlers: list[tuple[int, int]] = []  # for each: the id after which it began, and where it has got to
+        self._handlers: dict[
+            int, tuple[int, int]
+        ] = {}  # for each: the id after which it began, and where it has got to
+        self._count = 0
         self._failed: tuple[int, int] | None = None  # the first and the last id that was not shown, behind the mark
 
     def add_handler(self, after: int) -> int:
         """Something is shown all messages after id *after*; returns its number, for `returned` and `failed`."""
-        self._handlers.append((after, after))
-        return len(self._handlers) - 1
+        self._count += 1
+        self._handlers[self._count] = (after, after)
+        return self._count
+
+    def remove_handler(self, handler: int) -> bool:
+        """It is shown nothing more, and holds nothing back; True where that moves the mark: the others had got further."""
+        del self._handlers[handler]
+        return bool(self._handlers) and self._move_to_slowest()
 
     def returned(self, handler: int, id: int) -> bool:
         """*handler* is done with everything up to *id*; True where that moves the mark.
 
         With several, all of them have to be, save those that began later.
         """
+        if handler not in self._handlers:  # removed while it was being shown this
+            return self.shown(id)
         self._handlers[handler] = (self._handlers[handler][0], id)
-        everybody = min(upto for _, upto in self._handlers)
-        return any(after < everybody for after, _ in self._handlers) and self._move(everybody)
+        return self._move_to_slowest()
+
+    def _move_to_slowest(self) -> bool:
+        everybody = min(upto for _, upto in self._handlers.values())
+        return any(after < everybody for after, _ in self._handlers.values()) and self._move(everybody)
 
     def failed(self, handler: int, id: int) -> bool:
         """The same, but message *id* was not shown: the mark stops before it. What was read already stays read."""
@@ -45,7 +59,7 @@ class ReadMark:
 
     def shown(self, id: int) -> bool:
         """Message *id* was shown to somebody else than handlers, which hold it back; True where that moves the mark."""
-        return self._move(min([id, *(upto for _, upto in self._handlers)]))
+        return self._move(min([id, *(upto for _, upto in self._handlers.values())]))
 
     def advance(self, id: int) -> bool:
         """Somebody says that everything up to *id* is read, whatever has failed there; True where that moves the mark.

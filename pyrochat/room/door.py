@@ -31,7 +31,7 @@ from pyrochat.values.errors import (
 )
 from pyrochat.values.keys import guest_mark
 from pyrochat.values.protocol import PROTOCOL_VERSION
-from pyrochat.values.rules import checked_name, checked_password, decoded_hex, fold
+from pyrochat.values.rules import checked_flag, checked_name, checked_password, decoded_hex, fold
 
 __all__ = ["NEW_ROOMS", "Access", "Door"]
 
@@ -55,6 +55,7 @@ class Access:
 
     def __post_init__(self) -> None:
         checked_password(self.password)
+        checked_flag(self.guests, "guests")
         if self.new_rooms not in NEW_ROOMS:
             raise InvalidArgument(f"new rooms are for {', '.join(NEW_ROOMS)}, not for {self.new_rooms!r}")
 

@@ -42,8 +42,8 @@ from pyrochat.trust.certificates import fingerprint, make_certificate
 from pyrochat.trust.files import keep
 from pyrochat.trust.keys import Key
 from pyrochat.values.errors import CannotHost, InvalidRoomName, PyroChatError
-from pyrochat.values.protocol import SERVER_OBJECT, Timing, room_object
-from pyrochat.values.rules import checked_room_name, fold
+from pyrochat.values.protocol import SERVER_OBJECT, Timing, checked_timing, room_object
+from pyrochat.values.rules import checked_integer, checked_room_name, fold
 
 __all__ = ["MOST_DESCRIPTORS", "Server", "descriptor_limit", "serving_from"]
 
@@ -111,9 +111,11 @@ class Server:
         key_file = None if key_file is None else key_file.absolute()
         names = [checked_room_name(room) for room in rooms]
         if not names:
-            raise InvalidRoomName("a server needs at least one room: name it with --room")
+            raise InvalidRoomName("a server needs at least one room: name it")
         if len({fold(name) for name in names}) < len(names):
             raise InvalidRoomName("the same room is named twice")
+        checked_integer(port, "a port", 0, 65_535)
+        timing = checked_timing(timing)
         access, storage = access or Access(), storage or Storage()
         bounds = bounds or Bounds.within(descriptor_limit())
         self._closed = threading.Event()
@@ -139,7 +141,7 @@ class Server:
             undo.callback(self._connector.close)
             self._multicaster = Multicaster(self._budgets.unsent)
             self._rooms = Rooms(
-                data, key, self._registry, self._names, self._multicaster, self._reader, timing or Timing(),
+                data, key, self._registry, self._names, self._multicaster, self._reader, timing,
                 bounds.last_free_descriptor, Disk(data, storage.disk_reserve), storage.room_bytes, now_us,
             )  # fmt: skip
             undo.pop_all()

@@ -66,7 +66,7 @@ def fingerprint(certificate: bytes) -> bytes:
 
 def checked_fingerprint(text: str) -> bytes:
     """A fingerprint as it is printed: 64 hexadecimal digits, colons or not. Raises InvalidArgument."""
-    found = decoded_hex(text.replace(":", ""), _FINGERPRINT_BYTES)
+    found = decoded_hex(text.replace(":", ""), _FINGERPRINT_BYTES) if isinstance(text, str) else None
     if found is None:
         raise InvalidArgument(f"a fingerprint has 64 hexadecimal digits (SHA-256), not {text!r}")
     return found

@@ -36,6 +36,8 @@ def parse_at(text: str, room: str | None, default_port: int) -> Address:
 
     room: the one that is wanted; None for any. Raises InvalidArgument, also where the URI is of another room.
     """
+    if not isinstance(text, str):
+        raise InvalidArgument(f"an address has to be text, host:port, not {text!r:.40}")
     if "@" not in text:
         return parse_address(text, default_port)
     object_id, _, address = text.removeprefix(_URI).rpartition("@")

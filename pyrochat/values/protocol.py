@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pyrochat.values.errors import InvalidArgument
+from pyrochat.values.rules import MAX_SECONDS, checked_number
 
 __all__ = [
     "CALLBACK_OBJECT",
@@ -22,6 +23,7 @@ __all__ = [
     "SERVER_OBJECT",
     "TAKES_ONEWAY",
     "Timing",
+    "checked_timing",
     "room_object",
 ]
 
@@ -61,9 +63,16 @@ class Timing:
     progress_seconds: float = 20.0
 
     def __post_init__(self) -> None:
+        for name in ("beat_seconds", "silent_seconds", "grace_seconds", "progress_seconds"):
+            checked_number(getattr(self, name), name, most=MAX_SECONDS)
         if not 0 < self.beat_seconds < self.silent_seconds:
             raise InvalidArgument("the beat has to be shorter than the silence that makes a session lost")
-        if self.grace_seconds < 0:
-            raise InvalidArgument("the grace can't be negative")
         if self.progress_seconds <= 0:
             raise InvalidArgument("the time that progress may take has to be positive")
+
+
+def checked_timing(value: object) -> Timing:
+    """A Timing, the usual one for None; raises InvalidArgument."""
+    if value is not None and not isinstance(value, Timing):
+        raise InvalidArgument(f"timing has to be a Timing, not {value!r:.40}")
+    return value or Timing()

@@ -6,9 +6,12 @@ form or raises an `InvalidInput` that says what to do. Pure functions.
 
 from __future__ import annotations
 
+import math
+import os
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 from pyrochat.values.errors import (
     BatchTooLarge,
@@ -25,14 +28,19 @@ __all__ = [
     "MAX_ID",
     "MAX_KEY_CHARACTERS",
     "MAX_NAME_CHARACTERS",
+    "MAX_SECONDS",
     "MAX_TEXT_BYTES",
+    "checked_flag",
     "checked_integer",
     "checked_key",
     "checked_name",
+    "checked_number",
     "checked_password",
+    "checked_path",
     "checked_room_name",
     "checked_text",
     "checked_texts",
+    "checked_timeout",
     "decoded_hex",
     "fold",
 ]
@@ -43,6 +51,7 @@ MAX_BATCH_TEXTS = 10_000
 MAX_BATCH_BYTES = 900_000  # of UTF-8 in one call: with keys and framing it stays below 1 MiB
 MAX_KEY_CHARACTERS = 64
 MAX_ID = 1 << 62  # of a message, in an argument
+MAX_SECONDS = 1e9  # of a wait, 31 years: what is added to a clock then, threads still take (threading.TIMEOUT_MAX)
 _SERVERS_OWN = "server"  # pyrochat.server, beside pyrochat.<room>
 MAX_MARKS = 3  # combining marks on one letter of a name
 
@@ -170,3 +179,33 @@ def checked_integer(value: object, what: str, least: int, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise InvalidArgument(f"{what} has to be a whole number from {least:,} to {most:,}")
     return value
+
+
+def checked_number(value: object, what: str, least: float = 0.0, most: float = math.inf) -> float:
+    """An int or a float in ``least … most``, but neither NaN nor infinity; raises InvalidArgument. A bool is none."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= most or value == math.inf:
+        limit = f"{least:g} or more" if most == math.inf else f"{least:g} to {most:g}"
+        raise InvalidArgument(f"{what} has to be a number, {limit}, not {value!r:.40}")
+    return value
+
+
+def checked_timeout(value: object, what: str = "the timeout") -> float | None:
+    """Seconds to wait, None without a limit, which infinity is too; raises InvalidArgument."""
+    if value is None or (isinstance(value, float) and value == math.inf):
+        return None
+    return min(checked_number(value, f"{what} in seconds"), MAX_SECONDS)
+
+
+def checked_flag(value: object, what: str) -> bool:
+    """True or False; raises InvalidArgument."""
+    if not isinstance(value, bool):
+        raise InvalidArgument(f"{what} has to be True or False, not {value!r:.40}")
+    return value
+
+
+def checked_path(value: object, what: str) -> Path:
+    """A text or a `Path` as a Path; raises InvalidArgument."""
+    text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise InvalidArgument(f"{what} has to be a path, not {value!r:.40}")
+    return Path(text)

@@ -403,3 +403,69 @@ def test_found_39_the_types_refuse_it_too(tmp_path: Path) -> None:
     begin = TYPED.splitlines().index("def refused(chat: Chat) -> None:") + 1
     refused = sorted({int(line.split(":")[1]) for line in said.splitlines() if ": error: " in line})
     assert refused == [begin + number for number in range(1, 6)], said
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_found_29_off_ends_a_handler_of_any_kind(server: Server, joined: Join, kind: str) -> None:
+    chat, by = joined("Ana"), joined("Igor")
+    ended: list[object] = []
+    goes_on: list[object] = []
+
+    def first(*event: object) -> None:
+        ended.append(event)
+
+    handle(chat, kind, first)
+    handle(chat, kind, lambda *event: goes_on.append(event))
+    cause(kind, chat, by, server)
+    eventually(lambda: goes_on and len(ended) == len(goes_on))
+    chat.off(first)
+    before = list(ended)
+    count = len(goes_on)
+    cause(kind, chat, by, server)
+    eventually(lambda: len(goes_on) > count)
+    assert ended == before
+    with pytest.raises(InvalidArgument, match="no handler of this chat"):
+        chat.off(first)
+
+
+def test_found_29_a_handler_that_ends_itself_is_called_once(joined: Join) -> None:
+    chat, by = joined("Ana"), joined("Igor")
+    by.send_many([str(number) for number in range(50)])
+    got: list[int] = []
+
+    def once(message: Message) -> None:
+        got.append(message.id)
+        chat.off(once)
+
+    chat.on_message(once, after=0)
+    eventually(lambda: got and chat.read_mark >= got[0])
+    last = by.send("more").id
+    chat.on_message(lambda message: got.append(-message.id), after=last - 1)
+    eventually(lambda: -last in got)
+    assert got == [1, -last]
+
+
+def test_found_29_a_handler_that_is_off_does_not_hold_back_the_read_mark(joined: Join) -> None:
+    chat, by = joined("Ana"), joined("Igor")
+    entered, release = threading.Event(), threading.Event()
+
+    def stuck(message: Message) -> None:
+        entered.set()
+        release.wait(20)
+
+    chat.on_message(stuck)
+    chat.on_message(lambda message: None)
+    sent = by.send("something")
+    assert entered.wait(20)
+    chat.off(stuck)
+    try:
+        eventually(lambda: chat.read_mark >= sent.id)
+    finally:
+        release.set()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("handler", ["text", 5, b"x", []])
+def test_found_29_what_cant_be_called_is_no_handler(joined: Join, kind: str, handler: object) -> None:
+    with pytest.raises(InvalidArgument, match="a handler has to be a function"):
+        handle(joined("Ana"), kind, handler)  # type: ignore[arg-type]
