@@ -1,7 +1,13 @@
 """PyroChat: group chat as remote objects.
 
-Every member sees the same messages in the same order; an acknowledged message is never lost; everybody
-can see who has read what.
+Every member sees the same messages in the same order; an acknowledged
+message is never lost; everybody can see who has read what.
+
+join(name, room="lobby", at=None, *, read="auto", ...) -> Chat
+    Join a room as *name*; at: "host:port" of its server, None asks the
+    name server.
+host(room="lobby", data=None, *, port=0, nameserver=True, ...) -> Server
+    Serve rooms in threads of this process; `server.at` says where.
 
     from pyrochat import join
     with join("Erick", room="lobby") as chat:
@@ -10,7 +16,23 @@ can see who has read what.
         for message in chat.listen():
             print(message)
 
-`join` returns a `Chat`. `host` serves a room inside a program. All errors are `PyroChatError`s.
+A Chat has, for
+    sending    send(text), send_many(texts); key= makes a repeat safe
+    reading    history(last), listen(timeout), unread(), wait_for(id),
+               search(words)
+    handlers   on_message(f), on_state(f), on_notice(f), off(f)
+    marks      confirmations(id), mark_read(id), marks, read_mark
+    the room   members, suspected(), state, log_id, verify()
+    rooms      rooms(), create_room(name), join_room(name)
+    the end    leave(), or the end of a ``with``
+What asks the room takes timeout= in seconds; None waits as long as it takes.
+
+All errors are `PyroChatError`s: InvalidInput (the argument is at fault),
+Refused (the room says no), Unavailable (something is not there, perhaps
+later), LogProblem, UntrustedServer, ServerFault, WaitTimeout (SendTimeout:
+its key makes a repeat safe), ChatClosed.
+
+help(pyrochat.join), help(pyrochat.host), help(pyrochat.Chat) say more.
 """
 
 from pyrochat.client.chat import Chat
@@ -22,6 +44,7 @@ from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.errors import (
     Banned,
     BatchTooLarge,
+    CallbackUnreachable,
     CannotHost,
     ChatClosed,
     DiskFull,
@@ -39,18 +62,25 @@ from pyrochat.values.errors import (
     LogUnavailable,
     LogUncertain,
     LogUnreadable,
+    NameMissing,
     NameServerNotFound,
     NameServerRefused,
+    NameServerSilent,
     NameTaken,
     NewRoomsRefused,
+    NotAMember,
     OtherLog,
+    PortInUse,
+    ProofMissing,
     ProofWrong,
     PyroChatError,
     QuotaUsedUp,
     RateLimited,
     Refused,
+    RoomClosing,
     RoomFull,
     RoomNotFound,
+    RoomSilent,
     RoomUnreachable,
     SearchUnavailable,
     SendTimeout,
@@ -59,6 +89,7 @@ from pyrochat.values.errors import (
     TooManyAttempts,
     Unavailable,
     UnknownMessage,
+    UnknownSession,
     UntrustedServer,
     VersionMismatch,
     WaitTimeout,
@@ -73,6 +104,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Banned",
     "BatchTooLarge",
+    "CallbackUnreachable",
     "CannotHost",
     "Chat",
     "ChatClosed",
@@ -94,18 +126,25 @@ __all__ = [
     "LogUnreadable",
     "Message",
     "Messages",
+    "NameMissing",
     "NameServerNotFound",
     "NameServerRefused",
+    "NameServerSilent",
     "NameTaken",
     "NewRoomsRefused",
+    "NotAMember",
     "OtherLog",
+    "PortInUse",
+    "ProofMissing",
     "ProofWrong",
     "PyroChatError",
     "QuotaUsedUp",
     "RateLimited",
     "Refused",
+    "RoomClosing",
     "RoomFull",
     "RoomNotFound",
+    "RoomSilent",
     "RoomUnreachable",
     "SearchResult",
     "SearchUnavailable",
@@ -117,6 +156,7 @@ __all__ = [
     "TooManyAttempts",
     "Unavailable",
     "UnknownMessage",
+    "UnknownSession",
     "UntrustedServer",
     "Verification",
     "VersionMismatch",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import pydoc
 from pathlib import Path
 
 import pytest
 
 import pyrochat
+from pyrochat.values import errors
+from pyrochat.values.errors import PyroChatError
 
 PACKAGE = Path(pyrochat.__file__).parent
 ROOT = "pyrochat"  # the module `pyrochat` itself
@@ -46,13 +49,15 @@ ALLOWED = {
 }
 
 API = [
-    "Banned", "BatchTooLarge", "CannotHost", "Chat", "ChatClosed", "Confirmations", "DiskFull", "GuestsRefused", "InvalidArgument",
-    "InvalidInput", "InvalidName", "InvalidRoomName", "InvalidText", "KeyConflict", "LogDamaged", "LogInUse", "LogLost",
-    "LogProblem", "LogUnavailable", "LogUncertain", "LogUnreadable", "Message", "Messages", "NameServerNotFound",
-    "NameServerRefused", "NameTaken", "NewRoomsRefused", "OtherLog", "ProofWrong", "PyroChatError", "QuotaUsedUp", "RateLimited", "Refused",
-    "RoomFull", "RoomNotFound", "RoomUnreachable", "SearchResult", "SearchUnavailable", "SendTimeout", "Server", "ServerFault", "ServerFull",
-    "Timing", "TooManyAttempts", "Unavailable", "UnknownMessage", "UntrustedServer", "Verification", "VersionMismatch",
-    "WaitTimeout", "WrongPassword", "host", "join",
+    "Banned", "BatchTooLarge", "CallbackUnreachable", "CannotHost", "Chat", "ChatClosed", "Confirmations", "DiskFull",
+    "GuestsRefused", "InvalidArgument", "InvalidInput", "InvalidName", "InvalidRoomName", "InvalidText", "KeyConflict",
+    "LogDamaged", "LogInUse", "LogLost", "LogProblem", "LogUnavailable", "LogUncertain", "LogUnreadable", "Message",
+    "Messages", "NameMissing", "NameServerNotFound", "NameServerRefused", "NameServerSilent", "NameTaken",
+    "NewRoomsRefused", "NotAMember", "OtherLog", "PortInUse", "ProofMissing", "ProofWrong", "PyroChatError",
+    "QuotaUsedUp", "RateLimited", "Refused", "RoomClosing", "RoomFull", "RoomNotFound", "RoomSilent", "RoomUnreachable",
+    "SearchResult", "SearchUnavailable", "SendTimeout", "Server", "ServerFault", "ServerFull", "Timing",
+    "TooManyAttempts", "Unavailable", "UnknownMessage", "UnknownSession", "UntrustedServer", "Verification",
+    "VersionMismatch", "WaitTimeout", "WrongPassword", "host", "join",
 ]  # fmt: skip
 
 
@@ -160,6 +165,30 @@ def test_every_module_says_its_role(module: str) -> None:
 
 def test_the_public_api_is_what_is_documented() -> None:
     assert pyrochat.__all__ == API == sorted(API)
+
+
+def test_found_29_every_error_is_exported() -> None:
+    tree, found = [PyroChatError], set()
+    while tree:
+        found.add(error := tree.pop())
+        tree += error.__subclasses__()
+    own = {error.__name__ for error in found if error.__module__ == PyroChatError.__module__}
+    assert own == set(errors.__all__)
+    assert own <= set(pyrochat.__all__)
+    assert {error for error in found if error.__module__.startswith("pyrochat.")} == {
+        getattr(pyrochat, name) for name in own
+    }
+
+
+def test_found_29_help_begins_with_what_one_needs_and_fits_two_screens() -> None:
+    shown = pydoc.plain(pydoc.render_doc(pyrochat)).splitlines()
+    screens = shown[: 2 * 24]
+    assert max(map(len, screens)) <= 80
+    text = "\n".join(screens)
+    assert text.index("join(name") < text.index("host(room") < text.index("send(text)") < text.index("PyroChatError")
+    for name in ("listen", "history", "on_message", "off", "confirmations", "mark_read", "search", "leave"):
+        assert f"{name}(" in text
+    assert "say more" in text
 
 
 @pytest.mark.parametrize("name", API)

@@ -61,8 +61,6 @@ def join(
     """
     check_not_patched()
     name, room = checked_name(name), checked_room_name(room)
-    if progress is not None and not callable(progress):
-        raise InvalidArgument(f"progress has to be a function, not {progress!r:.40}")
     timing = checked_timing(timing)
     close_folder(config_folder(), is_in_config_folder)
     key = Key.kept_at(key_file())
