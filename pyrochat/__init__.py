@@ -25,7 +25,7 @@ A Chat has, for
     the room   members, suspected(), state, log_id, verify()
     rooms      rooms(), create_room(name), join_room(name)
     the end    leave(), or the end of a ``with``
-What asks the room takes timeout= in seconds; None waits as long as it takes.
+What asks the room takes timeout= in seconds; None sets no limit.
 
 All errors are `PyroChatError`s: InvalidInput (the argument is at fault),
 Refused (the room says no), Unavailable (something is not there, perhaps

@@ -41,11 +41,12 @@ _MESSAGES = Most(8 << 20, Bounds(200_000, 8))  # 10,000 texts with their names a
 
 
 class Joined(NamedTuple):
-    """What `join` answers. tail: the id of the log's last message."""
+    """What `join` answers. tail: the id of the log's last message. sessions: of our member, this one included."""
 
     session_id: str
     log_id: str
     tail: int
+    sessions: int = 1
 
 
 class Standing(NamedTuple):
@@ -178,10 +179,10 @@ def _read_names(value: object) -> list[str]:
 
 def _read_joined(value: object) -> Joined:
     match value:
-        case [str(session_id), str(log_id), tail, *_] if len(session_id) <= _MOST_NAME_CHARACTERS:
+        case [str(session_id), str(log_id), tail, *more] if len(session_id) <= _MOST_NAME_CHARACTERS:
             if not 0 < len(log_id) <= _MOST_NAME_CHARACTERS or not _LOG_ID_CHARACTERS.issuperset(log_id):
                 raise _nonsense("a log's id has letters and digits")
-            return Joined(session_id, log_id, _read_id(tail))
+            return Joined(session_id, log_id, _read_id(tail), *map(_read_id, more[:1]))  # older servers say no more
     raise _nonsense("it has to be [session id, log id, tail]")
 
 

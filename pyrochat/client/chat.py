@@ -165,6 +165,11 @@ class Chat(Handling):
         return self._session.refusal
 
     @property
+    def sessions(self) -> int:
+        """How many sessions this member had in the room when this Chat joined, itself included."""
+        return self._session.sessions
+
+    @property
     def marks(self) -> dict[str, tuple[int, int]]:
         """``name: (delivered, read)`` of everybody present: ids, as the room told them last, without asking."""
         return self._replica.marks

@@ -92,6 +92,7 @@ class ClientSession:
         self._remote: RemoteObject | None = None
         self._served: Served | None = None
         self._session_id: str | None = None
+        self.sessions = 1  # of our member, when we joined
         self._parting_reason = ""
 
     # -- opening ------------------------------------------------------------------------------------------
@@ -126,6 +127,7 @@ class ClientSession:
             served = self._serve(line, joined, server_key, undo)
             self._reading.learn(min(standing.read, joined.tail))
             if self._session_id is None:
+                self.sessions = joined.sessions
                 self.known_log = self._finder.known_log(place)
             self._finder.remember(place, server_key, remote.certificate, joined.log_id)
             with self._changed:

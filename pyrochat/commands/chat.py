@@ -103,7 +103,7 @@ def chat(
     rooms = rooms_to_show(room, plain=plain or follow, json=json)
     secret = given_password(ask_password, password_file)
     storage = storage_of(room_bytes, peer_bytes, disk_reserve)
-    name = _login_name() if name is None else checked_name(name)
+    given, name = name, _login_name() if name is None else checked_name(name)
     how = {"password": secret, "read": reading(plain=plain or follow, json=json)}
     folder = data_folder() if data is None else data
     found = _joined_or_hosted(
@@ -111,7 +111,8 @@ def chat(
         None if at else lambda: _host(rooms, folder, secret, storage),
     )
     if not isinstance(found, Server):
-        return chat_in_terminal(found, settings, plain=plain, json=json, follow=follow)
+        notice = _same_member(found[0]) if given is None and found[0].sessions > 1 else None
+        return chat_in_terminal(found, settings, plain=plain, json=json, follow=follow, notice=notice)
     with found as server:
         which = f"room {rooms[0]}: it is" if len(rooms) == 1 else f"rooms {', '.join(rooms)}: they are"
         write_status(f"nobody hosts {which} hosted here now, at {server.at}")
@@ -144,6 +145,13 @@ def _joined_or_hosted(join: Callable[[], list[Chat]], host: Callable[[], Server]
             if monotonic() > until:
                 raise
         time.sleep(_LOOK_AGAIN_SECONDS)
+
+
+def _same_member(chat: Chat) -> str:
+    return (
+        f"you are here as {chat.name} already: this is one more session of the same member; to be another, say "
+        "pyrochat NAME"
+    )
 
 
 def _login_name() -> str:

@@ -144,21 +144,27 @@ def _join_with_progress(name: str, room: str, at: str | None, **options: Any) ->
 
 
 def chat_in_terminal(
-    chats: Sequence[Chat], settings: Settings, *, plain: bool, json: bool, follow: bool = False
+    chats: Sequence[Chat],
+    settings: Settings,
+    *,
+    plain: bool,
+    json: bool,
+    follow: bool = False,
+    notice: str | None = None,
 ) -> int:
     """Be the terminal of *chats* until their user has enough; leaves them. Returns the exit code.
 
-    settings: of the interactive client; lines are the same for everybody. follow: no input is read.
+    settings: of the interactive client; lines are the same for everybody. follow: no input is read. notice: what to say first.
     """
     logging.getLogger("pyrochat").addHandler(logging.NullHandler())  # what is worth saying is said below
     if _is_interactive(plain or follow, json):
         from pyrochat.terminal.screen.app import run_screen  # only who sees it waits for it to load
 
-        for line in run_screen(chats, settings, data_folder() / "drafts"):
+        for line in run_screen(chats, settings, data_folder() / "drafts", notice):
             write_status(line)
         return DONE
     with chats[0] as chat:
-        return _chat_in_lines(chat, JsonLines() if json else PlainLines(), follow)
+        return _chat_in_lines(chat, JsonLines() if json else PlainLines(), follow, notice)
 
 
 def _is_interactive(plain: bool, json: bool) -> bool:
@@ -167,11 +173,13 @@ def _is_interactive(plain: bool, json: bool) -> bool:
     return not plain and not json and can_draw and all(stream.isatty() for stream in streams)
 
 
-def _chat_in_lines(chat: Chat, lines: Lines, follow: bool) -> int:
+def _chat_in_lines(chat: Chat, lines: Lines, follow: bool, notice: str | None) -> int:
     shown = PlainClient(chat, lines, write_line, write_status)
     loop = PlainLoop(shown, None if follow else sys.stdin.fileno(), sys.stdout.fileno())
     with contextlib.closing(loop), ended_by_signals(loop.interrupt, loop.wakes):
         write_status(f"joined room {chat.room} as {chat.name}")
+        if notice is not None:
+            write_status(notice)
         loop.run()
     return FAILED if shown.failed else DONE
 

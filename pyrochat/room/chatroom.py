@@ -155,7 +155,8 @@ class ChatRoom:
 
         callback_uri: a Pyro object at the caller's own address; the room calls
         ``deliver(messages, marks)`` there, beginning with message 1, and expects ``[delivered, read]``.
-        Without one, `attach` on a second connection has to follow soon.
+        Without one, `attach` on a second connection has to follow soon, and the answer has one thing more: how many
+        sessions the member has now.
         resume: ``[session id, log id, replica's end, digest there, proof]`` of a client that was here before;
         proof: None, or ``[id, digest, seal]`` of the last seal that the room has given it (see `trust.seals`).
         """
@@ -174,7 +175,7 @@ class ChatRoom:
             return CallbackJoin(self._room, identity, connecting, self._connector, opened, taken_up)
         session_id, tail = self._room.join(identity, resumed)
         opened(session_id)
-        return [session_id, self._room.log.identity, tail]
+        return [session_id, self._room.log.identity, tail, 1 + self._room.other_sessions(session_id)]
 
     def attach(self, session_id: str, position: int) -> None:
         """Turn this connection around: from now on the room calls the client's callback on it.

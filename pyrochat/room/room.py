@@ -157,6 +157,13 @@ class Room:
         """A session that is taken up or opened, and the log's tail. Without `attach` or `connect` it ends after the grace."""
         return self.taken_up(identity, resume) or self.open_session(identity).result()
 
+    def other_sessions(self, session_id: str) -> int:
+        """How many sessions the member of *session_id* has in this room beside it, those that are lost left out."""
+        with self._state_mutex:
+            session = self._state.sessions.get(session_id)
+            beside = self._state.sessions.of(session.member) if session else []
+            return sum(other.lost_at is None and other.id != session_id for other in beside)
+
     def taken_up(self, identity: Identity, resume: Resume | None) -> tuple[str, int] | None:
         """The session that *identity* had, and the log's tail; None where it has to open another.
 

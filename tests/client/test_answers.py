@@ -123,3 +123,11 @@ def test_a_log_is_named_by_letters_and_digits() -> None:
     for log_id in ("", "../../etc", "a b", "x" * 500, 5):
         with pytest.raises(ServerFault):
             answers.JOIN.read(["session", log_id, 1])
+
+
+@pytest.mark.parametrize(
+    ("answer", "sessions"),
+    [(["s", "log", 5], 1), (["s", "log", 5, 2], 2), (["s", "log", 5, 3, "what a newer one says"], 3)],
+)
+def test_found_33_a_join_may_say_less_or_more(answer: list[object], sessions: int) -> None:
+    assert answers.JOIN.read(answer) == ("s", "log", 5, sessions)

@@ -39,12 +39,12 @@ _LONGEST_NOTICE = 150
 _WIDTH = 80  # until the terminal has said how wide it is
 
 
-def run_screen(chats: Sequence[Chat], settings: Settings, drafts: Path) -> list[str]:
+def run_screen(chats: Sequence[Chat], settings: Settings, drafts: Path, notice: str | None = None) -> list[str]:
     """Show *chats* until the user has enough, and leave them; what there is to say afterwards.
 
-    drafts: the folder for what is written and not sent. Raises InvalidArgument for settings that can't be.
+    drafts: the folder for what is written and not sent. notice: what to say first. Raises InvalidArgument for settings that can't be.
     """
-    app = ChatApp(chats, settings, drafts)
+    app = ChatApp(chats, settings, drafts, notice)
     gc.collect()
     gc.freeze()  # a long history stays: the collector need not walk through it while somebody types
     try:
@@ -62,7 +62,7 @@ class ChatApp(App[None], inherit_bindings=False):
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "help_quit", show=False)]
 
-    def __init__(self, chats: Sequence[Chat], settings: Settings, drafts: Path) -> None:
+    def __init__(self, chats: Sequence[Chat], settings: Settings, drafts: Path, notice: str | None = None) -> None:
         super().__init__()
         if settings.theme is not None:
             self._check_theme(settings.theme)
@@ -72,7 +72,10 @@ class ChatApp(App[None], inherit_bindings=False):
         self._notifier = Notifier(settings.notify_command) if settings.notify_command else None
         self._look = Look(_WIDTH, chats[0].name, settings.time_format)
         self._main: ChatScreen | None = None
-        self._main = ChatScreen([self._open(chat) for chat in chats], self._notifier, self._do, settings.keys)
+        rooms = [self._open(chat) for chat in chats]
+        if notice is not None:
+            rooms[0].notices.append(notice)
+        self._main = ChatScreen(rooms, self._notifier, self._do, settings.keys)
 
     def on_mount(self) -> None:
         """Who is told to end, ends as by Ctrl-Q."""

@@ -348,3 +348,10 @@ def test_found_27b_what_was_said_before_the_room_was_hosted_anew_stays_above_a_l
     sit(app, story)
     assert ana.state == "closed"
     assert texts(ana.history()) == ["before"]
+
+
+def test_found_33_what_there_is_to_say_first_is_seen(joined: Join, tmp_path: Path) -> None:
+    async def story(seat: Seat) -> None:
+        await seat.see("you are here as Ana already")
+
+    sit(ChatApp([joined("Ana")], Settings(), tmp_path, "you are here as Ana already"), story)
