@@ -48,7 +48,7 @@ def config_file() -> Path:
 def data_folder() -> Path:
     """The user's folder for the logs of rooms; `PYROCHAT_DATA` names another. Raises Unavailable."""
     usual = partial(platformdirs.user_data_path, "pyrochat", appauthor=False)
-    return _folder("PYROCHAT_DATA", "--data or PYROCHAT_DATA", usual)
+    return _folder("PYROCHAT_DATA", "data= or PYROCHAT_DATA", usual)
 
 
 def key_file() -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import pydoc
+import re
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,15 @@ def test_found_29_every_error_is_exported() -> None:
     assert {error for error in found if error.__module__.startswith("pyrochat.")} == {
         getattr(pyrochat, name) for name in own
     }
+
+
+@pytest.mark.parametrize("module", [name for name in FILES if part_of(name) not in ("commands", "terminal")])
+def test_found_29_the_library_speaks_python(module: str) -> None:
+    """Options are what commands make of it; whole commands may be named."""
+    tree = ast.parse(FILES[module].read_text())
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    said = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docs]
+    assert not [text for text in said if isinstance(text, str) and re.search(r"(?<!pyrochat-server )--[a-z]", text)]
 
 
 def test_found_29_help_begins_with_what_one_needs_and_fits_two_screens() -> None:

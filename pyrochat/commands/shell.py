@@ -15,6 +15,7 @@ import typer
 
 from pyrochat import __version__
 from pyrochat.commands.streams import flush_output, open_standard_streams
+from pyrochat.terminal.hints import as_options
 from pyrochat.terminal.plain import is_hang_up, write_status
 from pyrochat.values.errors import InvalidInput, PyroChatError
 from pyrochat.values.visible import visible
@@ -108,7 +109,7 @@ class _Warnings(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Part of logging's interface."""
-        write_status(f"warning: {record.getMessage()}")
+        write_status(f"warning: {as_options(record.getMessage())}")
 
 
 def _completed_group() -> str | None:
@@ -128,7 +129,7 @@ def _completed_group() -> str | None:
 
 def _complain(program: str, text: str) -> None:
     with contextlib.suppress(OSError):  # the exit code says it too
-        print(f"{program}: {visible(' '.join(text.split()))[:_MOST_CHARACTERS]}", file=sys.stderr)
+        print(f"{program}: {visible(' '.join(as_options(text).split()))[:_MOST_CHARACTERS]}", file=sys.stderr)
 
 
 def end_on_signals(end: Callable[[], object]) -> None:

@@ -245,17 +245,17 @@ def _listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = found[0]
         sock = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
-        raise CannotHost(f"can't listen on {host}: {error.strerror or error}; choose another --host") from None
+        raise CannotHost(f"can't listen on {host}: {error.strerror or error}; choose another host=") from None
     except ValueError:  # IDNA's UnicodeError, for one
-        raise CannotHost(f"can't listen on {host!r}: it is no host's name or address; choose another --host") from None
+        raise CannotHost(f"can't listen on {host!r}: it is no host's name or address; choose another host=") from None
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:
-            raise PortInUse(f"port {port} is in use: choose another with --port, or 0 for any free one") from None
+            raise PortInUse(f"port {port} is in use: choose another with port=, or 0 for any free one") from None
         raise CannotHost(
-            f"can't listen on {shown_address((host, port))}: {error.strerror}; choose another --host or --port"
+            f"can't listen on {shown_address((host, port))}: {error.strerror}; choose another host= or port="
         ) from None
     return sock

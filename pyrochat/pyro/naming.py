@@ -53,7 +53,7 @@ class NameServer:
         except PyroChatError:
             raise NameServerNotFound(
                 f"no name server answers at {self}: start one with ./nameserver.sh, "
-                "or name the room's address (--at HOST:PORT)"
+                'or name the room\'s address (at="HOST:PORT")'
             ) from None
         with contextlib.closing(remote):
             try:
@@ -62,7 +62,7 @@ class NameServer:
                 raise self._useless(error) from None
 
     def _useless(self, why: object) -> Unavailable:
-        return Unavailable(f"the name server at {self} is of no use ({why}): name the room's address (--at HOST:PORT)")
+        return Unavailable(f'the name server at {self} is of no use ({why}): name the room\'s address (at="HOST:PORT")')
 
     def is_there(self) -> bool:
         """Whether it answers; raises NameServerSilent where something is there and doesn't."""

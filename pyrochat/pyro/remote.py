@@ -192,7 +192,7 @@ class RemoteObject:
             self._abandon()
             if any(alert in str(error) for alert in _CERTIFICATE_ALERTS):
                 raise UntrustedServer(
-                    f"{where} demands a certificate that it can trust from you: give one with --tls-cert and --tls-key"
+                    f"{where} demands a certificate that it can trust from you: give one with tls_cert= and tls_key="
                 ) from None
             raise RoomUnreachable(f"the connection to {where} was lost ({error})") from None
         except BaseException:  # Ctrl-C in the middle: the answer would be taken for the next call's

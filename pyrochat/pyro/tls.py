@@ -69,7 +69,7 @@ class ServerHandshake:
                     raise ConnectionClosedError("the peer closed the connection")
                 if first == b"P":  # the first letter of every frame of Pyro5's
                     refusal = UntrustedServer(
-                        "this server speaks TLS: join with the line that its operator gives (--fingerprint ...)"
+                        "this server speaks TLS: join with the line that its operator gives (with its fingerprint=)"
                     )
                     raise ProtocolError(wire_text(refusal))
                 wrapped = self._context.wrap_socket(
@@ -109,7 +109,7 @@ class ClientTls:
         except ssl.SSLCertVerificationError as error:
             raise UntrustedServer(
                 f"the certificate of {where} is not to be trusted ({error.verify_message}): nothing was sent. "
-                "Ask its operator for the right --fingerprint or --tls-ca"
+                "Ask its operator for the right fingerprint= or tls_ca="
             ) from None
         except TimeoutError:
             raise RoomSilent(f"{where} doesn't answer TLS's greeting: does it speak TLS?") from None
@@ -117,12 +117,12 @@ class ClientTls:
             raise InvalidArgument(f"{address[0]!r} can't be a server's name ({error})") from None
         except (ssl.SSLEOFError, ConnectionError) as error:
             raise RoomUnreachable(
-                f"the connection to {where} was cut in TLS's greeting ({_reason(error)}): is the server there, and with --tls?"
+                f"the connection to {where} was cut in TLS's greeting ({_reason(error)}): is the server there, and with TLS?"
             ) from None
         except OSError as error:  # of many kinds, where the other side speaks no TLS
             raise UntrustedServer(
                 f"no TLS connection to {where} ({_reason(error)}): if its operator says that it was started without "
-                "--tls, join it without --fingerprint and --tls-ca, and see what you remember of it: pyrochat servers list"
+                "TLS, join it without fingerprint= and tls_ca=, and see what you remember of it: pyrochat servers list"
             ) from None
         try:
             self._examine(certificate_of(wrapped), where)
@@ -153,7 +153,7 @@ class ClientTls:
             raise UntrustedServer(
                 f"THE CERTIFICATE OF {where} IS NOT THE ONE YOU KNOW: its fingerprint is {seen.hex()}, "
                 f"expected {self.fingerprint.hex()}. Nothing was sent. Somebody may be in between; "
-                "if its operator confirms the new one, join with --fingerprint and that"
+                "if its operator confirms the new one, join with fingerprint= and that"
             )
         expired = expired_at(certificate)
         if expired is not None:

@@ -26,7 +26,7 @@ def back_up(path: Path, target: Path, progress: Progress) -> Verdict:
     Raises LogUnreadable, LogDamaged where the copy is not whole, CannotHost where *target* can't be written.
     """
     if not path.is_file():
-        raise LogUnreadable(f"there is no log {path}: see --data and --room")
+        raise LogUnreadable(f"there is no log {path}: see data= and room=")
     try:
         os.close(open_private(target))
     except FileExistsError:

@@ -96,7 +96,7 @@ def explained(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         if (getattr(error, "sqlite_errorname", None) or "").startswith(_READ_ONLY_OR_FULL):
             raise CannotHost(
-                f"can't write the log {path} ({error}): see to the disk, or choose another --data"
+                f"can't write the log {path} ({error}): see to the disk, or choose another data="
             ) from None
         raise LogUnreadable(
             f"{path} can't be read as a log ({error}): restore it from a backup, or move it away"
@@ -142,7 +142,7 @@ def read_about(db: sqlite3.Connection, path: Path) -> About:
 
 def _check_format(db: sqlite3.Connection, path: Path) -> None:
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise LogUnreadable(f"{path} is not a PyroChat log: move it away, or choose another --data")
+        raise LogUnreadable(f"{path} is not a PyroChat log: move it away, or choose another data=")
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if not 1 <= version <= FORMAT:
         raise LogUnreadable(f"{path} has format {version}, this PyroChat reads up to {FORMAT}: upgrade PyroChat")

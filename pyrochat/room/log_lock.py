@@ -52,7 +52,7 @@ class LogLock:
                 beside.acquire()
                 undo.callback(beside.release)
                 if not os.access(path.parent, os.W_OK):
-                    raise CannotHost(f"can't write in {path.parent}: choose another folder with --data")
+                    raise CannotHost(f"can't write in {path.parent}: choose another folder with data=")
                 make_private(path)
                 self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT, _MODE)
                 undo.callback(os.close, self.descriptor)
@@ -60,12 +60,12 @@ class LogLock:
                 undo.callback(_lock, self.descriptor, fcntl.F_UNLCK)  # a forked child may have the descriptor too
             except (filelock.Timeout, BlockingIOError):
                 raise LogInUse(
-                    f"another server has the log of room {room!r} open ({path}): stop it, or choose another --data"
+                    f"another server has the log of room {room!r} open ({path}): stop it, or choose another data="
                 ) from None
             except (OSError, NotImplementedError) as error:  # the second: a file system that knows no locks
                 reason = (error.strerror if isinstance(error, OSError) else None) or error
                 where = getattr(error, "filename", None) or path.parent
-                raise CannotHost(f"can't use {where} ({reason}): choose another folder with --data") from None
+                raise CannotHost(f"can't use {where} ({reason}): choose another folder with data=") from None
             self._id = _id_of(os.fstat(self.descriptor))
             _held[self._id] = self
             undo.callback(_held.pop, self._id)
@@ -79,7 +79,7 @@ class LogLock:
                 where = self._path if holder._path == self._path else f"{self._path}, the same file as {holder._path}"
                 raise LogInUse(
                     f"another server has the log of room {room!r} open, in this very process ({where}): close that "
-                    "one first, or choose another --data"
+                    "one first, or choose another data="
                 )
 
     def release(self) -> None:

@@ -68,7 +68,7 @@ class Registration:
                 self._take(name, uri)
             self._mend()
         except NameServerSilent as error:  # it hangs: no reason for the room to stay closed
-            log.warning("%s; until it answers, others join with --at %s", error, shown_address(address))
+            log.warning('%s; until it answers, others join with at="%s"', error, shown_address(address))
         except BaseException:
             self._give_back_all()
             raise
@@ -87,7 +87,7 @@ class Registration:
         except NameServerRefused:
             raise
         except Unavailable as error:
-            log.warning("%s; until it does, others join %s with --at %s", error, room, shown_address(self._address))
+            log.warning('%s; until it does, others join %s with at="%s"', error, room, shown_address(self._address))
         with self._mutex:
             self._uris[name] = uri
 
@@ -106,11 +106,11 @@ class Registration:
             if seen.presence is Presence.SILENT:
                 raise NameServerRefused(
                     f"{name!r} is registered at {where}, where something takes connections and doesn't answer: "
-                    "end it, or choose another name with --room"
+                    "end it, or choose another name with room="
                 )
             if seen.presence is Presence.SERVED and not self._is_us(found, seen):
                 raise NameServerRefused(
-                    f"{name!r} is served at {where} already: join it there, or choose another name with --room"
+                    f"{name!r} is served at {where} already: join it there, or choose another name with room="
                 )
         self._nameserver.register(name, uri)
 
@@ -161,7 +161,7 @@ class Registration:
         if name != SERVER_OBJECT and not self._is_us(found, seen) and self._others.get(name) != found:
             log.warning(
                 "the name server at %s has %s at %s, where another server answers or hangs: who asks it is sent there; "
-                "others join here with --at %s", self._nameserver, name, shown_address(found), shown_address(self._address),
+                "others join here with at=\"%s\"", self._nameserver, name, shown_address(found), shown_address(self._address),
             )  # fmt: skip
         self._others[name] = found
         return True

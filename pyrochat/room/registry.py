@@ -114,7 +114,7 @@ class Registry:
                 undo.pop_all()
         except (OSError, sqlite3.Error) as error:
             raise CannotHost(
-                f"can't use {path} ({error}): it holds the names' keys; choose another --data, or move it away"
+                f"can't use {path} ({error}): it holds the names' keys; choose another data=, or move it away"
             ) from None
 
     def key_of(self, member: str) -> bytes | None:
@@ -239,7 +239,7 @@ class Registry:
         """The next start doesn't open room *name* any more. Raises InvalidArgument where it is not remembered."""
         with self._writing() as db:
             if not db.execute("DELETE FROM rooms WHERE room = ?", (fold(name),)).rowcount:
-                raise InvalidArgument(f"no room {name!r} was created here: rooms of --room are not remembered")
+                raise InvalidArgument(f"no room {name!r} was created here: rooms of room= are not remembered")
 
     def close(self) -> None:
         """Close the file. Idempotent."""

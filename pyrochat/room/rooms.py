@@ -173,7 +173,7 @@ class Rooms:
             if not self._registry.has_room(name):
                 if is_used(log_path(self._data, name)):
                     raise NewRoomsRefused(
-                        f"room {name!r} was hosted here before: its operator opens it again, with --room {name}"
+                        f"room {name!r} was hosted here before: its operator opens it again (pyrochat-server --room {name})"
                     )
                 self._registry.remember_room(name, creator)
                 undo.callback(self._forget, name)

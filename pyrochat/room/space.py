@@ -59,7 +59,7 @@ class Disk:
         if news is not None:
             text = "posts are refused" if news == FULL else f"posts are refused when {shown_size(kept)} are left"
             logger.warning(
-                "the disk of %s is nearly full, %s are free: %s (--disk-reserve); make room there",
+                "the disk of %s is nearly full, %s are free: %s (disk_reserve=); make room there",
                 self._folder, shown_size(free), text,
             )  # fmt: skip
 
@@ -106,7 +106,7 @@ class RoomSpace:
         if news is not None:
             state = "it is full, and posts are refused" if news == FULL else "when it is full, posts are refused"
             logger.warning(
-                "room %s has %s of its %s (--room-bytes): %s", self._log.room, shown_size(size), shown_size(self._bound), state
+                "room %s has %s of its %s (room_bytes=): %s", self._log.room, shown_size(size), shown_size(self._bound), state
             )  # fmt: skip
         return coming
 

@@ -110,7 +110,7 @@ class SqliteLog(Log):
             if not accept_loss:
                 raise LogDamaged(
                     f"{self.path}: {verdict.damage}; restore the log from a backup, or keep only what is before "
-                    f"it, messages 1 to {self.tail}, with --accept-loss"
+                    f"it, messages 1 to {self.tail}, with pyrochat-server --accept-loss"
                 )
             loss = verdict.damage
         loss = loss or self._missing(about.identity)

@@ -39,7 +39,7 @@ def verify_file(path: Path, progress: Progress, at: int = 0) -> tuple[About, Ver
     at: an id whose digest is wanted too. Raises LogUnreadable, CannotHost.
     """
     if not path.is_file():
-        raise LogUnreadable(f"there is no log {path}: see --data and --room")
+        raise LogUnreadable(f"there is no log {path}: see data= and room=")
     try:
         with open_to_read(path) as db:
             about = read_about(db, path)

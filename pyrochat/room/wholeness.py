@@ -45,7 +45,7 @@ class Wholeness:
             return None
         return (
             f"room {self._log.room!r} has lost messages ({self._log.loss}): it takes none until its operator has "
-            "decided (restore a backup, or start it with --accept-loss)"
+            "decided (restore a backup, or start it with pyrochat-server --accept-loss)"
         )
 
     def check(self) -> None:

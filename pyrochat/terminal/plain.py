@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pyrochat.client.chat import Chat
 from pyrochat.client.known_logs import other_log
 from pyrochat.terminal.commands import Command, answer, parse
+from pyrochat.terminal.hints import as_options
 from pyrochat.terminal.lines import Lines
 from pyrochat.values.errors import InvalidText, LogUncertain, OtherLog, PyroChatError, RoomUnreachable
 from pyrochat.values.message import Message
@@ -114,7 +115,7 @@ class PlainClient:
         try:
             answered = answer(command, self.chat, self._lines)
         except PyroChatError as error:
-            self._say(f"error: {error}")
+            self._say(f"error: {as_options(str(error))}")
             return
         with self._output_mutex:
             for line in answered:
@@ -155,8 +156,8 @@ class PlainClient:
     def _show_state(self, state: str, reason: str) -> None:
         words = {
             "connected": "back in the room",
-            "reconnecting": f"connection lost ({reason}): trying to come back",
-            "refused": f"can't come back: {reason}",
+            "reconnecting": f"connection lost ({as_options(reason)}): trying to come back",
+            "refused": f"can't come back: {as_options(reason)}",
         }
         self._may_be_sent = self._may_be_sent or state == "connected"
         if state == "refused" and isinstance(self.chat.refusal, OtherLog):
@@ -245,7 +246,7 @@ class PlainClient:
 
     def _fail(self, error: PyroChatError) -> None:
         self.failed = True
-        self._say(f"error: {error}")
+        self._say(f"error: {as_options(str(error))}")
 
     def _say(self, line: str) -> None:
         if not self._given_up:

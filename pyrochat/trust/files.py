@@ -190,7 +190,7 @@ def _real(path: Path) -> Path:
 def _unusable(path: Path, error: OSError) -> Unavailable:
     return Unavailable(
         f"can't use {path} ({error.strerror or error}): choose a folder that you can write "
-        "(PYROCHAT_CONFIG_DIR for a user's files, --data for a server's)"
+        "(PYROCHAT_CONFIG_DIR for a user's files, data= for a server's)"
     )
 
 

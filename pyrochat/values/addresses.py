@@ -46,7 +46,7 @@ def parse_at(text: str, room: str | None, default_port: int) -> Address:
     named = object_id.removeprefix(room_object(""))
     if room is not None and fold(named) != fold(room):
         raise InvalidArgument(
-            f"{text!r} is the URI of room {named!r}, not of {room!r}: say --room {named}, or give host:port"
+            f'{text!r} is the URI of room {named!r}, not of {room!r}: say room="{named}", or give host:port'
         )
     return parse_address(address, default_port)
 

@@ -224,7 +224,9 @@ class WrongPassword(Refused):
     @classmethod
     def missing(cls) -> Self:
         """For somebody who has given none."""
-        return cls("this room has a password: give it with --password, --password-file or PYROCHAT_PASSWORD")
+        return cls(
+            "this room has a password: give it with password= (the commands also take PYROCHAT_PASSWORD and a file)"
+        )
 
 
 class TooManyAttempts(Refused):

@@ -130,5 +130,5 @@ def test_a_lock_leaves_what_is_in_the_file(path: Path) -> None:
 
 def test_a_folder_in_the_place_of_the_log_is_said(path: Path) -> None:
     path.mkdir(parents=True)
-    with pytest.raises(CannotHost, match="choose another folder with --data"):
+    with pytest.raises(CannotHost, match="choose another folder with data="):
         LogLock(path, "lobby")

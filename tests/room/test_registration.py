@@ -218,7 +218,7 @@ def test_found_23_another_server_that_is_alive_is_left_its_entry_and_said_once_a
         assert nameserver.lookup("pyrochat.lobby") == address_of(other)
         [said] = [r.getMessage() for r in caplog.records]
         assert f"pyrochat.lobby at {other.at}, where another server answers" in said
-        assert f"--at {server.at}" in said
+        assert f'at="{server.at}"' in said
     leads_to(nameserver, ours)
 
 

@@ -141,7 +141,7 @@ def test_what_was_full_at_the_last_start_is_told_at_the_next(
     caplog.clear()
     host_lobby(room_bytes=200_000)
     assert "room lobby has 1" in caplog.text
-    assert "(--room-bytes)" in caplog.text
+    assert "(room_bytes=)" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])

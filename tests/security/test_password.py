@@ -103,7 +103,7 @@ def test_a_key_with_the_password_gets_in(private: Server) -> None:
 
 
 def test_the_members_own_client_says_what_is_missing(private: Server, joined: Join) -> None:
-    with pytest.raises(WrongPassword, match="give it with --password"):
+    with pytest.raises(WrongPassword, match="give it with password="):
         joined("Mallory", client="m", at=private.at)
     with pytest.raises(WrongPassword, match="the password is wrong"):
         joined("Mallory", client="m", at=private.at, password="guess")

@@ -98,7 +98,7 @@ def test_a_change_by_another_process_is_noticed_once(registry: Registry, tmp_pat
 
 def test_a_file_that_is_no_register_is_said(tmp_path: Path) -> None:
     (tmp_path / "names.sqlite3").write_bytes(b"no database" * 1000)
-    with pytest.raises(CannotHost, match="it holds the names' keys; choose another --data, or move it away"):
+    with pytest.raises(CannotHost, match="it holds the names' keys; choose another data=, or move it away"):
         Registry(tmp_path)
 
 

@@ -58,7 +58,7 @@ def test_found_26_a_uri_that_a_server_prints_is_an_address() -> None:
 
 
 def test_found_26_the_uri_of_another_room_is_said_to_be_that() -> None:
-    with pytest.raises(InvalidArgument, match="is the URI of room 'tea', not of 'lobby': say --room tea"):
+    with pytest.raises(InvalidArgument, match="is the URI of room 'tea', not of 'lobby': say room=\"tea\""):
         parse_at("PYRO:pyrochat.tea@localhost:5679", "lobby", 5679)
 
 

@@ -9,6 +9,7 @@ from textual.app import App
 from textual.notifications import SeverityLevel
 from textual.widgets import TextArea
 
+from pyrochat.terminal.hints import as_options
 from pyrochat.terminal.room import OpenRoom
 from pyrochat.terminal.screen.dialogs import Pages
 from pyrochat.values.errors import PyroChatError
@@ -52,7 +53,7 @@ def say(app: App[None], text: str, severity: SeverityLevel = "information") -> N
 
 def complain(app: App[None], error: object) -> None:
     """Say what went wrong."""
-    say(app, str(error), "error")
+    say(app, as_options(str(error)), "error")
 
 
 def _written(app: App[None]) -> str:
