@@ -80,10 +80,9 @@ class Chat(Handling):
 
     def _open(self, progress: Progress | None) -> None:
         """Join, and wait until the replica has reached the log's end as it is now."""
-        if progress is not None and not callable(progress):
-            self._session.close()
-            raise InvalidArgument(f"progress has to be a function, not {progress!r:.40}")
         try:
+            if progress is not None and not callable(progress):
+                raise InvalidArgument(f"progress has to be a function, not {progress!r:.40}")
             tail = self._session.open()
             _open_chats.add(self)
             if self.replaced_log_id:

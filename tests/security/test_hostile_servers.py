@@ -242,7 +242,7 @@ def test_found_12c_an_odd_answer_of_a_name_server_is_said(monkeypatch: pytest.Mo
     monkeypatch.setattr(config, "NS_PORT", free_port())
     with (
         HostileNameServer(config.NS_PORT, {"list": said(answer, SERPENT)}),
-        pytest.raises(Unavailable, match="at=.HOST:PORT"),
+        pytest.raises(Unavailable, match=r"at=.HOST:PORT"),
     ):
         pyrochat.join("Ana")
 
