@@ -15,6 +15,7 @@ from Pyro5.errors import NamingError, PyroError
 from pyrochat.pyro.connection import Connection
 from pyrochat.pyro.daemon import Daemon
 from pyrochat.pyro.dispatch import expose
+from pyrochat.pyro.naming import EMBEDDED_GREETING
 from pyrochat.values.addresses import shown_address
 from pyrochat.values.errors import CannotHost
 
@@ -123,7 +124,7 @@ class EmbeddedNameServer:
     @staticmethod
     def _greet(connection: Connection, data: object) -> str:
         connection.identity, connection.settled = _VISITOR, True
-        return "hello"
+        return EMBEDDED_GREETING
 
     def close(self) -> None:
         """Stop it; what was registered there is gone."""

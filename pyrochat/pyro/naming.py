@@ -26,19 +26,25 @@ from pyrochat.values.errors import (
     Unavailable,
 )
 
-__all__ = ["NameServer"]
+__all__ = ["EMBEDDED_GREETING", "NameServer"]
 
 log = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS = 3.0
 _MANY_NAMES = Most(1 << 20, Bounds(65_536, 4))  # 10,000 names with an address each
+EMBEDDED_GREETING = "hello from a PyroChat server"
+"""What an `EmbeddedNameServer` answers a greeting with; Pyro5's own says something else."""
 
 
 class NameServer:
-    """The name server at *address* (default: where Pyro5's configuration says)."""
+    """The name server at *address* (default: where Pyro5's configuration says).
+
+    is_embedded: whether the one that answered last was in a PyroChat server's process, and ends with that.
+    """
 
     def __init__(self, address: Address | None = None) -> None:
         self.address = address or (config.NS_HOST, config.NS_PORT)
+        self.is_embedded = False
 
     def __str__(self) -> str:
         return shown_address(self.address)
@@ -56,6 +62,7 @@ class NameServer:
                 'or name the room\'s address (at="HOST:PORT")'
             ) from None
         with contextlib.closing(remote):
+            self.is_embedded = remote.greeting == EMBEDDED_GREETING
             try:
                 return remote.call(method, *arguments, most=most)
             except ServerFault as error:

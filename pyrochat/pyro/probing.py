@@ -13,7 +13,7 @@ from pyrochat.pyro.remote import RemoteObject
 from pyrochat.values.addresses import Address, shown_address
 from pyrochat.values.errors import PyroChatError, RoomNotFound, RoomSilent, RoomUnreachable, ServerFault
 
-__all__ = ["PROBE_SECONDS", "Presence", "ProbeResult", "look"]
+__all__ = ["PROBE_SECONDS", "Presence", "ProbeResult", "is_here", "look"]
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,17 @@ def look(address: Address, object_id: str, seconds: float = PROBE_SECONDS) -> Pr
     thread.start()
     thread.join(_STEPS * seconds)
     return seen[-1]
+
+
+def is_here(host: str) -> bool:
+    """Whether *host* is this machine: a socket can be bound to its address."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as sock:
+            sock.bind(address)
+    except (OSError, ValueError):  # IDNA refuses some hosts with a UnicodeError
+        return False
+    return True
 
 
 def _look(address: Address, object_id: str, seconds: float) -> ProbeResult:

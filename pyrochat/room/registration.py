@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import random
 import threading
 from collections.abc import Mapping
 
 from pyrochat.pyro.embedded import EmbeddedNameServer
 from pyrochat.pyro.naming import NameServer
-from pyrochat.pyro.probing import PROBE_SECONDS, Presence, ProbeResult, look
+from pyrochat.pyro.probing import PROBE_SECONDS, Presence, ProbeResult, is_here, look
 from pyrochat.threads import Defects, go_on
 from pyrochat.values.addresses import Address, shown_address
 from pyrochat.values.errors import (
@@ -40,6 +41,9 @@ class Registration:
     An entry that is missing, or leads to nobody, is written; one that leads to another server that is alive is left to
     it: at the start that raises NameServerRefused, later it is said, once. Raises CannotHost where no name server is
     there and none can be started. One that hangs is waited for while the rooms are open already.
+
+    A name server that was embedded in another server on this machine, and has ended with it, is taken over: started in
+    this process, at the same address. One of another kind is its operator's to start again.
     """
 
     def __init__(
@@ -57,13 +61,13 @@ class Registration:
         self._uris = rooms | {SERVER_OBJECT: server_uri}
         self._others: dict[str, Address] = {}  # who has our names, as far as it was said
         self._embedded: EmbeddedNameServer | None = None
+        self._embedded_mutex = threading.Lock()  # guards it against being started after the end
+        self._host = host
         self.embedded_at: str | None = None
         self._ended = threading.Event()
         try:
             if not self._nameserver.is_there():
-                where, port = self._nameserver.address
-                self._embedded = EmbeddedNameServer(host if host in _EVERYWHERE else where, port)
-                self.embedded_at = str(self._nameserver)
+                self._start_embedded()
             for name, uri in rooms.items():
                 self._take(name, uri)
             self._mend()
@@ -78,6 +82,14 @@ class Registration:
         except BaseException:
             self._give_back_all()
             raise
+
+    def _start_embedded(self) -> None:
+        """Raises CannotHost, also where somebody else has just started one."""
+        where, port = self._nameserver.address
+        with self._embedded_mutex:
+            if not self._ended.is_set():
+                self._embedded = EmbeddedNameServer(self._host if self._host in _EVERYWHERE else where, port)
+                self.embedded_at = str(self._nameserver)
 
     def add(self, room: str, uri: str) -> None:
         """Take *room*'s name too. Raises NameServerRefused; a name server that doesn't answer is told later."""
@@ -127,9 +139,27 @@ class Registration:
                 log.info("registered %s with the name server at %s again", name, self._nameserver)
         except NameServerNotFound:
             log.debug("the name server at %s doesn't answer", self._nameserver)
+            self._take_over()
         except PyroChatError as error:
             log.warning("the name server at %s: %s", self._nameserver, error)
         return True
+
+    def _take_over(self) -> None:
+        """Start a name server where one has ended with its process. Of several servers that try, the port takes one."""
+        if not self._nameserver.is_embedded or not is_here(self._nameserver.address[0]):
+            return
+        if self._ended.wait(self._check_seconds * random.random()):  # not all at once
+            return
+        try:
+            if self._nameserver.is_there():  # another was faster, or its operator
+                return
+            self._close_embedded()  # ours, if it can't be reached any more
+            self._start_embedded()
+            self._mend()
+        except PyroChatError as error:
+            log.debug("no name server was started at %s: %s", self._nameserver, error)
+        else:
+            log.info("the server that had the name server at %s has ended: it is in this one now", self._nameserver)
 
     def _mend(self) -> list[str]:
         """Write the entries that lead to nobody; returns their names. Raises NameServerNotFound."""
@@ -187,6 +217,7 @@ class Registration:
         self._close_embedded()
 
     def _close_embedded(self) -> None:
-        if self._embedded is not None:
-            self._embedded.close()
-            self._embedded = None
+        with self._embedded_mutex:
+            embedded, self._embedded = self._embedded, None
+        if embedded is not None:
+            embedded.close()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from Pyro5 import config
 from Pyro5.api import Proxy, locate_ns
+from Pyro5.nameserver import start_ns
 
 import pyrochat
 from pyrochat import NameServerNotFound, NameServerRefused, RoomNotFound, Server
@@ -245,3 +248,47 @@ def test_found_23_a_name_server_that_hung_at_the_start_knows_the_room_when_it_an
         leads_to(NameServer(), address_of(server), "server")
     finally:
         back.close()
+
+
+def test_found_43_of_several_servers_one_takes_over_the_name_server_of_one_that_has_ended(
+    keep: Keep, server: Server, nameserver_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = EmbeddedNameServer("localhost", nameserver_port)
+    kept = {room: keep(rooms=[room]) for room in ("tea", "coffee", "cocoa")}
+    with caplog.at_level(logging.INFO):
+        first.close()
+        while kept:  # the heir ends too, and so on, until nobody is left
+            for room in kept:
+                eventually(lambda room=room: entry(room) == address_of(server))
+            [heir] = [room for room, each in kept.items() if each.embedded_at]
+            assert kept[heir].embedded_at == f"localhost:{nameserver_port}"
+            kept.pop(heir).close()
+    assert len([r for r in caplog.records if "it is in this one now" in r.getMessage()]) == 3
+    assert not NameServer().is_there()
+
+
+def entry(room: str) -> Address | None:
+    """Where *room* is, as far as there is a name server that knows it."""
+    with contextlib.suppress(NameServerNotFound):
+        return NameServer().entries("pyrochat.").get(f"pyrochat.{room}")
+    return None
+
+
+def test_found_43_a_name_server_that_was_started_by_itself_is_left_to_its_operator(
+    keep: Keep, server: Server, nameserver_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, stock, _ = start_ns("localhost", nameserver_port, enableBroadcast=False)
+    thread = threading.Thread(target=stock.requestLoop)
+    thread.start()
+    registration = keep()
+    with caplog.at_level(logging.DEBUG, "pyrochat.room.registration"):
+        stock.shutdown()
+        thread.join()
+        stock.close()
+        eventually(lambda: len([r for r in caplog.records if "doesn't answer" in r.getMessage()]) > 3)
+    assert registration.embedded_at is None
+    again = EmbeddedNameServer("localhost", nameserver_port)
+    try:
+        leads_to(NameServer(), address_of(server))
+    finally:
+        again.close()

@@ -130,3 +130,19 @@ def test_with_an_address_no_name_server_is_needed(machine: Machine) -> None:
     igor = machine.run("pyrochat", "Igor", "--at", server.at, typed="hi", env=nowhere)
     assert igor.wait() == 0
     assert igor.errors == ["joined room lobby as Igor"]
+
+
+def test_found_43_a_name_server_that_has_ended_with_its_server_is_taken_over_by_another(machine: Machine) -> None:
+    first = machine.server("--room", "tea")
+    first.wait_line("no name server answered: started one")
+    second = machine.server("--room", "coffee", "--data", str(machine.folder / "other"))
+    assert not [line for line in second.lines if "started one" in line]
+    first.kill()
+    second.wait_error(f"the server that had the name server at localhost:{machine.nameserver_port} has ended")
+    ana = machine.client("Ana", "--room", "coffee")
+    ana.wait_line("* Ana joined")
+    first = machine.server("--room", "tea")  # and the one that is back is found there as well
+    machine.client("Igor", "--room", "tea").wait_line("* Igor joined")
+    stop(second)
+    first.wait_error("the server that had the name server")
+    assert registered(machine)["pyrochat.tea"] == first.uris["tea"]
