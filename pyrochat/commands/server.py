@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import queue
 import resource
 import signal
 import socket
@@ -14,6 +15,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from pyrochat import __version__
 from pyrochat.commands.access import (
     PasswordFileOption,
     PasswordOption,
@@ -50,6 +52,9 @@ from pyrochat.values.protocol import DEFAULT_PORT, DEFAULT_ROOM, Timing
 __all__ = ["DataOption", "raise_descriptor_limit", "run", "serve_until_signal", "show_until_closed"]
 
 log = logging.getLogger(__name__)
+
+_status_log = logging.getLogger(f"{__name__}.status")
+_status_log.setLevel(logging.INFO)  # whoever asks gets it, whatever else is logged
 
 _FEWEST_DESCRIPTORS = 128
 _TIMING = Timing()
@@ -117,8 +122,12 @@ def server(
     tls_key: TlsKeyOption = None,
     tls_client_ca: ClientCaOption = None,
     server_key: ServerKeyOption = None,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None,
+        typer.Option(help="What to log on standard error; default: info, in a terminal warning."),
+    ] = None,
 ) -> int:
-    """Host chat rooms until it is told to end (Ctrl-C, SIGTERM).
+    """Host chat rooms until it is told to end (Ctrl-C, SIGTERM). SIGHUP makes it log its status: a line for each room.
 
     pyrochat-server names --help: which name belongs to which key, freeing names, banning.
     pyrochat-server rooms --help: the rooms that were created while a server ran.
@@ -136,11 +145,7 @@ def server(
     shown_tls = _tls(tls, tls_cert, tls_key, tls_client_ca)
     raise_descriptor_limit()
     interactive = sys.stdout.isatty() and sys.stderr.isatty()
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING if interactive else logging.INFO,
-        format="%(asctime)s %(levelname)s %(message)s",
-    )  # fmt: skip
-    logging.getLogger("Pyro5").setLevel(logging.CRITICAL)
+    _log_to_stderr(log_level or ("warning" if interactive else "info"))
     listen = checked_host(host) if host else "0.0.0.0" if lan else "localhost"
     shown = checked_host(advertise) if advertise else network_address() if listen in EVERYWHERE else None
     named = shown or (socket.gethostname() if listen in EVERYWHERE else None)
@@ -151,12 +156,21 @@ def server(
             access=access, rate=rate_of(rate, burst), storage=storage, tls=shown_tls,
             key_file=server_key or server_key_file(),
         )  # fmt: skip
+    log.info("PyroChat %s serves at %s, its data is in %s", __version__, serving.at, folder.absolute())
     with serving:
         serve_until_signal(
             serving, Dashboard(serving) if interactive else None,
-            lambda: announce(serving, listen if host or lan else None, shown),
+            lambda: announce(serving, listen if host or lan else None, shown), stays=True,
         )  # fmt: skip
+        log.info("stopping")
+    log.info("stopped")
     return DONE
+
+
+def _log_to_stderr(level: str) -> None:
+    logging.basicConfig(stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("Pyro5").setLevel(logging.CRITICAL)
+    logging.raiseExceptions = False  # a terminal that is gone, or a full disk, is no reason to write tracebacks there
 
 
 def _tls(on: bool, certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | bool:
@@ -170,30 +184,56 @@ def _tls(on: bool, certificate: Path | None, key: Path | None, client_ca: Path |
 
 
 def serve_until_signal(
-    serving: Server, dashboard: Dashboard | None = None, begin: Callable[[], object] = lambda: None
-) -> None:
+    serving: Server, dashboard: Dashboard | None = None, begin: Callable[[], object] = lambda: None,
+    *, stays: bool = False,
+) -> None:  # fmt: skip
     """Serve until SIGINT, SIGTERM or SIGHUP, showing *dashboard* meanwhile.
 
     begin: called first of all; who is told by it that the rooms are ready may end them at once.
+    stays: a SIGHUP does not end it, also where its terminal is gone: it logs its status.
     """
+    asked: queue.SimpleQueue[int] = (
+        queue.SimpleQueue()
+    )  # takes what a signal's handler puts there, whatever it interrupts
     with contextlib.suppress(KeyboardInterrupt):
         end_on_signals(_interrupt)
+        if stays:
+            signal.signal(signal.SIGHUP, lambda number, frame: asked.put(number))
         begin()
         with dashboard or contextlib.nullcontext():
-            show_until_closed(serving, dashboard)
+            show_until_closed(serving, dashboard, asked)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it is ending: a second Ctrl-C must not cut that short
 
 
-def show_until_closed(serving: Server, dashboard: Dashboard | None, seconds: float = 1.0) -> None:
-    """Wait until *serving* is closed, and draw *dashboard* each so many *seconds*: what goes wrong there ends nothing."""
+def show_until_closed(
+    serving: Server, dashboard: Dashboard | None, asked: queue.SimpleQueue[int] | None = None, seconds: float = 1.0
+) -> None:
+    """Wait until *serving* is closed, and draw *dashboard* each so many *seconds*: what goes wrong there ends nothing.
+
+    asked: an entry is somebody who wants to know the rooms' status.
+    """
     defects = Defects(log)
     while not serving.wait(seconds):
+        if asked is not None and not asked.empty():
+            asked.get()
+            _log_status(serving)
         if dashboard is not None:
             try:
                 dashboard.refresh()
             except Exception as error:
                 defects.tell("the dashboard", error)
+
+
+def _log_status(serving: Server) -> None:
+    for room in serving.status():
+        connected = [session for session in room.sessions if session.connected]
+        _status_log.info(
+            "room %s: %d messages, %d members, %d sessions, %d of them lost, the last is %d messages behind%s",
+            room.room, room.tail, room.members, len(room.sessions), len(room.sessions) - len(connected),
+            max((session.lag for session in connected), default=0), f"; {room.loss}" if room.loss else "",
+        )  # fmt: skip
+    _status_log.info("%d connections at %s", serving.connection_count, serving.at)
 
 
 def _interrupt() -> None:

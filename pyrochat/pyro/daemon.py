@@ -15,6 +15,7 @@ from Pyro5 import errors as pyro_errors
 from Pyro5.callcontext import current_context
 
 from pyrochat.core.places import Bounds
+from pyrochat.pyro.bounded_log import BoundedLog
 from pyrochat.pyro.budget import Budgets
 from pyrochat.pyro.connection import Connection
 from pyrochat.pyro.dispatch import CALL_BOUNDS, FIRST_CALL_BOUNDS, Pending, answer_frame, clean, expose
@@ -23,7 +24,16 @@ from pyrochat.pyro.serializers import MSGPACK, SERPENT, call_prefix, decode_valu
 from pyrochat.pyro.transport import Transport
 from pyrochat.threads import Defects
 from pyrochat.values.addresses import shown_address
-from pyrochat.values.errors import CannotHost, InvalidArgument, PortInUse, PyroChatError, RoomNotFound, ServerFull
+from pyrochat.values.errors import (
+    CannotHost,
+    InvalidArgument,
+    PortInUse,
+    PyroChatError,
+    Refused,
+    RoomNotFound,
+    ServerFull,
+)
+from pyrochat.values.rules import MAX_NAME_CHARACTERS
 from pyrochat.values.wire_errors import wire_text
 
 __all__ = ["Daemon", "caller", "callers_serializer", "take_callers_socket"]
@@ -123,6 +133,7 @@ class Daemon(server.Daemon):  # type: ignore[misc]
         self._bid_farewell = bid_farewell
         self.charge = charge
         self._defects = Defects(log)
+        self._refusals = BoundedLog(log)
 
     # -- what the transport asks for --------------------------------------------------------------------
 
@@ -130,7 +141,7 @@ class Daemon(server.Daemon):  # type: ignore[misc]
         """Answer the first message of a newcomer. Raises ProtocolError where it is refused."""
         if frame.type != protocol.MSG_CONNECT:
             raise ProtocolError("a connection begins with a greeting")
-        begun = time.thread_time()
+        begun, data = time.thread_time(), None
         try:
             match decode_value(frame.payload, frame.serializer_id, FIRST_CALL_BOUNDS):
                 case {"object": str(object_id), "handshake": data}:
@@ -140,6 +151,8 @@ class Daemon(server.Daemon):  # type: ignore[misc]
                     raise InvalidArgument("a greeting has to name an object")
             payload = encode_value(answer, frame.serializer_id)
         except PyroChatError as error:
+            if isinstance(error, Refused):
+                self._tell_refusal(connection, data.get("name") if isinstance(data, dict) else None, error)
             raise ProtocolError(wire_text(error)) from None
         except Exception as error:  # a defect: the newcomer is told, and the log says more
             self._defects.tell("greeting a newcomer", error)
@@ -183,7 +196,11 @@ class Daemon(server.Daemon):  # type: ignore[misc]
             connection.trusted or connection.settled,
             CALL_BOUNDS if connection.trusted else FIRST_CALL_BOUNDS,
         )
-        answer = answer_frame(frame, self.objectsById, proved, bounds)
+        name = getattr(connection.identity, "name", None)  # now: who fails to prove it has none afterwards
+        answer = answer_frame(
+            frame, self.objectsById, proved, bounds,
+            refused=lambda error: self._tell_refusal(connection, name, error),
+        )  # fmt: skip
         self._trust(connection)
         if is_stranger:
             self.transportServer.heard(connection)
@@ -200,6 +217,13 @@ class Daemon(server.Daemon):  # type: ignore[misc]
         methods = [name for name, method in vars(type(obj)).items() if getattr(method, "is_quick", False)]
         self._quick += tuple(call_prefix(objectId, name) for name in methods)
         return uri
+
+    def _tell_refusal(self, connection: Connection, name: object, error: Refused) -> None:
+        who = f"{name[:MAX_NAME_CHARACTERS]} at " if isinstance(name, str) else ""
+        where = connection.peer_address
+        self._refusals.tell(
+            f"refusals ({error.code})", connection.peer, "refused %s%s: %s", who, where, wire_text(error)
+        )
 
     @staticmethod
     def _trust(connection: Connection) -> None:
@@ -234,6 +258,7 @@ class Daemon(server.Daemon):  # type: ignore[misc]
     def refusal_when_full(self, connection: Connection) -> bytes:
         """The frame that tells a newcomer that there is no place for it."""
         error = ServerFull("the server has no descriptors left: try later, or ask its operator for more")
+        self._tell_refusal(connection, None, error)
         return self.refusal(connection, wire_text(error))
 
 

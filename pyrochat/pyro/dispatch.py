@@ -65,16 +65,19 @@ class Later:
 
 
 class Pending(NamedTuple):
-    """A request whose result comes later."""
+    """A request whose result comes later. refused: see `answer_frame`."""
 
     frame: Frame
     later: Later
+    refused: Callable[[Refused], object] = lambda error: None
 
     def answer(self) -> bytes | None:
         """Its answer, as `answer_frame` makes it; to be asked for when the result is there."""
         try:
             return _success(self.frame, self.later.result())
         except Exception as error:
+            if isinstance(error, Refused):
+                self.refused(error)
             return _failure(self.frame, error)
 
 
@@ -87,11 +90,13 @@ def quick(method: Exposed) -> Exposed:
 def answer_frame(
     frame: Frame, objects: Mapping[str, object], proved: bool = True, bounds: Bounds = CALL_BOUNDS,
     decode: Decode | None = None, batch_seconds: float = BATCH_SECONDS,
+    refused: Callable[[Refused], object] = lambda error: None,
 ) -> bytes | Pending | None:  # fmt: skip
     """The answer to *frame*, in a frame; None where its sender wants none (oneway).
 
     objects: what can be called, by object id. proved: False serves nothing but `PROVE`. bounds: of what *frame*
-    may hold. decode: in place of `decode_call` within *bounds*. batch_seconds: after so long a batch ends. Errors are answers too. Raises Pyro5's ConnectionClosedError where the method has taken the
+    may hold. decode: in place of `decode_call` within *bounds*. batch_seconds: after so long a batch ends.
+    refused: called with what is answered, where that is a refusal. Errors are answers too. Raises Pyro5's ConnectionClosedError where the method has taken the
     connection, ProtocolError where *frame* is no request.
     """
     if frame.type == protocol.MSG_PING:
@@ -114,10 +119,12 @@ def answer_frame(
             value = _call(found, call)
         else:
             value = _call_all(found, call, frame.serializer_id, results, monotonic() + batch_seconds)
-        return Pending(frame, value) if isinstance(value, Later) else _success(frame, value)
+        return Pending(frame, value, refused) if isinstance(value, Later) else _success(frame, value)
     except pyro_errors.ConnectionClosedError:
         raise
     except Exception as error:
+        if isinstance(error, Refused):
+            refused(error)
         return _failure(frame, error, results)
 
 

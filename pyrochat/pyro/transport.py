@@ -147,7 +147,6 @@ class Transport:
     def _give_place(self, connection: Connection) -> None:
         made_room = self._make_room(connection)
         if connection.sock.fileno() >= self._bounds.last_descriptor and not made_room:
-            log.warning("refused %s: no descriptors left", connection.peer_address)
             connection.send_at_once(self.daemon.refusal_when_full(connection))
             connection.close()
             return

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 
 from pyrochat.core.query import parse_query
 from pyrochat.core.sequencer import part_key
+from pyrochat.core.sessions import Session
 from pyrochat.core.space import log_bytes
 from pyrochat.pyro.connecting import Connector
 from pyrochat.pyro.daemon import caller, callers_serializer, take_callers_socket
@@ -14,6 +17,7 @@ from pyrochat.pyro.wire import fitting_messages, fitting_names
 from pyrochat.room.callbacks import CallbackJoin, callback_of
 from pyrochat.room.door import Door
 from pyrochat.room.identity import Identity, Resume
+from pyrochat.room.journal import tell_came, tell_left
 from pyrochat.room.limiter import Limiter
 from pyrochat.room.room import Room
 from pyrochat.room.rooms import Rooms
@@ -25,6 +29,7 @@ from pyrochat.values.errors import (
     NotAMember,
     ProofMissing,
     PyroChatError,
+    UnknownSession,
 )
 from pyrochat.values.message import JOINED, LEFT, WireMessage
 from pyrochat.values.protocol import MAX_CONFIRMED, MAX_FOUND, MAX_HISTORY, PROTOCOL_VERSION, room_object
@@ -166,8 +171,12 @@ class ChatRoom:
             self._rooms.check_open()
         self._limiter.check(identity, 1, log_bytes(identity.name, [JOINED, LEFT]), connection)
 
+        before = self._session_to_resume(identity, resumed)
+
         def opened(session_id: str) -> None:
             identity.session_id, connection.stays = session_id, True
+            same = before if before is not None and before.id == session_id else None
+            tell_came(self._room.name, identity.name, connection.peer_address, same)
 
         if callback_uri is not None:
             connecting = callback_of(callback_uri, connection, callers_serializer())
@@ -223,6 +232,7 @@ class ChatRoom:
         session_id, identity.session_id = identity.session_id, None
         caller().stays = False
         self._room.leave(identity.member, session_id, delivered, read)
+        tell_left(self._room.name, identity.name, caller().peer_address)
 
     def rooms(self) -> list[str]:
         """The names of the rooms that this server has."""
@@ -237,6 +247,12 @@ class ChatRoom:
         if not self._rooms.has(name):
             self._door.check_may_create_rooms(identity)
             self._rooms.create(name, identity.name)
+
+    def _session_to_resume(self, identity: Identity, resume: Resume | None) -> Session | None:
+        """The session that *resume* names, as it is now; None where there is none."""
+        with suppress(UnknownSession):
+            return replace(self._room.check_session(identity.member, resume.session_id)) if resume else None
+        return None
 
     def _in_turn(self, read: Callable[[], object]) -> Later:
         connection = caller()

@@ -20,6 +20,11 @@ class Applicant:
     meeting: Meeting
     session_id: str | None
 
+    @property
+    def name(self) -> str:
+        """The name that it wants."""
+        return self.meeting.name
+
 
 @dataclass(eq=False, slots=True)
 class Identity:

@@ -11,7 +11,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import chain
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from pyrochat.pyro.wire import WireMark
 from pyrochat.room.audience import Outlet
 from pyrochat.room.clock import wall_clock_us
 from pyrochat.room.identity import Identity, Resume
+from pyrochat.room.journal import tell_expired, tell_lost
 from pyrochat.room.multicast import Multicaster
 from pyrochat.room.names import Names
 from pyrochat.room.opening import Opening
@@ -361,7 +362,7 @@ class Room:
             self._writer.nudge()
 
     def lost(self, outlet: Outlet, reason: str) -> None:
-        logger.info("room %s: lost a session of %s (%s)", self.name, outlet.member, reason)
+        tell_lost(self.name, outlet, reason)
         with self._state_mutex:
             self._state.lose_session(outlet.session_id, monotonic())
 
@@ -373,11 +374,9 @@ class Room:
             late = self._late_sessions(now)
         if (late or self._leaves_failed) and (self._expiry is None or self._expiry.done):
             self._leaves_failed = False
-            request = Request(lambda: self._drop(self._late_sessions(now)), changes_view=True)  # who came back stays
-            try:
+            request = Request(lambda: self._drop(tell_expired(self.name, self._late_sessions(now))), changes_view=True)
+            with suppress(RoomClosing):  # they are suspected again at the next start
                 self._expiry = self._writer.submit(request)
-            except RoomClosing:
-                return  # they are suspected again at the next start
 
     def _late_sessions(self, now: float) -> list[Session]:
         return self._state.sessions.lost_before(now - self.timing.grace_seconds)

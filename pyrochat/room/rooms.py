@@ -125,6 +125,7 @@ class Rooms:
 
     def _list(self, room: Room) -> None:
         self._rooms = self._rooms | {fold(room.name): room}
+        log.info("room %r is open, with %d messages", room.name, room.log.tail)
 
     def serve(self, daemon: Daemon, remote: Remote) -> None:
         """Let *daemon* serve what *remote* makes of each room, now and later."""

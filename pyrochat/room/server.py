@@ -207,6 +207,12 @@ class Server:
         return self._daemon.port
 
     @property
+    def connection_count(self) -> int:
+        """How many connections there are on which the rooms are called; a session has another one."""
+        assert self._daemon is not None
+        return int(self._daemon.transportServer.connection_count)
+
+    @property
     def listens_on(self) -> str:
         """The numeric address that it listens on, as the system has understood *host*."""
         assert self._daemon is not None

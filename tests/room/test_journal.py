@@ -1,0 +1,31 @@
+"""What the operator reads of who comes and goes."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+import pyrochat
+from pyrochat import Server
+from tests.support import QUICK, eventually
+
+
+def test_found_31_a_session_that_another_connection_takes_over_is_said(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        caplog.at_level(logging.INFO, "pyrochat.room.journal"),
+        pyrochat.join("Ana", at=server.at, timing=QUICK) as ana,
+    ):
+        first = ana._session._remote
+        assert first is not None
+        ana._session._connect()  # as after a loss that the server has not noticed yet
+        first.close()
+        assert ana.send("hi").id == 2
+        eventually(lambda: len(caplog.messages) == 2)
+    assert caplog.messages == [
+        "room lobby: Ana has joined, from 127.0.0.1",
+        "room lobby: a session of Ana is taken over, from 127.0.0.1",
+        "room lobby: Ana has left, from 127.0.0.1",
+    ]
