@@ -51,8 +51,8 @@ class Finder(Protocol):
     def known_log(self, place: Place) -> str:
         """The id of the log that the room at *place* had when this user was there last; empty where that is not known."""
 
-    def remember(self, place: Place, server_key: bytes, certificate: bytes, log_id: str) -> None:
-        """The server at *place* has shown *server_key*, *certificate* (DER; empty without TLS), and the room's log."""
+    def remember(self, place: Place, server_key: bytes, certificate: bytes, log_id: str | None) -> None:
+        """The server at *place* has shown *server_key*, *certificate* (DER; empty without TLS), and the room's log, if that was asked for."""
 
     def beside(self, room: str) -> Finder:
         """What finds *room* on the same server, with the same demands on it."""
@@ -88,10 +88,10 @@ class _Remembering:
         """See `Finder`."""
         return self._logs.get(place.log_known_as) if self._logs is not None else ""
 
-    def remember(self, place: Place, server_key: bytes, certificate: bytes, log_id: str) -> None:
+    def remember(self, place: Place, server_key: bytes, certificate: bytes, log_id: str | None) -> None:
         """See `Finder`."""
         self._accept_new_key = False
-        if self._logs is not None:
+        if self._logs is not None and log_id is not None:
             self._logs.remember(place.log_known_as, log_id)
         if place.known_as is not None:
             before = self._known.get(place.known_as)
@@ -186,7 +186,7 @@ class _Beside:
         """See `Finder`."""
         return self._finder.known_log(place)
 
-    def remember(self, place: Place, server_key: bytes, certificate: bytes, log_id: str) -> None:
+    def remember(self, place: Place, server_key: bytes, certificate: bytes, log_id: str | None) -> None:
         """See `Finder`."""
         self._finder.remember(place, server_key, certificate, log_id)
 

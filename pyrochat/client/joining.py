@@ -11,6 +11,7 @@ from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import AtAddress, ByNameServer, Finder
 from pyrochat.client.known import KnownServers
 from pyrochat.client.known_logs import KnownLogs
+from pyrochat.client.poster import Poster
 from pyrochat.folders import config_folder, is_in_config_folder, key_file, known_logs_file, known_servers_file
 from pyrochat.pyro.patched import check_not_patched
 from pyrochat.pyro.tls import ClientTls
@@ -21,7 +22,7 @@ from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.protocol import DEFAULT_ROOM, Timing, checked_timing
 from pyrochat.values.rules import checked_flag, checked_name, checked_password, checked_path, checked_room_name
 
-__all__ = ["join"]
+__all__ = ["join", "open_poster"]
 
 
 def join(
@@ -62,6 +63,34 @@ def join(
     check_not_patched()
     name, room = checked_name(name), checked_room_name(room)
     timing = checked_timing(timing)
+    finder, credentials = _way_in(name, room, at, password, fingerprint, tls_ca, tls_cert, tls_key, accept_new_key)
+    chat = Chat(name, room, finder, credentials, read, timing)
+    chat._open(progress)
+    return chat
+
+
+def open_poster(
+    name: str,
+    room: str = DEFAULT_ROOM,
+    at: str | None = None,
+    *,
+    password: str | None = None,
+    fingerprint: str | None = None,
+    tls_ca: str | PathLike[str] | None = None,
+    tls_cert: str | PathLike[str] | None = None,
+    tls_key: str | PathLike[str] | None = None,
+) -> Poster:
+    """Connect to *room* as *name* to post there without being a member; see `join`."""
+    name, room = checked_name(name), checked_room_name(room)
+    return Poster(name, room, *_way_in(name, room, at, password, fingerprint, tls_ca, tls_cert, tls_key))
+
+
+def _way_in(
+    name: str, room: str, at: str | None, password: str | None, fingerprint: str | None,
+    tls_ca: str | PathLike[str] | None, tls_cert: str | PathLike[str] | None, tls_key: str | PathLike[str] | None,
+    accept_new_key: bool = False,
+) -> tuple[Finder, Credentials]:  # fmt: skip
+    """How *room* is found, and what is shown there."""
     close_folder(config_folder(), is_in_config_folder)
     key = Key.kept_at(key_file())
     known, logs = KnownServers(known_servers_file()), KnownLogs(known_logs_file())
@@ -81,9 +110,7 @@ def join(
         if at is None
         else AtAddress(at, room, known, tls, logs, accept_new_key)
     )
-    chat = Chat(name, room, finder, Credentials(name, key, checked_password(password)), read, timing)
-    chat._open(progress)
-    return chat
+    return finder, Credentials(name, key, checked_password(password))
 
 
 def _path(given: str | PathLike[str] | None, what: str) -> Path | None:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,13 +18,19 @@ from pyrochat.commands.client import (
     AtOption,
     FingerprintOption,
     FollowOption,
+    HistoryOption,
     JsonOption,
+    NoJoinOption,
     PlainOption,
+    QuietOption,
     RoomOption,
     chat_in_terminal,
+    check_no_follow,
     join_rooms,
+    post_lines,
     reading,
     rooms_to_show,
+    status_to,
 )
 from pyrochat.commands.configuration import (
     KeyOption,
@@ -83,6 +89,9 @@ def chat(
     plain: PlainOption = False,
     json: JsonOption = False,
     follow: FollowOption = False,
+    history: HistoryOption = None,
+    quiet: QuietOption = False,
+    no_join: NoJoinOption = False,
     ask_password: PasswordOption = False,
     password_file: PasswordFileOption = None,
     fingerprint: FingerprintOption = None,
@@ -100,10 +109,15 @@ def chat(
     that you know.
     """
     settings = settings_of(context, theme, notify_command, time_format, key)
-    rooms = rooms_to_show(room, plain=plain or follow, json=json)
+    rooms = rooms_to_show(room, plain=plain or follow, json=json, no_join=no_join)
+    status = status_to(quiet)
     secret = given_password(ask_password, password_file)
     storage = storage_of(room_bytes, peer_bytes, disk_reserve)
     given, name = name, _login_name() if name is None else checked_name(name)
+    if no_join:  # nobody hosts a room only to say something there
+        check_no_follow(follow)
+        return post_lines(name, rooms[0], at, status, password=secret, fingerprint=fingerprint)
+    shown: dict[str, Any] = {"plain": plain, "json": json, "history": history, "quiet": quiet, "follow": follow}
     how = {"password": secret, "read": reading(plain=plain or follow, json=json)}
     folder = data_folder() if data is None else data
     found = _joined_or_hosted(
@@ -112,15 +126,13 @@ def chat(
     )
     if not isinstance(found, Server):
         notice = _same_member(found[0]) if given is None and found[0].sessions > 1 else None
-        return chat_in_terminal(found, settings, plain=plain, json=json, follow=follow, notice=notice)
+        return chat_in_terminal(found, settings, notice=notice, **shown)
     with found as server:
         which = f"room {rooms[0]}: it is" if len(rooms) == 1 else f"rooms {', '.join(rooms)}: they are"
-        write_status(f"nobody hosts {which} hosted here now, at {server.at}")
-        code = chat_in_terminal(
-            join_rooms(name, rooms, server.at, **how), settings, plain=plain, json=json, follow=follow
-        )
+        status(f"nobody hosts {which} hosted here now, at {server.at}")
+        code = chat_in_terminal(join_rooms(name, rooms, server.at, **how), settings, **shown)
         if _stays(server):
-            write_status("serving on; Ctrl-C ends it")
+            status("serving on; Ctrl-C ends it")
             serve_until_signal(server)
         server.close("the host has left")
     return code

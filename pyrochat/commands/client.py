@@ -6,14 +6,15 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from pyrochat.client.chat import AUTO, MANUAL, Chat
-from pyrochat.client.joining import join
+from pyrochat.client.joining import join, open_poster
+from pyrochat.client.poster import Poster
 from pyrochat.commands.access import (
     PasswordFileOption,
     PasswordOption,
@@ -36,8 +37,10 @@ from pyrochat.folders import data_folder
 from pyrochat.terminal.lines import JsonLines, Lines, PlainLines
 from pyrochat.terminal.plain import PlainClient, write_line, write_status
 from pyrochat.terminal.plain_loop import PlainLoop
+from pyrochat.terminal.posting import PostingClient
 from pyrochat.terminal.progress import ProgressBar
 from pyrochat.terminal.settings import DEFAULT_TIME_FORMAT, Settings
+from pyrochat.terminal.typed import Typist, Write
 from pyrochat.values.errors import InvalidArgument, WrongPassword
 from pyrochat.values.protocol import DEFAULT_ROOM
 
@@ -45,15 +48,23 @@ __all__ = [
     "AtOption",
     "FingerprintOption",
     "FollowOption",
+    "HistoryOption",
     "JsonOption",
+    "NoJoinOption",
     "PlainOption",
+    "QuietOption",
     "RoomOption",
     "chat_in_terminal",
+    "check_no_follow",
     "join_rooms",
+    "post_lines",
     "reading",
     "rooms_to_show",
     "run",
+    "status_to",
 ]
+
+Entered = TypeVar("Entered")
 
 RoomOption = Annotated[
     list[str] | None, typer.Option(help="A room to join; may be given more than once; default: lobby.")
@@ -73,6 +84,18 @@ FollowOption = Annotated[
     bool, typer.Option("--follow", help="Lines, without reading input: stays until it is ended (a service, a log).")
 ]
 
+HistoryOption = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="N", help="With lines: show so many messages of the history first; default: all."),
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet/--no-quiet", help="With lines: no status on standard error; errors and warnings stay.")
+]
+NoJoinOption = Annotated[
+    bool,
+    typer.Option("--no-join", help="Post the lines without being a member: shows nothing, and nobody joins or leaves."),
+]
+
 
 def client(
     context: typer.Context,
@@ -82,6 +105,9 @@ def client(
     plain: PlainOption = False,
     json: JsonOption = False,
     follow: FollowOption = False,
+    history: HistoryOption = None,
+    quiet: QuietOption = False,
+    no_join: NoJoinOption = False,
     ask_password: PasswordOption = False,
     password_file: PasswordFileOption = None,
     fingerprint: FingerprintOption = None,
@@ -98,21 +124,25 @@ def client(
     What you would type each time can stand in config.toml, in your configuration folder.
     """
     settings = settings_of(context, theme, notify_command, time_format, key)
-    rooms = rooms_to_show(room, plain=plain or follow, json=json)
+    rooms = rooms_to_show(room, plain=plain or follow, json=json, no_join=no_join)
     warn_if_open(tls_key)
-    chats = join_rooms(
-        name, rooms, at, password=given_password(ask_password, password_file), fingerprint=fingerprint,
-        tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, read=reading(plain=plain or follow, json=json),
-    )  # fmt: skip
-    return chat_in_terminal(chats, settings, plain=plain, json=json, follow=follow)
+    shown: dict[str, Any] = {
+        "password": given_password(ask_password, password_file), "fingerprint": fingerprint,
+        "tls_ca": tls_ca, "tls_cert": tls_cert, "tls_key": tls_key,
+    }  # fmt: skip
+    if no_join:
+        check_no_follow(follow)
+        return post_lines(name, rooms[0], at, status_to(quiet), **shown)
+    chats = join_rooms(name, rooms, at, read=reading(plain=plain or follow, json=json), **shown)
+    return chat_in_terminal(chats, settings, plain=plain, json=json, history=history, quiet=quiet, follow=follow)
 
 
-def rooms_to_show(rooms: Sequence[str] | None, *, plain: bool, json: bool) -> list[str]:
+def rooms_to_show(rooms: Sequence[str] | None, *, plain: bool, json: bool, no_join: bool = False) -> list[str]:
     """The rooms to join. Raises InvalidRoomName, and InvalidArgument for several where lines are written."""
     names = checked_rooms(rooms or [DEFAULT_ROOM])
-    if len(names) > 1 and not _is_interactive(plain, json):
-        how = "--json" if json else "--plain" if plain else "a pipe"
-        raise InvalidArgument(f"{how} shows one room: start one client for each")
+    if len(names) > 1 and (no_join or not _is_interactive(plain, json)):
+        how = "--no-join posts to" if no_join else f"{'--json' if json else '--plain' if plain else 'a pipe'} shows"
+        raise InvalidArgument(f"{how} one room: start one client for each")
     return names
 
 
@@ -126,16 +156,21 @@ def join_rooms(name: str, rooms: Sequence[str], at: str | None, **options: Any) 
     with contextlib.ExitStack() as undo:
         chats: list[Chat] = []
         for room in rooms:
-            try:
-                chat = _join_with_progress(name, room, at, **options)
-            except WrongPassword:
-                if options.get("password") is not None or not sys.stdin.isatty():
-                    raise
-                options["password"] = given_password(True, None)
-                chat = _join_with_progress(name, room, at, **options)
+            chat = _with_password(lambda room=room, **shown: _join_with_progress(name, room, at, **shown), options)
             chats.append(undo.enter_context(chat))
         undo.pop_all()
     return chats
+
+
+def _with_password(enter: Callable[..., Entered], options: dict[str, Any]) -> Entered:
+    """*enter* with *options*; where only a password is missing, and somebody can be asked, with that."""
+    try:
+        return enter(**options)
+    except WrongPassword:
+        if options.get("password") is not None or not sys.stdin.isatty():
+            raise
+        options["password"] = given_password(True, None)
+        return enter(**options)
 
 
 def _join_with_progress(name: str, room: str, at: str | None, **options: Any) -> Chat:
@@ -149,12 +184,15 @@ def chat_in_terminal(
     *,
     plain: bool,
     json: bool,
+    history: int | None = None,
+    quiet: bool = False,
     follow: bool = False,
     notice: str | None = None,
 ) -> int:
     """Be the terminal of *chats* until their user has enough; leaves them. Returns the exit code.
 
-    settings: of the interactive client; lines are the same for everybody. follow: no input is read. notice: what to say first.
+    settings: of the interactive client; lines are the same for everybody. history: so many messages are shown first;
+    quiet: no status is told; follow: no input is read. These are of lines. notice: what to say first.
     """
     logging.getLogger("pyrochat").addHandler(logging.NullHandler())  # what is worth saying is said below
     if _is_interactive(plain or follow, json):
@@ -164,7 +202,8 @@ def chat_in_terminal(
             write_status(line)
         return DONE
     with chats[0] as chat:
-        return _chat_in_lines(chat, JsonLines() if json else PlainLines(), follow, notice)
+        lines = JsonLines() if json else PlainLines()
+        return _chat_in_lines(chat, lines, status_to(quiet), history, follow, notice)
 
 
 def _is_interactive(plain: bool, json: bool) -> bool:
@@ -173,15 +212,47 @@ def _is_interactive(plain: bool, json: bool) -> bool:
     return not plain and not json and can_draw and all(stream.isatty() for stream in streams)
 
 
-def _chat_in_lines(chat: Chat, lines: Lines, follow: bool, notice: str | None) -> int:
-    shown = PlainClient(chat, lines, write_line, write_status)
-    loop = PlainLoop(shown, None if follow else sys.stdin.fileno(), sys.stdout.fileno())
-    with contextlib.closing(loop), ended_by_signals(loop.interrupt, loop.wakes):
-        write_status(f"joined room {chat.room} as {chat.name}")
+def _chat_in_lines(
+    chat: Chat, lines: Lines, status: Write, history: int | None, follow: bool, notice: str | None
+) -> int:
+    shown = PlainClient(chat, lines, write_line, write_status, status, history)
+
+    def begin() -> None:
+        status(f"joined room {chat.room} as {chat.name}")
         if notice is not None:
-            write_status(notice)
+            status(notice)
+
+    return _run_loop(shown, sys.stdout.fileno(), begin, follow)
+
+
+def check_no_follow(follow: bool) -> None:
+    """Raise InvalidArgument where somebody wants to post what is typed, and that nothing is read."""
+    if follow:
+        raise InvalidArgument("--no-join posts what is typed, and --follow reads nothing: give one of the two")
+
+
+def post_lines(name: str, room: str, at: str | None, status: Write, **options: Any) -> int:
+    """Post what is typed to *room*, without being a member; *options* as `join` takes them. Returns the exit code."""
+    logging.getLogger("pyrochat").addHandler(logging.NullHandler())
+    enter: Callable[..., Poster] = lambda **shown: open_poster(name, room, at, **shown)  # noqa: E731
+    with _with_password(enter, options) as poster:
+        posting = PostingClient(poster, write_status, status)
+        return _run_loop(posting, None, lambda: status(f"posting to room {room} as {name}"))
+
+
+def _run_loop(
+    typist: Typist, output: int | None, begin: Callable[[], object] = lambda: None, follow: bool = False
+) -> int:
+    loop = PlainLoop(typist, None if follow else sys.stdin.fileno(), output)
+    with contextlib.closing(loop), ended_by_signals(loop.interrupt, loop.wakes):
+        begin()
         loop.run()
-    return FAILED if shown.failed else DONE
+    return FAILED if typist.failed else DONE
+
+
+def status_to(quiet: bool) -> Write:
+    """Where status goes: nowhere, if it is to be *quiet*."""
+    return (lambda line: None) if quiet else write_status
 
 
 def run() -> None:

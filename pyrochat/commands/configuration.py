@@ -64,10 +64,11 @@ _TEXTS: dict[str, Check] = {
     "fingerprint": checked_fingerprint,
     **dict.fromkeys(("room_bytes", "peer_bytes", "disk_reserve"), lambda text: parse_size(text, "it")),
 }
-_SWITCHES = ("plain", "json")
+_SWITCHES = ("plain", "json", "quiet")
+_COUNTS = ("history",)
 _PATHS = ("data", "password_file", "tls_ca", "tls_cert", "tls_key")
 _LISTS = ("room", _ROOMS)
-_ALL = sorted([*_TEXTS, *_SWITCHES, *_PATHS, *_LISTS, _KEYS])
+_ALL = sorted([*_TEXTS, *_SWITCHES, *_COUNTS, *_PATHS, *_LISTS, _KEYS])
 
 
 def configured() -> dict[str, object]:
@@ -109,6 +110,10 @@ def _checked(key: str, value: object, folder: Path) -> object:
     if key in _SWITCHES:
         if not isinstance(value, bool):
             raise _wrong(key, "true or false", value)
+        return value
+    if key in _COUNTS:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise _wrong(key, "a number, 0 or more", value)
         return value
     if key in _PATHS:
         return str(folder / Path(_text(key, value)).expanduser())

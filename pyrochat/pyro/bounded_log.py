@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
+
+from pyrochat.clock import monotonic
 
 __all__ = ["BoundedLog"]
 
@@ -25,7 +26,7 @@ class BoundedLog:
 
     def __init__(
         self, log: logging.Logger, most_each: int = MOST_EACH, most: int = MOST, seconds: float = WINDOW_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic,
     ) -> None:  # fmt: skip
         self._log = log
         self._most_each = most_each

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
+from pyrochat.asides import aside_logger
 from pyrochat.core.sessions import Session
 from pyrochat.pyro.bounded_log import BoundedLog
 from pyrochat.room.audience import Outlet
 
 __all__ = ["tell_came", "tell_expired", "tell_left", "tell_lost"]
 
-_log = BoundedLog(logging.getLogger(__name__))
+_log = BoundedLog(aside_logger(__name__))
 
 
 def tell_came(room: str, name: str, address: str, before: Session | None) -> None:

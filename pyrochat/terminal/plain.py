@@ -8,16 +8,17 @@ import os
 import select
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from pyrochat.client.chat import Chat
 from pyrochat.client.known_logs import other_log
-from pyrochat.terminal.commands import Command, answer, parse
+from pyrochat.terminal.commands import Command, answer
 from pyrochat.terminal.hints import as_options
 from pyrochat.terminal.lines import Lines
-from pyrochat.values.errors import InvalidText, LogUncertain, OtherLog, PyroChatError, RoomUnreachable
+from pyrochat.terminal.typed import Typist, Write
+from pyrochat.values.errors import OtherLog, PyroChatError
 from pyrochat.values.message import Message
-from pyrochat.values.rules import MAX_TEXT_BYTES, checked_text
+from pyrochat.values.rules import MAX_TEXT_BYTES
 from pyrochat.values.visible import visible
 
 __all__ = ["PlainClient", "input_groups", "is_hang_up", "write_line", "write_status"]
@@ -25,90 +26,54 @@ __all__ = ["PlainClient", "input_groups", "is_hang_up", "write_line", "write_sta
 _CATCH_UP_SECONDS = 10.0
 _MOST_LINES = 1000
 _LONGEST_LINE = 2 * MAX_TEXT_BYTES
-_MOST_UNSENT_LINES = 20  # that are shown
-_MOST_UNSENT_CHARACTERS = 100  # of each
-
-Write = Callable[[str], None]
-Typed = str | Command | PyroChatError
-"""A line that was typed: a text, a command, or what is wrong with it."""
 
 
-class PlainClient:
-    """Shows what is delivered to *chat*, which reads ``"auto"``, and does what is typed.
+class PlainClient(Typist):
+    """Shows what is delivered to *chat*, which reads ``"auto"``, and does what is typed. See `Typist`.
 
     chat: another one of the same room from when the room has another log; whoever made this leaves it. write: called with
     each line for standard output; raises OSError where it could not be written: then nothing more is written, nor counts
-    as read. complain: with each line for standard error. output_lost: called, in any thread, when something could not be
-    written.
+    as read. history: so many of the messages that are here already are shown; None: all.
     """
 
-    def __init__(self, chat: Chat, lines: Lines, write: Write, complain: Write) -> None:
+    def __init__(
+        self, chat: Chat, lines: Lines, write: Write, complain: Write, status: Write | None = None,
+        history: int | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(complain, status)
         self.chat = chat
         self._lines = lines
         self._write = write
-        self._complain = complain
-        self.output_lost: Callable[[], None] = lambda: None
-        self._shown = 0
-        self._due = 0  # this message has to be shown before the end
+        self._due = _end_of(chat)  # this has to be shown before the end
+        self._after = 0 if history is None else max(0, self._due - history)
+        self._shown = 0  # guarded by _progress
         self._sent = 0  # the newest of ours
-        self._progress = threading.Condition()  # guards _shown
         self._output_mutex = threading.Lock()  # an answer of several lines stays in one piece
-        self._doing: tuple[list[Typed], int, int] = (
-            [],
-            0,
-            0,
-        )  # what was typed, and from where to where it is being done
-        self._may_be_sent = False  # that: the room could be reached since it was begun
-        self._given_up = False
-        self.output_error: OSError | None = None
-        self.failed = False  # something that was typed to be sent has not been sent, or something was not written
+
+    @property
+    def state(self) -> str:
+        """As a `Chat`'s."""
+        return self.chat.state
+
+    def on_change(self, call: Callable[[], object]) -> None:
+        def changed(state: str, reason: str) -> None:
+            call()
+
+        self.chat.on_state(changed)
 
     def start(self) -> None:
         """Show the history, then what comes; who ends at once has been shown the history all the same."""
-        self._due = next((message.id for message in self.chat.history(last=1)), 0)
         self.chat.on_state(self._show_state)
         self.chat.on_notice(lambda text: self._say(f"warning: {text}"))
-        self.chat.on_message(self._show, after=0)
+        self.chat.on_message(self._show, after=self._after)
 
     # -- what is typed ---------------------------------------------------------------------------------------
 
-    def do(self, line: str) -> bool:
-        """Send or answer one typed line; False for ``/quit``."""
-        return self.do_all([line])
-
-    def do_all(self, typed: Iterable[str]) -> bool:
-        """Send or answer lines that came together: texts that follow each other share a call."""
-        lines = [_read(line) for line in typed if line]
-        at, goes_on = 0, True
-        while at < len(lines) and goes_on and not self._given_up:
-            first, end = lines[at], at + 1
-            if isinstance(first, str):
-                end = next((n for n in range(at, len(lines)) if not isinstance(lines[n], str)), len(lines))
-            self._may_be_sent = self.chat.state == "connected"
-            self._doing = (lines, at, end)
-            if isinstance(first, str):
-                self._send(_texts(lines[at:end]))
-            elif isinstance(first, InvalidText):
-                self._fail(first)
-            elif isinstance(first, PyroChatError):
-                self._say(f"error: {first}")
-            elif first.name == "quit":
-                goes_on = False
-            else:
-                self._answer(first)
-            at = end
-        self._doing = ([], 0, 0)
-        return goes_on
-
-    def _send(self, texts: list[str]) -> None:
-        try:
-            if len(texts) == 1:
-                self._due = self._sent = self.chat.send(texts[0]).id
-            else:
-                self._due = self._sent = self.chat.send_many(texts)[-1].id
-        except PyroChatError as error:
-            self._fail(error)
-            self._name([(text, isinstance(error, LogUncertain)) for text in texts])
+    def _post(self, texts: list[str]) -> None:
+        if len(texts) == 1:
+            self._due = self._sent = self.chat.send(texts[0]).id
+        else:
+            self._due = self._sent = self.chat.send_many(texts)[-1].id
 
     def _answer(self, command: Command) -> None:
         self._wait_until_shown(self._due)
@@ -154,21 +119,15 @@ class PlainClient:
         self.output_lost()
 
     def _show_state(self, state: str, reason: str) -> None:
-        words = {
-            "connected": "back in the room",
-            "reconnecting": f"connection lost ({as_options(reason)}): trying to come back",
-            "refused": f"can't come back: {as_options(reason)}",
-        }
-        self._may_be_sent = self._may_be_sent or state == "connected"
         if state == "refused" and isinstance(self.chat.refusal, OtherLog):
             self._begin_anew()
-        elif state in words:
-            self._say(words[state])
+        else:
+            super()._show_state(state, reason)
 
     def _begin_anew(self) -> None:
         """The room has another log now: what was shown stays above a line that says so, and the other log follows."""
         before = self.chat
-        self._wait_until_shown(max((message.id for message in before.history(last=1)), default=0))
+        self._wait_until_shown(_end_of(before))
         try:
             fresh = before.join_room(before.room)
         except PyroChatError as error:
@@ -176,14 +135,18 @@ class PlainClient:
             return
         before.leave(timeout=0.0)
         self._say(f"---- another log: {other_log(before.room, before.log_id, fresh.log_id)} ----")
-        self._shown = self._due = self._sent = 0
+        self._shown = self._sent = self._after = 0
+        self._due = _end_of(fresh)
         self.chat = fresh
         self.start()
 
     def _wait_until_shown(self, id: int) -> bool:
         with self._progress:
-            self._progress.wait_for(lambda: self._shown >= id or self.output_error is not None, _CATCH_UP_SECONDS)
-            return self._shown >= id
+            self._progress.wait_for(lambda: self._is_shown(id) or self.output_error is not None, _CATCH_UP_SECONDS)
+            return self._is_shown(id)
+
+    def _is_shown(self, id: int) -> bool:
+        return self._shown >= id or id <= self._after  # which nobody has asked to see
 
     # -- the end ---------------------------------------------------------------------------------------------
 
@@ -200,69 +163,17 @@ class PlainClient:
 
     def has_shown(self, only_sent: bool = False) -> bool:
         """Whether what was sent has been delivered back and shown; and the history, unless *only_sent*."""
-        return self._shown >= (self._sent if only_sent else self._due)
-
-    def wait_for_change(self, seconds: float) -> None:
-        """Wait until what is due is shown, or `touch` is called, for *seconds* at the most."""
-        with self._progress:
-            self._progress.wait(seconds)
-
-    def touch(self) -> None:
-        """End a `wait_for_change`."""
-        with self._progress:
-            self._progress.notify_all()
+        return self._is_shown(self._sent if only_sent else self._due)
 
     def finish(self) -> None:
         """Wait until what was sent has been delivered back and shown, for 10 s at the most."""
         if not self._wait_until_shown(self._due):
             self.say_not_back()
 
-    def say_not_back(self) -> None:
-        """The end has come before what was sent has been delivered back."""
-        if self.output_error is None:
-            self._fail(RoomUnreachable("the end came before all that was sent was delivered back: see what is there"))
 
-    def give_up(self, typed: Iterable[str]) -> None:
-        """Say which texts were not sent, as far as is known: of those that are being done, and of *typed* after them.
-
-        Nothing is said after that: `leave` makes the call that is under way fail.
-        """
-        lines, at, end = self._doing
-        texts = [(text, self._may_be_sent) for text in _texts(lines[at:end])]
-        texts += [(text, False) for text in _texts([*lines[end:], *(_read(line) for line in typed if line)])]
-        if texts:
-            count = "1 line was" if len(texts) == 1 else f"{len(texts):,} lines were"
-            self._fail(RoomUnreachable(f"{count} not sent, the room did not answer: send them when it is back"))
-            self._name(texts)
-        self._given_up = True
-
-    def _name(self, texts: Sequence[tuple[str, bool]]) -> None:
-        """Name texts that were not sent, each with whether it may have been all the same."""
-        for text, may_be_sent in texts[:_MOST_UNSENT_LINES]:
-            cropped = text if len(text) <= _MOST_UNSENT_CHARACTERS else f"{text[:_MOST_UNSENT_CHARACTERS]}…"
-            self._say(f"{'perhaps not' if may_be_sent else 'not'} sent: {cropped}")
-        if len(texts) > _MOST_UNSENT_LINES:
-            self._say(f"not sent: {len(texts) - _MOST_UNSENT_LINES:,} more")
-
-    def _fail(self, error: PyroChatError) -> None:
-        self.failed = True
-        self._say(f"error: {as_options(str(error))}")
-
-    def _say(self, line: str) -> None:
-        if not self._given_up:
-            self._complain(line)
-
-
-def _read(line: str) -> Typed:
-    try:
-        parsed = parse(line)
-        return checked_text(parsed) if isinstance(parsed, str) else parsed
-    except PyroChatError as error:
-        return error
-
-
-def _texts(lines: Iterable[Typed]) -> list[str]:
-    return [line for line in lines if isinstance(line, str)]
+def _end_of(chat: Chat) -> int:
+    """The id of the last message that is here."""
+    return next((message.id for message in chat.history(last=1)), 0)
 
 
 def input_groups(descriptor: int, goes_on: Callable[[], bool] = lambda: True) -> Iterator[list[str]]:

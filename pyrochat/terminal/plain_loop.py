@@ -17,7 +17,8 @@ import threading
 from collections.abc import Iterator
 
 from pyrochat.clock import monotonic
-from pyrochat.terminal.plain import PlainClient, input_groups
+from pyrochat.terminal.plain import input_groups
+from pyrochat.terminal.typed import Typist
 
 __all__ = ["PlainLoop"]
 
@@ -28,14 +29,14 @@ _MOST_AHEAD_BYTES = 1 << 20  # read and not done yet
 
 
 class PlainLoop:
-    """Reads *typed*, a descriptor, until an end, and leaves the chat. output: the descriptor that *client* writes to.
+    """Reads *typed*, a descriptor, until an end, and leaves the chat. output: the descriptor that *client* writes to, if it writes.
 
     typed: None reads nothing: then only a signal ends it, an output that nobody reads, or a room that won't have us back.
     patience, hurry: seconds, see above.
     """
 
     def __init__(
-        self, client: PlainClient, typed: int | None, output: int,
+        self, client: Typist, typed: int | None, output: int | None,
         patience: float = PATIENCE_SECONDS, hurry: float = HURRY_SECONDS,
     ) -> None:  # fmt: skip
         self._client = client
@@ -103,7 +104,7 @@ class PlainLoop:
 
     def _follow(self) -> None:
         """Wait for an end without reading."""
-        self._client.chat.on_state(lambda *_: self.wake())
+        self._client.on_change(self.wake)
         while not self._is_over and not self._is_hopeless:
             self._take_events(self._poll(None))
         self._client.failed |= self._is_hopeless
@@ -138,7 +139,8 @@ class PlainLoop:
     def _poll(self, seconds: float | None) -> list[tuple[int, int]]:
         poll = select.poll()
         poll.register(self._waker, select.POLLIN)
-        poll.register(self._output, 0)  # whether its other end is closed
+        if self._output is not None:
+            poll.register(self._output, 0)  # whether its other end is closed
         if self._input is not None and not self._is_ahead:
             poll.register(self._input, select.POLLIN)
         return poll.poll(None if seconds is None else seconds * 1000)
@@ -182,7 +184,7 @@ class PlainLoop:
                 before, since = progress, now
             if self._interrupts > 1 or (self._interrupts and now - self._interrupted_at > self._hurry):
                 return False
-            is_away = self._client.chat.state != "connected"
+            is_away = self._client.state != "connected"
             if is_away and (now - since > self._patience or (self._is_hopeless and not self._worker.is_alive())):
                 return False
             self._client.wait_for_change(_LOOK_SECONDS)
@@ -196,4 +198,4 @@ class PlainLoop:
     @property
     def _is_hopeless(self) -> bool:
         """The room won't have us back: what was typed is told to be refused, and nothing more comes."""
-        return self._client.chat.state in ("refused", "closed")
+        return self._client.state in ("refused", "closed")

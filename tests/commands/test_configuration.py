@@ -31,6 +31,8 @@ rooms = ["lobby", "coffee"]
 at = "chat.example.org:5680"
 plain = false
 json = false
+quiet = true
+history = 20
 theme = "nord"
 notify_command = "notify-send PyroChat"
 time_format = "%H:%M"
@@ -100,6 +102,8 @@ def test_everything_that_can_be_said(write: Write, monkeypatch: pytest.MonkeyPat
         "at": "chat.example.org:5680",
         "plain": False,
         "json": False,
+        "quiet": True,
+        "history": 20,
         "theme": "nord",
         "notify_command": "notify-send PyroChat",
         "time_format": "%H:%M",
@@ -133,7 +137,7 @@ def test_one_room_needs_no_list(write: Write, said: str) -> None:
         ("[keys", "is not TOML: "),
         ("x = " + "[" * 100_000, "is not TOML: "),
         ('theem = "nord"', "there is no key 'theem'; did you mean theme?"),
-        ("wholly_unknown = 1", "there is no key 'wholly_unknown'; there are at, data, disk_reserve, fingerprint, json, keys, "),
+        ("wholly_unknown = 1", "there is no key 'wholly_unknown'; there are at, data, disk_reserve, fingerprint, history, json, "),
         ('"\x7f" = 1'.replace("\x7f", "\\u001b[2J"), "there is no key '␛[2J'"),
         ('password = "sesame"', 'password: it must not stand here in clear; write password_file = "FILE"'),
         ("ask_password = true", "password: it must not stand here in clear"),
@@ -142,6 +146,9 @@ def test_one_room_needs_no_list(write: Write, said: str) -> None:
         ("name = true", "name has to be text in quotes, not 'True'"),
         ('name = "two words"', "name: the name has the character U+0020"),
         ('plain = "yes"', "plain has to be true or false, not 'yes'"),
+        ('history = "all"', "history has to be a number, 0 or more, not 'all'"),
+        ("history = -1", "history has to be a number, 0 or more, not '-1'"),
+        ("no_join = true", "there is no key 'no_join'"),
         ("json = 1", "json has to be true or false, not '1'"),
         ("room = 5", 'room has to be a list of names, as ["lobby", "coffee"], not \'5\''),
         ("rooms = []", "rooms has to be a list of names"),

@@ -57,17 +57,27 @@ def test_a_command_of_the_readme_exists_with_its_options(machine: Machine, comma
     assert {word for word in command[1:] if word.startswith("--")} <= known
 
 
-def test_what_the_readme_shows_of_a_pipe_is_what_comes(machine: Machine) -> None:
+def test_found_30_what_the_readme_shows_of_a_pipe_is_all_that_comes(machine: Machine) -> None:
+    """On both outputs, in a room where somebody has been before."""
     shown = next(block for block in blocks("console") if "printf" in block)
-    command, *expected = shown.splitlines()[:3]
+    command, expected, silent = shown.splitlines()[:3]
     machine.server()
-    pipe = machine.shell(command.removeprefix("$ "))
+    before = machine.client("Erick")
+    before.write("hello")
+
+    def without_numbers(lines: list[str]) -> list[str]:
+        return [re.sub(r"#\d+ \d\d:\d\d:\d\d", "#5 14:03:22", line) for line in lines]
+
+    before.wait_line("hello")
+    pipe = machine.shell(f"({command.removeprefix('$ ')}) 2>&1")
     assert pipe.finish() == 0, str(pipe)
-
-    def without_times(lines: list[str]) -> list[str]:
-        return [re.sub(r"\d\d:\d\d:\d\d", "14:03:22", line) for line in lines]
-
-    assert without_times(pipe.lines) == without_times(expected)
+    assert without_numbers(pipe.lines) == without_numbers([expected])
+    pipe = machine.shell(silent.removeprefix("$ "))
+    assert pipe.finish() == 0, str(pipe)
+    assert (pipe.lines, pipe.errors) == ([], [])
+    before.wait_line("ci: deployed")
+    before.finish()
+    assert before.bodies[1:] == ["Erick: hello", "* ci joined", "ci: the build is green", "* ci left", "ci: deployed"]
 
 
 def test_the_targets_and_files_that_the_readme_names_are_there() -> None:
