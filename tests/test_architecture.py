@@ -26,7 +26,7 @@ ALLOWED = {
     "pyro": {"pyro", "core", "threads", "trust", "values", "clock"},
     "folders": {"values"},
     "asides": {"threads"},
-    "room": {"room", "core", "pyro", "threads", "trust", "values", "clock"},
+    "room": {"asides", "room", "core", "pyro", "threads", "trust", "values", "clock"},
     "client": {"asides", "client", "core", "pyro", "threads", "trust", "values", "folders", "clock"},
     "hosting": {"core", "room", "client", "folders", "values"},
     "terminal": {"terminal", "client", "threads", "trust", "values", "clock"},
