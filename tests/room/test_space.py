@@ -127,8 +127,8 @@ def test_found_2_the_operator_is_told_at_80_percent_and_when_it_is_full_once_eac
     for log.bytes in (7_900_000, 8_000_000, 9_000_000, 10_000_000, 10_000_500):
         space.look()
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("WARNING", "room lobby has 7.6 MiB of its 9.5 MiB (--room-bytes): when it is full, posts are refused"),
-        ("WARNING", "room lobby has 9.5 MiB of its 9.5 MiB (--room-bytes): it is full, and posts are refused"),
+        ("WARNING", "room lobby has 7.6 MiB of its 9.5 MiB (room_bytes=): when it is full, posts are refused"),
+        ("WARNING", "room lobby has 9.5 MiB of its 9.5 MiB (room_bytes=): it is full, and posts are refused"),
     ]
 
 
@@ -181,7 +181,7 @@ def test_found_2_of_the_disks_reserve_posts_take_nothing_and_all_else_goes_on(
     igor.leave()
     eventually(lambda: changes(erick.history()) == ["Erick joined", "Igor joined", "Igor left"])
     assert server.rooms == ["lobby"]
-    warned = [record.getMessage() for record in caplog.records if "--disk-reserve" in record.getMessage()]
+    warned = [record.getMessage() for record in caplog.records if "disk_reserve=" in record.getMessage()]
     assert len(warned) == 1
     assert "is nearly full" in warned[0]
 

@@ -73,7 +73,7 @@ def test_through_the_name_server_the_fingerprint_is_needed_once(machine: Machine
     without = machine.run("pyrochat-client", "Ana")
     assert without.wait() == 1
     [complaint] = without.errors
-    assert "this server speaks TLS: join with the line that its operator gives (--fingerprint ...)" in complaint
+    assert "this server speaks TLS: join with the line that its operator gives (with its --fingerprint)" in complaint
     ana = machine.client("Ana", "--fingerprint", ":".join(pin[i : i + 2] for i in range(0, 64, 2)).upper())
     ana.write("/quit")
     assert ana.wait() == 0
