@@ -51,7 +51,7 @@ def test_each_refusal_is_one_clear_line(machine: Machine, authority: Authority) 
     ca = ["--tls-ca", str(authority.file)]
     cases: list[tuple[str, list[str], list[str]]] = [
         (secure.at, [], ["this server speaks TLS", "--fingerprint"]),
-        (plain.at, ["--fingerprint", "ab" * 32], ["no TLS connection", "was started without --tls"]),
+        (plain.at, ["--fingerprint", "ab" * 32], ["no TLS connection", "was started without TLS"]),
         (secure.at, ["--fingerprint", "ab" * 32], ["IS NOT THE ONE YOU KNOW", secure.fingerprint, "ab" * 32]),
         (impostors[expired].at, ["--fingerprint", fingerprint_of(expired)], ["is not valid", "nothing was sent"]),
         (impostors[tomorrow].at, ["--fingerprint", fingerprint_of(tomorrow)], ["is not valid", "nothing was sent"]),
