@@ -197,9 +197,10 @@ class ClientSession:
         while True:
             remote = self._wait_for_remote(deadline)
             question, arguments = prepare()
+            left = CALL_SECONDS if deadline is None else min(CALL_SECONDS, max(0.0, deadline - monotonic()))
             try:
-                return ask(remote, question, *arguments)
-            except RoomUnreachable as error:
+                return ask(remote, question, *arguments, seconds=left)
+            except RoomUnreachable as error:  # also where time is over: what comes after is no answer to anything
                 self._lost(remote, error)
 
     @property

@@ -372,3 +372,17 @@ def test_found_10_whatever_coming_back_stumbles_over_it_is_tried_again(
     finally:
         chat.leave()
     assert any(record.exc_info for record in caplog.records)
+
+
+def test_found_29_a_question_that_the_room_does_not_answer_in_time_ends(
+    server: Server, joined: Callable[..., Chat], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = joined("Ana")
+    gate = threading.Event()
+    [room] = server._rooms.all
+    monkeypatch.setattr(room.search, "wait", lambda: gate.wait(20))
+    with pytest.raises(WaitTimeout):
+        ana.search("anything", timeout=0.2)
+    assert not gate.is_set()
+    gate.set()
+    eventually(lambda: ana.state == "connected")
