@@ -81,6 +81,7 @@ def open_poster(
     tls_key: str | PathLike[str] | None = None,
 ) -> Poster:
     """Connect to *room* as *name* to post there without being a member; see `join`."""
+    check_not_patched()
     name, room = checked_name(name), checked_room_name(room)
     return Poster(name, room, *_way_in(name, room, at, password, fingerprint, tls_ca, tls_cert, tls_key))
 

@@ -23,9 +23,9 @@ def test_found_31_a_session_that_another_connection_takes_over_is_said(
         ana._session._connect()  # as after a loss that the server has not noticed yet
         first.close()
         assert ana.send("hi").id == 2
-        eventually(lambda: len(caplog.messages) == 2)
-    assert caplog.messages == [
+        eventually(lambda: len(caplog.messages) >= 2)  # the client may come back once more: its first line is gone
+    assert caplog.messages[:2] == [
         "room lobby: Ana has joined, from 127.0.0.1",
         "room lobby: a session of Ana is taken over, from 127.0.0.1",
-        "room lobby: Ana has left, from 127.0.0.1",
     ]
+    eventually(lambda: caplog.messages[-1] == "room lobby: Ana has left, from 127.0.0.1")

@@ -108,3 +108,6 @@ def test_found_30_without_a_room_there_is_nothing_to_post_to(machine: Machine) -
         assert_one_complaint(machine.run(program, "ci", "--no-join", typed="x"), FAILED, "no name server answers")
     two = machine.run("pyrochat-client", "ci", "--no-join", "--room", "tea", "--room", "coffee")
     assert_one_complaint(two, WRONG_USAGE, "--no-join posts to one room")
+    for program in ("pyrochat", "pyrochat-client"):
+        both = machine.run(program, "ci", "--no-join", "--follow")
+        assert_one_complaint(both, WRONG_USAGE, "--no-join posts what is typed, and --follow reads nothing")
