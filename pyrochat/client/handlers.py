@@ -230,7 +230,7 @@ class EventHandler(Handler):
             except BaseException:
                 if self.stopped:
                     raise
-                _report_failure(self._handle, f"{self._what} {event[0]!r}")
+                _report_failure(self._handle, f"{self._what} {event[0]!r:.100}")
             if self.stopped:
                 return
         if self._missed and not self.has_ended():

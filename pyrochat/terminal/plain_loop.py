@@ -22,8 +22,8 @@ from pyrochat.terminal.typed import Typist
 
 __all__ = ["PlainLoop"]
 
-PATIENCE_SECONDS = 7.0  # without progress and without the room; a server that hangs is noticed after 6
-HURRY_SECONDS = 8.0  # after a signal, whatever there is left to do
+PATIENCE_SECONDS = 5.0  # without progress and without the room; that a server hangs is noticed after 6
+HURRY_SECONDS = 6.0  # after a signal, whatever there is left to do
 _LOOK_SECONDS = 0.2
 _MOST_AHEAD_BYTES = 1 << 20  # read and not done yet
 

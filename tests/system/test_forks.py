@@ -325,6 +325,7 @@ import signal
 pid = os.fork()
 if pid == 0:
     signal.pause()
+    os._exit(0)
 os.kill(pid, {int(number)})
 os.waitpid(pid, 0)
 print(chat.send("on").text, states, flush=True)

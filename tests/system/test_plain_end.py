@@ -81,7 +81,7 @@ def test_found_20_with_the_server_there_all_is_sent_and_delivered_back(machine: 
     assert [body for body in watcher.bodies if body.startswith("Ana: ")] == [f"Ana: {line}" for line in typed]
 
 
-def test_found_20_who_has_nothing_to_send_ends_well_without_the_server(machine: Machine) -> None:
+def test_who_has_nothing_to_send_ends_well_without_the_server(machine: Machine) -> None:
     server = machine.server()
     clients = [machine.client(f"Ana-{way[-3:]}") for way in WAYS]
     kill(server)
