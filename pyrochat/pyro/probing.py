@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import logging
 import socket
 import threading
 from dataclasses import dataclass
 
-from pyrochat.pyro.remote import RemoteObject
+from Pyro5 import protocol
+from Pyro5.errors import PyroError
+
+from pyrochat.pyro.connection import Connection
+from pyrochat.pyro.frames import Frame, whole_frame
+from pyrochat.pyro.remote import SMALL
+from pyrochat.pyro.serializers import MSGPACK, decode_value, encode_value
 from pyrochat.values.addresses import Address, shown_address
-from pyrochat.values.errors import PyroChatError, RoomNotFound, RoomSilent, RoomUnreachable, ServerFault
+from pyrochat.values.errors import PyroChatError, RoomNotFound
+from pyrochat.values.wire_errors import code_in
 
 __all__ = ["PROBE_SECONDS", "Presence", "ProbeResult", "is_here", "look"]
 
@@ -69,20 +75,31 @@ def _look(address: Address, object_id: str, seconds: float) -> ProbeResult:
     try:
         with socket.create_connection(address, seconds) as sock:
             is_here = sock.getsockname()[0] == sock.getpeername()[0]
-    except (OSError, ValueError):  # IDNA refuses some hosts with a UnicodeError
+            reply = _greeted(sock, object_id, seconds)
+        if reply is None:
+            return ProbeResult(Presence.SILENT if _hangs(address, seconds) else Presence.ABSENT, is_here=is_here)
+        answer = decode_value(reply.payload, reply.serializer_id, SMALL.bounds)
+    except (OSError, ValueError, PyroError, PyroChatError):  # IDNA refuses some hosts with a UnicodeError
         return ProbeResult(Presence.ABSENT)
-    try:
-        remote = RemoteObject(address, object_id, "hello", timeout=seconds)
-    except RoomSilent:
-        return ProbeResult(Presence.SILENT if _hangs(address, seconds) else Presence.ABSENT, is_here=is_here)
-    except (RoomUnreachable, RoomNotFound, ServerFault):
-        return ProbeResult(Presence.ABSENT)
-    except PyroChatError as error:
-        log.info("%s at %s refuses (%s), so it is alive", object_id, shown_address(address), error)
-        return ProbeResult(Presence.SERVED, is_here=is_here)
-    with contextlib.closing(remote):
-        greeting = remote.greeting if isinstance(remote.greeting, dict) else {}
-        return ProbeResult(Presence.SERVED, str(greeting.get("key", "")), is_here)
+    if reply.type == protocol.MSG_CONNECTOK:
+        greeting = answer.get("handshake") if isinstance(answer, dict) else None
+        return ProbeResult(Presence.SERVED, str(greeting.get("key", "")) if isinstance(greeting, dict) else "", is_here)
+    code = code_in(answer) if isinstance(answer, str) else ""
+    if code in ("", RoomNotFound.code):
+        return ProbeResult(Presence.ABSENT, is_here=is_here)
+    log.info("%s at %s is refused (%s), so its server is alive", object_id, shown_address(address), code)
+    return ProbeResult(Presence.SERVED, is_here=is_here)
+
+
+def _greeted(sock: socket.socket, object_id: str, seconds: float) -> Frame | None:
+    """What answers a greeting for *object_id*; None where nothing does in time.
+
+    Not by `RemoteObject`: that believes no server which says that it wants TLS, and here it matters that one says so.
+    """
+    connection = Connection(sock, SMALL.bytes)
+    payload = encode_value({"handshake": "hello", "object": object_id}, MSGPACK)
+    connection.send(whole_frame(protocol.MSG_CONNECT, payload, MSGPACK), seconds)
+    return connection.wait_frame(seconds)
 
 
 def _hangs(address: Address, seconds: float) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyrochat.values.errors import ChatClosed, PyroChatError, RoomUnreachable, UntrustedServer, WaitTimeout
 
-__all__ = ["from_wire_text", "wire_text"]
+__all__ = ["code_in", "from_wire_text", "wire_text"]
 
 
 def _subclasses(cls: type[PyroChatError]) -> dict[str, type[PyroChatError]]:
@@ -17,12 +17,22 @@ def _subclasses(cls: type[PyroChatError]) -> dict[str, type[PyroChatError]]:
 _OWN = (ChatClosed, RoomUnreachable, UntrustedServer, WaitTimeout)
 """What a client finds out by itself. A server that answers with one of these says nothing that the client may act on."""
 
-_BY_CODE = {code: kind for code, kind in _subclasses(PyroChatError).items() if not issubclass(kind, _OWN)}
+_ALL = _subclasses(PyroChatError)
+_BY_CODE = {code: kind for code, kind in _ALL.items() if not issubclass(kind, _OWN)}
 
 
 def wire_text(error: PyroChatError) -> str:
     """The text that stands for *error* on the wire: ``code: sentence``."""
     return f"{error.code}: {error}"
+
+
+def code_in(text: str) -> str:
+    """The code that a wire text begins with, one of `_OWN` too; empty where it is none of ours.
+
+    It says that PyroChat speaks, and is nothing to act on otherwise.
+    """
+    code, separator, _ = text.partition(": ")
+    return code if separator and code in _ALL else ""
 
 
 def from_wire_text(text: str) -> PyroChatError | None:

@@ -292,3 +292,12 @@ def test_found_43_a_name_server_that_was_started_by_itself_is_left_to_its_operat
         leads_to(NameServer(), address_of(server))
     finally:
         again.close()
+
+
+def test_found_23_a_server_with_tls_that_is_alive_keeps_its_name(
+    host: Callable[..., Server], nameserver: NameServer, tmp_path: Path
+) -> None:
+    with pyrochat.host("lobby", tmp_path / "secure", tls=True, timing=QUICK) as secure:
+        with pytest.raises(NameServerRefused, match=r"is served at .* already"):
+            host("lobby", data="other")
+        assert nameserver.lookup("pyrochat.lobby") == address_of(secure)
