@@ -73,12 +73,12 @@ def test_found_07_what_lies_open_is_closed_at_the_start(machine: Machine) -> Non
     stop(machine.server())
     machine.run("pyrochat", "key", "show")
     data, config = machine.folder / "data", machine.folder / "config"
-    for path in [data, *data.rglob("*"), config]:
+    for path in [data, *data.rglob("*"), config, *config.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
     server = machine.server()
     machine.client("Ana")
     assert open_to_others(data, config) == []
-    server.wait_error(f"{data / 'server-key.pem'} was open to others on this machine (mode 644)")
+    server.wait_error(f"{config / 'server-key.pem'} was open to others on this machine (mode 644)")
 
 
 def test_found_07_an_open_password_file_is_said(machine: Machine) -> None:
@@ -149,7 +149,7 @@ def test_found_25_what_can_not_be_remembered_keeps_nobody_out(machine: Machine) 
 def test_found_25_a_link_to_the_known_servers_stays_one(machine: Machine) -> None:
     machine.server()
     config, dotfiles = machine.folder / "config", machine.folder / "dotfiles"
-    config.mkdir()
+    config.mkdir(exist_ok=True)
     dotfiles.mkdir()
     (config / "known_servers.json").symlink_to(dotfiles / "servers.json")
     assert machine.run("pyrochat-client", "Ana").wait() == 0
