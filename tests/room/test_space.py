@@ -150,7 +150,7 @@ def test_a_log_says_how_large_it_is(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "lobby.sqlite3"
     log: Log = MemoryLog("lobby") if kind == "memory" else SqliteLog(path, "lobby")
     before, _ = log.size()
-    Sequencer(log).sequence([Draft("Ana", TEXT)] * 100, [], 0)
+    Sequencer(log).sequence([[Draft("Ana", TEXT)] * 100], [], 0)
     after, coming = log.size()
     file_bytes = path.stat().st_size if path.exists() else 0
     log.close()
