@@ -11,8 +11,7 @@ import pytest
 
 import pyrochat
 from pyrochat import Chat, Server
-from pyrochat.room import multicast
-from tests.support import QUICK, eventually
+from tests.support import QUICK, QUICK_PACE, eventually, hosted
 
 SHARED_THREADS = (
     "pyrochat-callbacks",
@@ -42,12 +41,6 @@ def config_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Multicasters look around every 20 ms, not every 250: a server's end costs the suite little."""
-    monkeypatch.setattr(multicast, "_TICK_SECONDS", 0.02)
-
-
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """The folder for the logs."""
@@ -56,12 +49,15 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def host_lobby(data: Path) -> Iterator[Callable[..., Server]]:
-    """Starts servers of the room "lobby" (``host_lobby(port=…)``), all closed at the end."""
+    """Starts servers of the room "lobby" with the options of `pyrochat.host`, or of `Server` (``host_lobby(pace=…)``).
+
+    All are closed at the end.
+    """
     servers: list[Server] = []
 
     def host(**options: object) -> Server:
         options = {"data": data, "nameserver": False, "timing": QUICK} | options
-        servers.append(pyrochat.host("lobby", **options))
+        servers.append(hosted(**options))
         return servers[-1]
 
     yield host
@@ -75,7 +71,7 @@ def serve(data: Path) -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
     def start(**options: object) -> Server:
-        options = {"data": data, "nameserver": False, "timing": QUICK} | options
+        options = {"data": data, "nameserver": False, "timing": QUICK, "pace": QUICK_PACE} | options
         servers.append(Server(["lobby"], **options))
         return servers[-1]
 

@@ -7,18 +7,54 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from Pyro5.api import Proxy
 
-from pyrochat import Server, Timing
+from pyrochat import Chat, Server, Timing
+from pyrochat.client.credentials import Credentials
+from pyrochat.client.finding import AtAddress
+from pyrochat.client.known import KnownServers
+from pyrochat.core.pace import Pace
+from pyrochat.core.rates import DEFAULT_RATE, rate_of
+from pyrochat.core.space import PEER_BYTES, ROOM_BYTES, Storage
+from pyrochat.folders import key_file, known_servers_file, server_key_file
+from pyrochat.room.door import Access
+from pyrochat.trust.keys import Key
 from pyrochat.values.message import CHAT, JOINED, LEFT, SYSTEM, Message
+from pyrochat.values.sizes import parse_size
 
+QUICK_PACE = Pace(tick_seconds=0.02)  # a server's end costs the suite little
 QUICK = Timing(beat_seconds=0.2, silent_seconds=1.0, grace_seconds=1.0)
 SERIALIZER_NAMES = ["serpent", "json", "msgpack"]
 
 Result = TypeVar("Result")
 Kind = TypeVar("Kind")
+
+
+def hosted(
+    data: Path, *, password: str | None = None, guests: bool = True, new_rooms: str = "nobody",
+    rate: float = DEFAULT_RATE, room_bytes: int | str = ROOM_BYTES, peer_bytes: int | str = PEER_BYTES,
+    disk_reserve: int | str | None = None, **options: Any,
+) -> Server:  # fmt: skip
+    """What ``pyrochat.host("lobby", …)`` makes of its options, with a quick pace, or another that is among *options*."""
+    reserve = None if disk_reserve is None else parse_size(disk_reserve, "disk_reserve")
+    storage = Storage(parse_size(room_bytes, "room_bytes"), parse_size(peer_bytes, "peer_bytes"), reserve)
+    given = {
+        "access": Access(password, guests, new_rooms), "rate": rate_of(rate), "storage": storage,
+        "key_file": server_key_file(), "pace": QUICK_PACE,
+    }  # fmt: skip
+    return Server(["lobby"], data, **given | options)
+
+
+def impatient_chat(server: Server, name: str, read: str = "auto") -> Chat:
+    """*name* in the room of *server*; its `leave` waits 0.2 s where others wait seconds."""
+    finder = AtAddress(server.at, "lobby", KnownServers(known_servers_file()), None)
+    credentials = Credentials(name, Key.kept_at(key_file()), None)
+    chat = Chat(name, "lobby", finder, credentials, read, QUICK, flush_seconds=0.2, parting_seconds=0.2)
+    chat._open(None)
+    return chat
 
 
 def eventually(condition: Callable[[], Result], timeout: float = 10, message: str = "") -> Result:

@@ -48,7 +48,6 @@ log = logging.getLogger("pyrochat")
 
 _BRIEFLY_SECONDS = 2.0
 _ASK_SECONDS = 10.0
-_PARTING_SECONDS = 5.0
 
 Progress = Callable[[int, int], object]
 
@@ -61,21 +60,26 @@ class Chat(Handling):
     name, room: as they were joined. Messages arrive by themselves, in the room's order, in a local
     replica; when the connection is lost the Chat comes back by itself, without loss or repetition.
     It belongs to the process that has joined: in a child that was forked from it, all but its name raises ChatClosed.
+    flush_seconds, parting_seconds: how long `leave` waits for what is to be sent, and for the room's answer.
     """
 
     def __init__(
-        self, name: str, room: str, finder: Finder, credentials: Credentials, read: str, timing: Timing
-    ) -> None:
+        self, name: str, room: str, finder: Finder, credentials: Credentials, read: str, timing: Timing, *,
+        flush_seconds: float = 5.0, parting_seconds: float = 3.0,
+    ) -> None:  # fmt: skip
         self.name = name
         self.room = room
         self._finder, self._credentials, self._timing = finder, credentials, timing  # for `join_room`
         replica = Replica(room)
         reading = Reading(replica, name, read)
         tell_state, tell_notice = _unless_gone(self, "_tell_state"), _unless_gone(self, "_tell_notice")
-        self._session = ClientSession(credentials, finder, replica, reading, tell_state, tell_notice, timing)
+        self._session = ClientSession(
+            credentials, finder, replica, reading, tell_state, tell_notice, timing, parting_seconds
+        )
+        self._flush_seconds = flush_seconds
         self._outbox = outbox = Outbox(self._session, replica, reading, tell_notice)
         super().__init__(replica, reading, outbox.mark)
-        self._abandoned = weakref.finalize(self, _leave_abandoned, name, room, self._session, outbox)
+        self._abandoned = weakref.finalize(self, _leave_abandoned, name, room, self._session, outbox, flush_seconds)
         self._abandoned.atexit = False  # `_leave_all` is for that
 
     def _open(self, progress: Progress | None) -> None:
@@ -328,7 +332,7 @@ class Chat(Handling):
         if self._is_closed():
             return
         reachable = self._session.is_connected
-        patience = _PARTING_SECONDS if timeout is None else timeout
+        patience = self._flush_seconds if timeout is None else timeout
         self._outbox.close(patience if reachable else 0.0)
         self._session.close()
         self._outbox.give_up()
@@ -405,7 +409,7 @@ def _unless_gone(chat: Chat, method: str) -> Callable[..., None]:
     return call
 
 
-def _leave_abandoned(name: str, room: str, session: ClientSession, outbox: Outbox) -> None:
+def _leave_abandoned(name: str, room: str, session: ClientSession, outbox: Outbox, flush_seconds: float) -> None:
     """Nobody holds the Chat any more; in whichever thread that has come out, so another one tells the room."""
     if session.state == CLOSED:
         return
@@ -416,7 +420,7 @@ def _leave_abandoned(name: str, room: str, session: ClientSession, outbox: Outbo
     )
 
     def leave() -> None:
-        outbox.close(_PARTING_SECONDS if session.is_connected else 0.0)
+        outbox.close(flush_seconds if session.is_connected else 0.0)
         session.close()
         outbox.give_up()
 

@@ -55,7 +55,6 @@ REFUSED = "refused"
 CLOSED = "closed"
 
 CALL_SECONDS = 10.0
-PARTING_SECONDS = 3.0
 FIRST_BACKOFF_SECONDS = 0.05
 MOST_BACKOFF_SECONDS = 2.0
 _PATIENT_ATTEMPTS = 4
@@ -66,13 +65,15 @@ class ClientSession:
 
     finder: looks up the room, anew for each connection. on_state: called with ``(state, reason)`` whenever the state
     changes, on_notice with what the room says beside the log: in a thread that serves the network or comes back, and
-    under our lock, so that states are told in order. Both only pass it on.
+    under our lock, so that states are told in order. Both only pass it on. parting_seconds: see `close`.
     """
 
     def __init__(
         self, credentials: Credentials, finder: Finder, replica: Replica, reading: Reading,
         on_state: Callable[[str, str], None], on_notice: Callable[[str], None], timing: Timing,
+        parting_seconds: float = 3.0,
     ) -> None:  # fmt: skip
+        self._parting_seconds = parting_seconds
         self._credentials = credentials
         self._finder = finder
         self._replica = replica
@@ -345,7 +346,7 @@ class ClientSession:
     # -- leaving -----------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Leave the room, if it answers within `PARTING_SECONDS`, and end. Idempotent; needs no thread of its own."""
+        """Leave the room, if it answers within `parting_seconds`, and end. Idempotent; needs no thread of its own."""
         with self._changed:
             if self.state == CLOSED:
                 return
@@ -354,7 +355,7 @@ class ClientSession:
             self._changed.notify_all()
         if remote is not None:
             with contextlib.suppress(PyroChatError):
-                ask(remote, LEAVE, self._replica.end, self._reading.tell(), seconds=PARTING_SECONDS)
+                ask(remote, LEAVE, self._replica.end, self._reading.tell(), seconds=self._parting_seconds)
         with self._changed:
             self._drop()
         self._tell_state(CLOSED, "")

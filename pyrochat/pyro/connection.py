@@ -22,9 +22,8 @@ from pyrochat.pyro.budget import Budgets
 from pyrochat.pyro.forks import not_for_children
 from pyrochat.pyro.frames import Frame, FrameReader
 
-__all__ = ["FRAME_SECONDS", "WOULD_BLOCK", "Connection", "address_of", "reset", "shut_down"]
+__all__ = ["WOULD_BLOCK", "Connection", "address_of", "reset", "shut_down"]
 
-FRAME_SECONDS = 10.0
 _READ_BYTES = 65_536
 _NOTHING = memoryview(b"")
 _MOST_DRAINED_BYTES = 4 * 1024 * 1024

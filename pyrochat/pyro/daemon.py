@@ -14,6 +14,7 @@ from Pyro5 import core, protocol, server
 from Pyro5 import errors as pyro_errors
 from Pyro5.callcontext import current_context
 
+from pyrochat.core.pace import Pace
 from pyrochat.core.places import Bounds
 from pyrochat.pyro.bounded_log import BoundedLog
 from pyrochat.pyro.budget import Budgets
@@ -111,6 +112,7 @@ class Daemon(server.Daemon):  # type: ignore[misc]
         tls: ssl.SSLContext | None = None,
         budgets: Budgets | None = None,
         transport: type[Transport] = Transport,
+        pace: Pace | None = None,
     ) -> None:
         self._quick: tuple[bytes, ...] = ()
         listening = _listen(host, port)
@@ -119,7 +121,7 @@ class Daemon(server.Daemon):  # type: ignore[misc]
             one, other = socket.socketpair()
             with one, other:
                 super().__init__(connected_socket=one, interface=DaemonFace)
-            self.transportServer = transport(self, listening, bounds or Bounds(), tls, budgets)
+            self.transportServer = transport(self, listening, bounds or Bounds(), tls, budgets, pace)
         except BaseException:
             listening.close()
             raise

@@ -29,8 +29,9 @@ _VISITOR = "visitor"
 class _Storage(nameserver.MemoryStorage):  # type: ignore[misc]
     """Names and what they stand for, bounded in number and in bytes. Raises NamingError beyond."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_names: int) -> None:
         super().__init__()
+        self._most_names = most_names
         self._sizes: dict[str, int] = {}
         self._size = 0
 
@@ -38,8 +39,8 @@ class _Storage(nameserver.MemoryStorage):  # type: ignore[misc]
         uri, metadata = value
         size = sum(len(text.encode(errors="replace")) for text in (name, uri, *(metadata or ())))
         more = size - self._sizes.get(name, 0)
-        if name not in self and len(self) >= MAX_NAMES:
-            raise NamingError(f"there are {MAX_NAMES:,} names already: remove some")
+        if name not in self and len(self) >= self._most_names:
+            raise NamingError(f"there are {self._most_names:,} names already: remove some")
         if self._size + more > MAX_BYTES:
             raise NamingError(f"there are more than {MAX_BYTES:,} bytes of names already: remove some")
         super().__setitem__(name, value)
@@ -54,8 +55,8 @@ class _Storage(nameserver.MemoryStorage):  # type: ignore[misc]
 class _NameServer(nameserver.NameServer):  # type: ignore[misc]
     """Takes URIs as plain values, and no regular expressions. What is no name, no URI, no text is a NamingError."""
 
-    def __init__(self) -> None:
-        super().__init__(_Storage())
+    def __init__(self, most_names: int) -> None:
+        super().__init__(_Storage(most_names))
 
     @expose
     def lookup(self, name: Any, return_metadata: Any = False) -> Any:
@@ -101,9 +102,9 @@ class _NameServer(nameserver.NameServer):  # type: ignore[misc]
 
 
 class EmbeddedNameServer:
-    """A name server on *host*:*port*, until it is closed. Raises CannotHost where the address can't be had."""
+    """A name server on *host*:*port*, for *most_names*, until it is closed. Raises CannotHost where the address can't be had."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, most_names: int = MAX_NAMES) -> None:
         try:
             self._daemon = Daemon(host, port, greet=self._greet, bid_farewell=lambda connection: None)
         except CannotHost as error:
@@ -113,7 +114,7 @@ class EmbeddedNameServer:
             ) from None
         self._thread = threading.Thread(target=self._daemon.requestLoop, name="pyrochat-nameserver", daemon=True)
         try:
-            names = _NameServer()
+            names = _NameServer(most_names)
             self._daemon.register(names, core.NAMESERVER_NAME)
             names.register(core.NAMESERVER_NAME, str(self._daemon.uriFor(core.NAMESERVER_NAME)))
             self._thread.start()

@@ -4,8 +4,8 @@ Stock Pyro5 gives each connection a thread of a pool with a global size, and its
 whoever doesn't speak. Here one thread accepts, shakes hands, and gathers requests from all connections
 without ever waiting for one; a worker is lent to a connection when a whole request is there, stays while
 the calls keep coming (no hand-over in between), and goes back when there has been none for
-`LINGER_SECONDS`. An idle member costs a descriptor and no thread; who is silent, slow, or stops in the
-middle costs nobody anything, and is closed after `FRAME_SECONDS`.
+0.25 s. An idle member costs a descriptor and no thread; who is silent, slow, or stops in the middle costs
+nobody anything, and is closed after 10 s (`core.pace`).
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from typing import Any
 from Pyro5 import errors as pyro_errors
 
 from pyrochat.clock import monotonic
+from pyrochat.core.pace import Pace
 from pyrochat.core.places import Bounds
 from pyrochat.pyro.budget import Budgets
-from pyrochat.pyro.connection import FRAME_SECONDS, Connection, shut_down
+from pyrochat.pyro.connection import Connection, shut_down
 from pyrochat.pyro.frames import Frame, ProtocolError
 from pyrochat.pyro.late_answers import LateAnswers
 from pyrochat.pyro.listener import Listener
@@ -40,7 +41,6 @@ __all__ = ["Transport"]
 
 log = logging.getLogger(__name__)
 
-LINGER_SECONDS = 0.25
 MAX_GREETING_BYTES = 64 * 1024  # in a message of a stranger's
 _REST_SECONDS = 0.05
 _DRAIN_SECONDS = 2.0  # so long what a refused peer still sends is read, so that it gets to read why
@@ -56,8 +56,9 @@ class Transport:
 
     def __init__(
         self, daemon: Any, sock: socket.socket, bounds: Bounds, tls: ssl.SSLContext | None = None,
-        budgets: Budgets | None = None,
+        budgets: Budgets | None = None, pace: Pace | None = None,
     ) -> None:  # fmt: skip
+        self._pace = pace = pace or Pace()
         self.daemon = daemon
         self.locationStr = ""
         self._bounds = bounds
@@ -70,7 +71,7 @@ class Transport:
         self._made_room = 0  # so many strangers have gone since the last sweep
         self._handed_back: deque[tuple[Connection, bool]] = deque()  # to be taken up; whether they are watched
         self._late_answers = LateAnswers(self._hand_back)
-        self._pools = Pools(self._serve)
+        self._pools = Pools(self._serve, pace)
         self._budgets = budgets or Budgets.of()
         self._defects = Defects(log)
         self._next_sweep = 0.0
@@ -304,11 +305,12 @@ class Transport:
         if self._made_room:
             log.info("%d idle connections without a key made room for others", self._made_room)
             self._made_room = 0
+        stuck_since = now - self._pace.frame_seconds
         for connection in list(self._watching):
             if (
-                (connection.reader.has_begun and connection.frame_begun < now - FRAME_SECONDS)
-                or (not (connection.trusted or connection.settled) and connection.born < now - FRAME_SECONDS)
-                or (connection.unsent and connection.progress_at < now - FRAME_SECONDS)
+                (connection.reader.has_begun and connection.frame_begun < stuck_since)
+                or (not (connection.trusted or connection.settled) and connection.born < stuck_since)
+                or (connection.unsent and connection.progress_at < stuck_since)
                 or (connection.refused_at is not None and connection.refused_at < now - _DRAIN_SECONDS)
             ):
                 self._unwatch(connection)
@@ -352,7 +354,7 @@ class Transport:
                 connection.served()
                 if connection.unsent or connection.is_resting or workers.short or not workers.linger:
                     break  # the watching thread sends the rest, and waits for what comes
-                frame = connection.wait_frame(LINGER_SECONDS)
+                frame = connection.wait_frame(self._pace.linger_seconds)
         except ProtocolError as error:
             self._refuse(connection, str(error))
         return True

@@ -9,6 +9,7 @@ import queue
 import threading
 from collections.abc import Callable
 
+from pyrochat.core.pace import Pace
 from pyrochat.pyro.connection import Connection
 from pyrochat.pyro.frames import Frame
 from pyrochat.threads import Defects, go_on
@@ -17,8 +18,6 @@ __all__ = ["Pools", "Workers"]
 
 log = logging.getLogger(__name__)
 
-SPARE_WORKER_SECONDS = 10.0
-MAX_WORKERS = 512
 STRANGERS_WORKERS = 16
 LARGE_WORKERS = 8  # what a large request has become can be eight times as large, as long as it is served
 LARGE_BYTES = 64 * 1024
@@ -30,10 +29,11 @@ _defects = Defects(log)
 class Pools:
     """Whose threads serve a request: strangers can't take those of the trusted, large requests not those of small ones."""
 
-    def __init__(self, serve: Serve) -> None:
-        self._trusted = Workers(serve)
-        self._strangers = Workers(serve, STRANGERS_WORKERS, linger=False)
-        self._large = Workers(serve, LARGE_WORKERS, linger=False)
+    def __init__(self, serve: Serve, pace: Pace) -> None:
+        spare = pace.spare_worker_seconds
+        self._trusted = Workers(serve, pace.most_workers, spare_seconds=spare)
+        self._strangers = Workers(serve, STRANGERS_WORKERS, linger=False, spare_seconds=spare)
+        self._large = Workers(serve, LARGE_WORKERS, linger=False, spare_seconds=spare)
 
     def of(self, connection: Connection, frame: Frame) -> Workers:
         """The workers for this request of *connection*'s."""
@@ -54,11 +54,13 @@ class Pools:
 class Workers:
     """serve: called in a worker with a connection and the first frame that is there. most: threads.
 
-    linger: whether one stays with a connection for a while after its call.
+    linger: whether one stays with a connection for a while after its call. spare_seconds: one that has had nothing to
+    do for so long ends.
     """
 
-    def __init__(self, serve: Serve, most: int = MAX_WORKERS, linger: bool = True) -> None:
+    def __init__(self, serve: Serve, most: int, linger: bool = True, spare_seconds: float = 10.0) -> None:
         self.linger = linger
+        self._spare_seconds = spare_seconds
         self._serve = serve
         self._most = most
         self._waiting: queue.SimpleQueue[tuple[Connection, Frame] | None] = queue.SimpleQueue()
@@ -107,7 +109,7 @@ class Workers:
             self._idle += 1
         work, came = None, False
         with contextlib.suppress(queue.Empty):
-            work, came = self._waiting.get(timeout=SPARE_WORKER_SECONDS), True
+            work, came = self._waiting.get(timeout=self._spare_seconds), True
         with self._mutex:
             self._idle -= 1
             if not came:  # but `lend` may just now have counted on us

@@ -6,6 +6,7 @@ Who is at the same place in the log and in the marks gets the same bytes, made o
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 from pyrochat.core.cursors import MARKS_IN_A_DELIVERY, WINDOW_BYTES, marks_interval_seconds
@@ -31,16 +32,20 @@ class Stretch(NamedTuple):
 
 
 class Hall:
-    """One room, for the multicaster's thread; others only set `grown`."""
+    """One room, for the multicaster's thread; others only set `grown`.
 
-    def __init__(self, audience: Audience) -> None:
+    marks_interval: so long marks are gathered, by the number of members.
+    """
+
+    def __init__(self, audience: Audience, marks_interval: Callable[[int], float] = marks_interval_seconds) -> None:
         self.audience = audience
+        self._marks_interval = marks_interval
         self.outlets: dict[str, Outlet] = {}  # by session id, like the next two
         self.ready: dict[str, Outlet] = {}
         self.unasked: dict[str, tuple[Outlet, float]] = {}  # have what no answer will confirm, since then; oldest first
         self.grown = False
         self.rests_until = 0.0  # it has failed: until then nothing is tried
-        self.interval = marks_interval_seconds(audience.member_count())  # so long marks are gathered
+        self.interval = marks_interval(audience.member_count())  # so long marks are gathered
         self.tail = audience.end()  # of the log, as far as it was seen to grow
         self.marks_told = 0  # up to this version, marks may be told now
         self._tail_at = 0.0
@@ -54,7 +59,7 @@ class Hall:
         New marks may be told with messages while some keep coming, else in deliveries of their own.
         """
         grown, self.grown = self.grown, False  # first: what grows from now on sets it again
-        self.interval = marks_interval_seconds(self.audience.member_count())
+        self.interval = self._marks_interval(self.audience.member_count())
         end, version = self.audience.end(), self.audience.marks_version()
         rides = end > self.tail
         since = self._marks_told_at if rides else max(self._marks_told_at, self._tail_at)

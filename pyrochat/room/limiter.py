@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 
 from pyrochat.clock import monotonic
-from pyrochat.core.limits import MEMBERS_TIME, PEERS_TIME, Limits, Newcomers, Origin
+from pyrochat.core.limits import Limits, Newcomers, Origin
+from pyrochat.core.pace import Pace
 from pyrochat.core.rates import Rate
 from pyrochat.core.space import PEER_BYTES
 from pyrochat.pyro.connection import Connection
@@ -18,16 +19,14 @@ from pyrochat.values.errors import RateLimited
 
 __all__ = ["Limiter"]
 
-LEAST_REST_SECONDS = 0.25  # after a refusal: being refused again and again costs as much as being served
-MOST_REST_SECONDS = 1.0
-
 
 class Limiter:
     """One for all rooms of a server. Any thread may call. See `core.limits.Limits` for the arguments."""
 
-    def __init__(self, rate: Rate, peer_bytes: int = PEER_BYTES) -> None:
+    def __init__(self, rate: Rate, peer_bytes: int = PEER_BYTES, pace: Pace | None = None) -> None:
+        self._pace = pace = pace or Pace()
         self._mutex = threading.Lock()  # guards the next two
-        self._limits = Limits(rate, peer_bytes, MEMBERS_TIME, PEERS_TIME)
+        self._limits = Limits(rate, peer_bytes, pace.members_time, pace.peers_time)
         self._newcomers = Newcomers() if self._limits.is_on else Newcomers(most_names=0)
 
     # -- at the door ----------------------------------------------------------------------------------------
@@ -61,7 +60,8 @@ class Limiter:
             with self._mutex:
                 self._limits.take(identity.origin, count, size, monotonic())
         except RateLimited as error:
-            connection.rest(min(max(error.retry_seconds, LEAST_REST_SECONDS), MOST_REST_SECONDS))
+            seconds = max(error.retry_seconds, self._pace.least_rest_seconds)
+            connection.rest(min(seconds, self._pace.most_rest_seconds))
             raise
 
     def charge(self, connection: Connection, seconds: float) -> None:
@@ -77,4 +77,4 @@ class Limiter:
             with self._mutex:
                 wait = self._limits.charge_stranger(connection.peer, seconds, now)
         if wait > 0:
-            connection.rest(min(wait, MOST_REST_SECONDS))
+            connection.rest(min(wait, self._pace.most_rest_seconds))

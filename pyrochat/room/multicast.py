@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 
 from pyrochat.clock import monotonic
+from pyrochat.core.pace import Pace
 from pyrochat.pyro.budget import Budget, Budgets
 from pyrochat.pyro.link import LinkBroken
 from pyrochat.pyro.waker import selector_with_waker
@@ -27,8 +28,6 @@ __all__ = ["Multicaster"]
 
 log = logging.getLogger(__name__)
 
-_TICK_SECONDS = 0.25
-
 
 class Multicaster:
     """The thread that delivers. All public methods may be called from any thread.
@@ -36,7 +35,8 @@ class Multicaster:
     unsent: for deliveries that sessions don't take.
     """
 
-    def __init__(self, unsent: Budget | None = None) -> None:
+    def __init__(self, unsent: Budget | None = None, pace: Pace | None = None) -> None:
+        self._pace = pace or Pace()
         self._unsent = unsent or Budgets.of().unsent
         self._defects = Defects(log)
         self._halls: dict[int, Hall] = {}
@@ -60,7 +60,7 @@ class Multicaster:
 
     def open(self, audience: Audience) -> None:
         """A room is there."""
-        self._order(lambda: self._halls.__setitem__(id(audience), Hall(audience)))
+        self._order(lambda: self._halls.__setitem__(id(audience), Hall(audience, self._pace.marks_interval)))
 
     def forget(self, audience: Audience) -> None:
         """A room is gone, before anybody was in it."""
@@ -145,7 +145,7 @@ class Multicaster:
         for hall in list(self._halls.values()):
             self._serve(hall)
         if self._now >= self._next_tick:
-            self._next_tick = self._now + _TICK_SECONDS
+            self._next_tick = self._now + self._pace.tick_seconds
             self._tick(self._now)
         return True
 
@@ -171,7 +171,7 @@ class Multicaster:
     def _stumbled(self, hall: Hall, error: BaseException) -> None:
         """Something is wrong with a whole room: it rests for a moment, and the others go on."""
         self._defects.tell("the deliveries of a room", error)
-        hall.grown, hall.rests_until = True, self._now + _TICK_SECONDS
+        hall.grown, hall.rests_until = True, self._now + self._pace.tick_seconds
 
     def _guarded(self, do: Callable[..., None], outlet: Outlet, *arguments: object) -> None:
         """*do* something for *outlet*: what goes wrong costs that one, which may come back, and no other."""

@@ -16,9 +16,9 @@ from itertools import chain
 from pathlib import Path
 
 from pyrochat.clock import monotonic
-from pyrochat.core.cursors import marks_interval_seconds
 from pyrochat.core.log import Log
 from pyrochat.core.marks import Mark
+from pyrochat.core.pace import Pace
 from pyrochat.core.sequencer import Draft, Sequencer
 from pyrochat.core.sessions import SUSPECTED, Session
 from pyrochat.core.state import RoomState
@@ -69,7 +69,9 @@ class Room:
     def __init__(
         self, log: Log, key: Key, timing: Timing, names: Names, multicaster: Multicaster, reader: BlockReader,
         index: Path | None = None, now_us: Callable[[], int] = wall_clock_us, space: RoomSpace | None = None,
+        pace: Pace | None = None,
     ) -> None:  # fmt: skip
+        self._pace = pace = pace or Pace()
         self.timing = timing
         self._now_us = now_us
         self.name = log.room
@@ -89,7 +91,7 @@ class Room:
             names.keep(ghost.member, ghost.id)
         self.space = space or RoomSpace(log)
         with ExitStack() as undo:
-            self.search = Search(log, index, self.space.has_room_to_index)
+            self.search = Search(log, index, self.space.has_room_to_index, pace)
             undo.callback(self.search.close)
             multicaster.open(self)
             undo.callback(multicaster.forget, self)
@@ -315,7 +317,7 @@ class Room:
             with self._state_mutex:
                 self._state.committed(appended, records)
                 if marks:
-                    self._marks_due = now + marks_interval_seconds(self._state.views.count)
+                    self._marks_due = now + self._pace.marks_interval(self._state.views.count)
             if appended or records:
                 self._multicaster.grew(self)
         for request, outcome in zip(planned, outcomes, strict=True):

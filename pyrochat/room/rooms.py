@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from pyrochat.core.pace import Pace
 from pyrochat.pyro.daemon import Daemon
 from pyrochat.room.clock import wall_clock_us
 from pyrochat.room.log_file import Progress, is_used, log_path
@@ -28,13 +29,11 @@ from pyrochat.values.errors import CannotHost, LogProblem, NewRoomsRefused, Pyro
 from pyrochat.values.protocol import Timing, room_object
 from pyrochat.values.rules import fold
 
-__all__ = ["MAX_ROOMS", "Rooms"]
+__all__ = ["Rooms"]
 
 log = logging.getLogger(__name__)
 
-MAX_ROOMS = 100  # of one server; its operator may name more with --room
 _ROOM_BYTES = 256 * 1024  # of an empty one, on disk
-_PATIENCE_SECONDS = 5.0  # until a room that others create is open: a name server may be slow
 _PARTING_SECONDS = 2.0
 _MOST_WAITING = 8  # for a room that they create
 
@@ -52,8 +51,9 @@ class Rooms:
     def __init__(
         self, data: Path, key: Key, registry: Registry, names: Names, multicaster: Multicaster, reader: BlockReader,
         timing: Timing, last_descriptor: int, disk: Disk, room_bytes: int,
-        now_us: Callable[[], int] = wall_clock_us,
+        now_us: Callable[[], int] = wall_clock_us, pace: Pace | None = None,
     ) -> None:  # fmt: skip
+        self._pace = pace or Pace()
         self._data = data
         self._key = key
         self._disk = disk
@@ -117,7 +117,7 @@ class Rooms:
             space = RoomSpace(room_log, self._disk, self._room_bytes)
             return Room(
                 room_log, self._key, self._timing, self._names, self._multicaster, self._reader, index_path(path),
-                self._now_us, space,
+                self._now_us, space, self._pace,
             )  # fmt: skip
         except BaseException:
             room_log.close()
@@ -158,7 +158,7 @@ class Rooms:
         if not self._queue.acquire(blocking=False):
             raise NewRoomsRefused("other rooms are being opened: try again in a moment")
         try:
-            if not self._opening.acquire(timeout=_PATIENCE_SECONDS):
+            if not self._opening.acquire(timeout=self._pace.patience_seconds):
                 raise NewRoomsRefused("other rooms are being opened: try again in a moment")
             try:
                 if not self.has(name):
@@ -187,7 +187,7 @@ class Rooms:
         log.info("room %r was created by %s", name, creator)
 
     def _check_space(self) -> None:
-        if len(self._rooms) >= MAX_ROOMS:
+        if len(self._rooms) >= self._pace.most_rooms:
             raise NewRoomsRefused(f"this server has {len(self._rooms)} rooms, and takes no more: use one of them")
         descriptor = self._last_descriptor
         with contextlib.suppress(OSError):

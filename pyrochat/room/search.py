@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from pyrochat.clock import monotonic
 from pyrochat.core.log import Log
+from pyrochat.core.pace import Pace
 from pyrochat.core.query import Query
 from pyrochat.room.search_index import SearchIndex, is_damage
 from pyrochat.threads import Defects, go_on
@@ -27,12 +28,7 @@ __all__ = ["Found", "Search"]
 logger = logging.getLogger(__name__)
 
 BATCH_MESSAGES = 500  # about 10 ms of work
-REST_SECONDS = 1.0  # at the log's end, unless somebody searches: what comes meanwhile is one batch
-RETRY_SECONDS = 5.0
-_REST = 4.0  # for each second of work: a fifth of a core at the most, whoever posts or joins meanwhile
-_WAIT_SECONDS = 2.0
 _DAMAGED = "it is damaged"
-_NEAR_MESSAGES = 10_000  # so many are in the index within the wait
 _MOST_WAITERS = 64  # each holds a worker
 
 
@@ -47,10 +43,17 @@ class Found(NamedTuple):
 class Search:
     """Search in *log*, with the index in the file *path*; None: there is none, and no search.
 
-    has_room: whether the index may grow; meanwhile searches find what is in it.
+    has_room: whether the index may grow; meanwhile searches find what is in it. pace: for its rests.
+    busy_rest: seconds for each second of work; 4: a fifth of a core at the most, whoever posts or joins meanwhile.
+    wait_seconds: see `wait`; near_messages: so many are in the index by then.
     """
 
-    def __init__(self, log: Log, path: Path | None, has_room: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self, log: Log, path: Path | None, has_room: Callable[[], bool] = lambda: True, pace: Pace | None = None, *,
+        busy_rest: float = 4.0, wait_seconds: float = 2.0, near_messages: int = 10_000,
+    ) -> None:  # fmt: skip
+        self._pace = pace or Pace()
+        self._busy_rest, self._wait_seconds, self._near_messages = busy_rest, wait_seconds, near_messages
         self._log = log
         self._has_room = has_room
         self._index = None if path is None else SearchIndex(path)
@@ -74,13 +77,13 @@ class Search:
         end = self._log.tail
         self.look()
         with self._changed:
-            if self._upto is not None and (end - self._upto > _NEAR_MESSAGES or not self._has_room()):
+            if self._upto is not None and (end - self._upto > self._near_messages or not self._has_room()):
                 return
             if self._waiters >= _MOST_WAITERS:
                 return
             self._waiters += 1
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._is_at(end) or self._trouble or self._closing, _WAIT_SECONDS)
+            self._changed.wait_for(lambda: self._is_at(end) or self._trouble or self._closing, self._wait_seconds)
             self._waiters -= 1
 
     def look(self) -> None:
@@ -191,8 +194,8 @@ class Search:
         if was is None:
             return 0.0
         if upto >= tail:
-            return REST_SECONDS
-        return (monotonic() - began) * _REST
+            return self._pace.index_rest_seconds
+        return (monotonic() - began) * self._busy_rest
 
     def _fail(self, error: Exception) -> float:
         """A step has failed: searches say so until one succeeds; returns for how long to rest."""
@@ -207,4 +210,4 @@ class Search:
             self._upto, self._trouble = None, trouble
             self._afresh = _DAMAGED if is_damage(error) else self._afresh
             self._changed.notify_all()
-        return RETRY_SECONDS
+        return self._pace.index_retry_seconds

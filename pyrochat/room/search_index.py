@@ -32,7 +32,7 @@ __all__ = ["FORMAT", "SearchIndex", "index_path", "is_damage"]
 logger = logging.getLogger(__name__)
 
 FORMAT = 1
-MOST_SECONDS = 2.0  # for one search; what takes longer is given up
+MOST_SECONDS = 2.0
 _MESSAGES_A_TABLE = 100_000
 _APPLICATION_ID = 0x50796373  # "Pycs"
 _SENDER_MARK = "\ue000"  # begins the words that stand for senders; a prefix that people type never meets them
@@ -68,10 +68,16 @@ def is_damage(error: Exception, in_a_search: bool = False) -> bool:
 
 
 class SearchIndex:
-    """The index in the file *path*. Every method may raise sqlite3.Error, `open` OSError too."""
+    """The index in the file *path*. Every method may raise sqlite3.Error, `open` OSError too.
 
-    def __init__(self, path: Path) -> None:
+    table_messages: of one table, the same whenever a file is opened. most_seconds: for one search; what takes longer is
+    given up.
+    """
+
+    def __init__(self, path: Path, table_messages: int = _MESSAGES_A_TABLE, most_seconds: float = MOST_SECONDS) -> None:
         self._path = path
+        self._table_messages = table_messages
+        self._most_seconds = most_seconds
         self._file_mutex = threading.Lock()  # guards _reader, and the file's being there
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
@@ -138,13 +144,13 @@ class SearchIndex:
         db = self._writer
         assert db is not None
         upto = messages[-1].id
-        split = upto // _MESSAGES_A_TABLE * _MESSAGES_A_TABLE  # the first id of the last message's table
+        split = upto // self._table_messages * self._table_messages  # the first id of the last message's table
         db.execute("BEGIN IMMEDIATE")
         try:
             for part in ([m for m in messages if m.id < split], [m for m in messages if m.id >= split]):
                 rows = [(m.id, m.text.replace("\0", " "), _sender_word(fold(m.sender))) for m in part if m.kind == CHAT]
                 if rows:
-                    table = _table_of(rows[0][0])
+                    table = f"words_{rows[0][0] // self._table_messages}"
                     db.execute(_TABLE.format(table=table))
                     db.execute(_INSERT.format(table=table), (json.dumps(rows, ensure_ascii=False),))
             db.execute("UPDATE about SET upto = ?, digest = ?", (upto, digest))
@@ -161,7 +167,7 @@ class SearchIndex:
         """
         match = _match(query)
         found: list[int] = []
-        give_up_at = monotonic() + MOST_SECONDS
+        give_up_at = monotonic() + self._most_seconds
         with self._file_mutex:
             if self._writer is None:
                 raise SearchUnavailable("the search index is not open now: try again")
@@ -173,12 +179,12 @@ class SearchIndex:
             try:
                 upto: int = db.execute("SELECT upto FROM about").fetchone()[0]
                 names = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-                for number in range(min(before - 1, upto) // _MESSAGES_A_TABLE, -1, -1):
+                for number in range(min(before - 1, upto) // self._table_messages, -1, -1):
                     if (table := f"words_{number}") not in names:
                         continue  # nothing but joins and leaves
                     if monotonic() > give_up_at:
                         raise SearchUnavailable(
-                            f"this search takes more than {MOST_SECONDS:g} s: give it longer or rarer words"
+                            f"this search takes more than {self._most_seconds:g} s: give it longer or rarer words"
                         )
                     rows = db.execute(
                         f"SELECT rowid FROM {table} WHERE {table} MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?",
@@ -214,10 +220,6 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _pragma(db: sqlite3.Connection, name: str) -> object:
     return db.execute(f"PRAGMA {name}").fetchone()[0]
-
-
-def _table_of(id: int) -> str:
-    return f"words_{id // _MESSAGES_A_TABLE}"
 
 
 def _sender_word(member: str) -> str:

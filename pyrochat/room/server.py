@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from pyrochat.core.pace import Pace
 from pyrochat.core.places import Bounds
 from pyrochat.core.rates import Rate
 from pyrochat.core.space import Storage
@@ -50,7 +51,6 @@ __all__ = ["MOST_DESCRIPTORS", "Server", "descriptor_limit", "serving_from"]
 log = logging.getLogger(__name__)
 
 _FAREWELL_SECONDS = 2.0
-_REGISTRY_SECONDS = 0.5
 MOST_DESCRIPTORS = 1 << 20
 
 
@@ -77,8 +77,8 @@ class Server:
     key_file: where the server's key is, made on first use; one that stands in *data* goes before it, because
     clients know the room by it. None: in *data*.
     look_seconds: how often it looks whether its files are in their places, how far the logs have come (which it notes
-    beside them), how full the disk is, and for bans; None: every 0.5 s. now_us: the clock that messages get their
-    times from, in microseconds since 1970.
+    beside them), how full the disk is, and for bans. now_us: the clock that messages get their
+    times from, in microseconds since 1970. pace: its other times and bounds.
     Raises CannotHost, LogInUse, LogUnreadable, LogDamaged, NameServerRefused, InvalidRoomName.
     """
 
@@ -99,11 +99,12 @@ class Server:
         rate: Rate | None = None,
         storage: Storage | None = None,
         tls: ServerTls | bool = False,
-        look_seconds: float | None = None,
+        look_seconds: float = 0.5,
         connect_seconds: float = CONNECT_SECONDS,
         budgets: Budgets | None = None,
         now_us: Callable[[], int] = wall_clock_us,
         key_file: Path | None = None,
+        pace: Pace | None = None,
     ) -> None:
         check_not_patched(CannotHost)
         # Fixed now: rooms that are created later belong there too, wherever the program is by then.
@@ -119,6 +120,7 @@ class Server:
         access, storage = access or Access(), storage or Storage()
         bounds = bounds or Bounds.within(descriptor_limit())
         self._closed = threading.Event()
+        self._pace = pace = pace or Pace()
         self._look_seconds = look_seconds
         self._bans_due = False
         self._watch_ended = threading.Event()
@@ -127,7 +129,7 @@ class Server:
         self._budgets = budgets or Budgets.of()
         self._daemon: Daemon | None = None
         self._registration: Registration | None = None
-        self._limiter = Limiter(rate or Rate(), storage.peer_bytes)
+        self._limiter = Limiter(rate or Rate(), storage.peer_bytes, pace)
         with contextlib.ExitStack() as undo:
             self._registry = Registry(data)
             undo.callback(self._registry.close)
@@ -139,10 +141,10 @@ class Server:
             undo.callback(self._turns.close)
             self._connector = Connector(bounds, connect_seconds)
             undo.callback(self._connector.close)
-            self._multicaster = Multicaster(self._budgets.unsent)
+            self._multicaster = Multicaster(self._budgets.unsent, pace)
             self._rooms = Rooms(
                 data, key, self._registry, self._names, self._multicaster, self._reader, timing,
-                bounds.last_free_descriptor, Disk(data, storage.disk_reserve), storage.room_bytes, now_us,
+                bounds.last_free_descriptor, Disk(data, storage.disk_reserve), storage.room_bytes, now_us, pace,
             )  # fmt: skip
             undo.pop_all()
         try:
@@ -173,7 +175,7 @@ class Server:
     ) -> Daemon:
         daemon = Daemon(
             host, port, greet=self._door.greet, bid_farewell=self._door.bid_farewell, advertise=advertise,
-            charge=self._limiter.charge, bounds=bounds, tls=tls, budgets=self._budgets,
+            charge=self._limiter.charge, bounds=bounds, tls=tls, budgets=self._budgets, pace=self._pace,
         )  # fmt: skip
         try:
             self._rooms.serve(
@@ -251,7 +253,7 @@ class Server:
     def _keep_watch(self) -> None:
         """See to the files of the rooms, and show those out whom the operator bans while the server runs."""
         go_on(
-            lambda: not self._watch_ended.wait(self._look_seconds or _REGISTRY_SECONDS) and self._look_around(),
+            lambda: not self._watch_ended.wait(self._look_seconds) and self._look_around(),
             "the doorkeeper", self._defects,
         )  # fmt: skip
 

@@ -63,9 +63,16 @@ class Stretches:
     """The encoded messages of one room.
 
     came: called in the reader's thread whenever a block that was asked for is there.
+    stretch_bytes: of one stretch that has several messages. newest_messages, newest_bytes: of the newest that stay in
+    memory; there may be twice as many. block_bytes: of all old blocks in memory.
     """
 
-    def __init__(self, log: Log, reader: BlockReader, came: Callable[[], None]) -> None:
+    def __init__(
+        self, log: Log, reader: BlockReader, came: Callable[[], None], *, stretch_bytes: int = MAX_STRETCH_BYTES,
+        newest_messages: int = NEWEST_MESSAGES, newest_bytes: int = NEWEST_BYTES, block_bytes: int = CACHED_BLOCK_BYTES,
+    ) -> None:  # fmt: skip
+        self._stretch_bytes, self._block_bytes = stretch_bytes, block_bytes
+        self._most_newest, self._most_newest_bytes = 2 * newest_messages, 2 * newest_bytes
         self._log = log
         self._reader = reader
         self._came = came
@@ -84,7 +91,7 @@ class Stretches:
             self._newest.extend(encoded)
             self._newest_bytes += sum(map(len, encoded))
             self._end += len(encoded)
-            if len(self._newest) > 2 * NEWEST_MESSAGES or self._newest_bytes > 2 * NEWEST_BYTES:
+            if len(self._newest) > self._most_newest or self._newest_bytes > self._most_newest_bytes:
                 self._forget_older_half()
 
     def _forget_older_half(self) -> None:
@@ -123,7 +130,7 @@ class Stretches:
         size = 0
         for count, message in enumerate(messages):
             size += len(message)
-            if size > MAX_STRETCH_BYTES and count:
+            if size > self._stretch_bytes and count:
                 return messages[:count]
         return messages
 
@@ -151,5 +158,5 @@ class Stretches:
                 self._blocks_bytes -= sum(map(len, self._blocks.pop(number, ())))
                 self._blocks[number] = block
                 self._blocks_bytes += sum(map(len, block))
-                while self._blocks_bytes > CACHED_BLOCK_BYTES and len(self._blocks) > 1:
+                while self._blocks_bytes > self._block_bytes and len(self._blocks) > 1:
                     self._blocks_bytes -= sum(map(len, self._blocks.popitem(last=False)[1]))

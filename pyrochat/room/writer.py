@@ -80,11 +80,13 @@ class Request:
 
 class Writer:
     """The thread. commit: does the work for a group of requests. idle_seconds: how long until
-    `commit` wants to be called with an empty group (None: not before the next request)."""
+    `commit` wants to be called with an empty group (None: not before the next request). most: messages of a group."""
 
     def __init__(
-        self, name: str, commit: Callable[[list[Request]], None], idle_seconds: Callable[[], float | None]
-    ) -> None:
+        self, name: str, commit: Callable[[list[Request]], None], idle_seconds: Callable[[], float | None],
+        most: int = MAX_GROUP_MESSAGES,
+    ) -> None:  # fmt: skip
+        self._most = most
         self._commit = commit
         self._idle_seconds = idle_seconds
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
@@ -160,7 +162,7 @@ class Writer:
                     continue
                 group.append(request)
                 size += request.size
-                if size >= MAX_GROUP_MESSAGES:
+                if size >= self._most:
                     break
         except queue.Empty:
             pass

@@ -15,16 +15,15 @@ __all__ = ["Notifier"]
 
 log = logging.getLogger("pyrochat")
 
-_SECONDS = 10.0
-
 
 class Notifier:
     """Runs *command* (a program and its arguments, no shell) for a message, with the message in its environment.
 
-    PYROCHAT_MESSAGE_ROOM, …_SENDER, …_TEXT and …_ID say which. Raises InvalidArgument where *command* is none.
+    PYROCHAT_MESSAGE_ROOM, …_SENDER, …_TEXT and …_ID say which. One that takes longer than *seconds* is ended. Raises InvalidArgument where *command* is none.
     """
 
-    def __init__(self, command: str) -> None:
+    def __init__(self, command: str, seconds: float = 10.0) -> None:
+        self._seconds = seconds
         try:
             self._command = shlex.split(command)
         except ValueError as error:
@@ -43,7 +42,7 @@ class Notifier:
     def _run(self, environment: dict[str, str]) -> None:
         try:
             subprocess.run(
-                self._command, env=environment, timeout=_SECONDS, stdin=subprocess.DEVNULL,
+                self._command, env=environment, timeout=self._seconds, stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
             )  # fmt: skip
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:

@@ -11,8 +11,6 @@ import pytest
 
 import pyrochat
 from pyrochat import Chat, ChatClosed, OtherLog, RoomUnreachable, SendTimeout, Server, VersionMismatch, WaitTimeout
-from pyrochat.client import chat as chat_module
-from pyrochat.client import session as session_module
 from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import AtAddress
 from pyrochat.client.known import KnownServers
@@ -36,7 +34,7 @@ from pyrochat.values.errors import (
     UnknownSession,
     WrongPassword,
 )
-from tests.support import QUICK, Running, changes, eventually, stumbling, texts
+from tests.support import QUICK, Running, changes, eventually, impatient_chat, stumbling, texts
 
 Join = Callable[..., Chat]
 
@@ -279,11 +277,9 @@ def test_a_server_of_another_version_is_refused_in_one_line(
 
 
 def test_leaving_a_server_that_hangs_takes_a_moment_and_no_more(
-    server: Server, joined: Join, monkeypatch: pytest.MonkeyPatch
+    server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_module, "PARTING_SECONDS", 0.2)
-    monkeypatch.setattr(chat_module, "_PARTING_SECONDS", 0.2)
-    ana = joined("Ana")
+    ana = impatient_chat(server, "Ana")
     hanging = threading.Event()
     monkeypatch.setattr(server._daemon, "serve", lambda connection, frame: hanging.wait(20) and None)
     sending = Running(lambda: ana.send("never answered"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyrochat import Chat, InvalidArgument, SearchResult, SearchUnavailable, Server, join
-from pyrochat.room import search as search_module
+from pyrochat.core.pace import Pace
 from pyrochat.room.log_file import log_path
 from pyrochat.room.sqlite_log import SqliteLog
 from pyrochat.room.verifying import verify_file
@@ -117,12 +117,9 @@ def test_after_an_accepted_loss_what_was_lost_is_not_found(host_lobby: Host, dat
         assert len(ana.search("kept")[0]) == 1
 
 
-def test_an_index_that_can_not_be_written_keeps_nobody_from_chatting(
-    host_lobby: Host, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_index_that_can_not_be_written_keeps_nobody_from_chatting(host_lobby: Host, data: Path) -> None:
     (data / "rooms" / "lobby.search").mkdir(parents=True)
-    monkeypatch.setattr(search_module, "RETRY_SECONDS", 0.01)
-    with join("Ana", at=host_lobby().at) as ana:
+    with join("Ana", at=host_lobby(pace=Pace(index_retry_seconds=0.01)).at) as ana:
         ana.send("hello")
         with pytest.raises(SearchUnavailable):
             ana.search("hello")

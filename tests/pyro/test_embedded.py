@@ -9,15 +9,15 @@ from Pyro5.api import URI, Proxy, locate_ns
 from Pyro5.errors import NamingError
 
 from pyrochat import CannotHost
-from pyrochat.pyro import embedded as embedded_module
 from pyrochat.pyro.embedded import EmbeddedNameServer
 from tests.support import SERIALIZER_NAMES, free_port
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
+def port(request: pytest.FixtureRequest) -> Iterator[int]:
+    """The port of a name server, with the bounds that a test is parametrized with."""
     port = free_port()
-    nameserver = EmbeddedNameServer("localhost", port)
+    nameserver = EmbeddedNameServer("localhost", port, **getattr(request, "param", {}))
     yield port
     nameserver.close()
 
@@ -57,8 +57,8 @@ def test_what_is_no_uri_is_refused(names: Proxy) -> None:
             names.register("x", nonsense)
 
 
-def test_it_does_not_grow_without_end(names: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded_module, "MAX_NAMES", 2)
+@pytest.mark.parametrize("port", [{"most_names": 2}], indirect=True)
+def test_it_does_not_grow_without_end(names: Proxy) -> None:
     names.register("one", "PYRO:x@localhost:1")
     with pytest.raises(NamingError, match="remove some"):
         names.register("two", "PYRO:x@localhost:1")

@@ -12,12 +12,10 @@ import pytest
 from Pyro5 import protocol
 
 from pyrochat import Server
-from pyrochat.pyro import connection as connection_module
-from pyrochat.pyro import transport as transport_module
-from pyrochat.pyro import workers as workers_module
+from pyrochat.core.pace import Pace
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.pyro.workers import Workers
-from tests.support import QUICK, Running, address_of, bare, eventually, raw_connection, together
+from tests.support import QUICK_PACE, Running, address_of, bare, eventually, raw_connection, together
 
 HALF_A_FRAME = protocol.SendingMessage(protocol.MSG_CONNECT, 0, 0, 1, b"x" * 100).data[:60]
 
@@ -28,6 +26,12 @@ def workers() -> list[str]:
 
 def connection_count(server: Server) -> int:
     return server._daemon.transportServer.connection_count  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def server(host_lobby: Callable[..., Server], request: pytest.FixtureRequest) -> Server:
+    """A server, with the pace that a test is parametrized with."""
+    return host_lobby(pace=getattr(request, "param", QUICK_PACE))
 
 
 @pytest.fixture
@@ -44,11 +48,10 @@ def connect(server: Server) -> Iterator[Callable[[str], RemoteObject]]:
         remote.close()
 
 
+@pytest.mark.parametrize("server", [Pace(linger_seconds=0.05, spare_worker_seconds=0.05)], indirect=True)
 def test_idle_connections_hold_no_thread_and_are_still_served(
-    server: Server, connect: Callable[[str], RemoteObject], monkeypatch: pytest.MonkeyPatch
+    server: Server, connect: Callable[[str], RemoteObject]
 ) -> None:
-    monkeypatch.setattr(transport_module, "LINGER_SECONDS", 0.05)
-    monkeypatch.setattr(workers_module, "SPARE_WORKER_SECONDS", 0.05)
     remotes = [connect(f"m{number}") for number in range(100)]
     for remote in remotes:
         assert remote.call("members") == []
@@ -91,12 +94,8 @@ def test_noise_is_cut_off(server: Server, noise: bytes) -> None:
 
 
 @pytest.mark.parametrize("first_words", [b"", HALF_A_FRAME], ids=["silent", "half a frame"])
-def test_a_stranger_is_cut_off_after_a_while(
-    host_lobby: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, first_words: bytes
-) -> None:
-    monkeypatch.setattr(transport_module, "FRAME_SECONDS", 0.2)
-    monkeypatch.setattr(connection_module, "FRAME_SECONDS", 0.2)
-    server = host_lobby(timing=QUICK)
+def test_a_stranger_is_cut_off_after_a_while(host_lobby: Callable[..., Server], first_words: bytes) -> None:
+    server = host_lobby(pace=Pace(frame_seconds=0.2))
     with raw_connection(server) as sock:
         sock.sendall(first_words)
         sock.settimeout(10)
@@ -147,7 +146,7 @@ def test_a_connection_that_comes_when_the_last_worker_gives_up_is_served() -> No
         if connection == "first":
             waiting.bring = lambda: workers.lend("second", None)  # type: ignore[arg-type]
 
-    workers = Workers(serve)
+    workers = Workers(serve, 8)
     workers._waiting = waiting  # type: ignore[assignment]
     workers.lend("first", None)  # type: ignore[arg-type]
     try:

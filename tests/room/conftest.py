@@ -9,6 +9,7 @@ import pytest
 
 from pyrochat import Timing
 from pyrochat.core.log import Log
+from pyrochat.core.pace import Pace
 from pyrochat.room.clock import wall_clock_us
 from pyrochat.room.identity import Identity
 from pyrochat.room.multicast import Multicaster
@@ -17,7 +18,7 @@ from pyrochat.room.room import Room
 from pyrochat.room.stretches import BlockReader
 from pyrochat.trust.keys import Key
 from pyrochat.values.rules import fold
-from tests.support import QUICK
+from tests.support import QUICK, QUICK_PACE
 
 
 @pytest.fixture
@@ -28,9 +29,10 @@ def open_room() -> Iterator[Callable[..., Room]]:
     def make(
         log: Log, kind: type[Room] = Room, multicaster: type[Multicaster] = Multicaster, timing: Timing = QUICK,
         index: Path | None = None, key: Key | None = None, now_us: Callable[[], int] = wall_clock_us,
+        pace: Pace = QUICK_PACE,
     ) -> Room:  # fmt: skip
-        cast, reader = multicaster(), BlockReader()
-        room = kind(log, key or Key.made(), timing, Names(), cast, reader, index, now_us)
+        cast, reader = multicaster(pace=pace), BlockReader()
+        room = kind(log, key or Key.made(), timing, Names(), cast, reader, index, now_us, pace=pace)
         opened.append((room, cast, reader))
         return room
 

@@ -20,6 +20,7 @@ from Pyro5.socketutil import SocketConnection
 from pyrochat import Timing
 from pyrochat.core.cursors import BLOCK_MESSAGES, WINDOW_BYTES
 from pyrochat.core.memory_log import MemoryLog
+from pyrochat.core.pace import Pace
 from pyrochat.pyro.budget import Budget
 from pyrochat.pyro.frames import HEADER_BYTES
 from pyrochat.pyro.link import Link
@@ -184,11 +185,10 @@ def test_what_follows_a_blocks_end_does_not_wait_for_an_answer(
 
 
 def test_who_is_told_something_else_meanwhile_confirms_all_the_same(
-    open_room: Callable[..., Room], member: Callable[..., Member], monkeypatch: pytest.MonkeyPatch
+    open_room: Callable[..., Room], member: Callable[..., Member]
 ) -> None:
     """The answer to a notice confirms no delivery, and nothing else may come that asks."""
-    monkeypatch.setattr("pyrochat.room.hall.marks_interval_seconds", lambda members: 1.0)
-    room = open_room(MemoryLog("lobby"), timing=PATIENT)
+    room = open_room(MemoryLog("lobby"), timing=PATIENT, pace=Pace(marks_interval=lambda members: 1.0))
     ana = member(room, "Ana", oneway=True).welcomed()
     room.post("Erick", ["asks"], [None]).wait()
     assert ana.delivered() == [2]

@@ -9,6 +9,7 @@ from Pyro5.api import Proxy
 
 import pyrochat
 from pyrochat import LogInUse, NewRoomsRefused, Server
+from pyrochat.core.pace import Pace
 from pyrochat.pyro.naming import NameServer
 from pyrochat.room import rooms
 from pyrochat.room.log_file import is_used, log_path
@@ -115,10 +116,9 @@ def test_rooms_count_like_messages(host_lobby: Host) -> None:
             lobby.create_room("tea")
 
 
-def test_there_are_not_more_rooms_than_a_server_takes(open_house: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert rooms.MAX_ROOMS == 100
-    monkeypatch.setattr(rooms, "MAX_ROOMS", 3)
-    with bare(open_house, "Ana") as lobby:
+def test_there_are_not_more_rooms_than_a_server_takes(host_lobby: Host) -> None:
+    assert Pace().most_rooms == 100
+    with bare(host_lobby(new_rooms="everyone", pace=Pace(most_rooms=3)), "Ana") as lobby:
         lobby.create_room("coffee")
         lobby.create_room("tea")
         with pytest.raises(PermissionError, match="new-rooms-refused: this server has 3 rooms"):
@@ -236,13 +236,13 @@ def test_a_name_that_another_server_has_is_refused_and_nothing_is_left(
     assert not log_path(tmp_path / "one", "coffee").exists()
 
 
-def test_who_waits_too_long_for_others_rooms_is_told(open_house: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rooms, "_PATIENCE_SECONDS", 0.05)
-    with bare(open_house, "Ana") as lobby:
-        with open_house._rooms._opening, pytest.raises(PermissionError, match="try again in a moment"):
+def test_who_waits_too_long_for_others_rooms_is_told(host_lobby: Host) -> None:
+    server = host_lobby(new_rooms="everyone", pace=Pace(patience_seconds=0.05))
+    with bare(server, "Ana") as lobby:
+        with server._rooms._opening, pytest.raises(PermissionError, match="try again in a moment"):
             lobby.create_room("coffee")
         lobby.create_room("coffee")
-    assert open_house.rooms == ["lobby", "coffee"]
+    assert server.rooms == ["lobby", "coffee"]
 
 
 def test_a_server_that_is_ending_opens_no_room(open_house: Server, data: Path) -> None:

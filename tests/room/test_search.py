@@ -8,13 +8,14 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pyrochat import LogUnavailable, SearchUnavailable
 from pyrochat.core.memory_log import MemoryLog
+from pyrochat.core.pace import Pace
 from pyrochat.core.query import parse_query
-from pyrochat.room import search as search_module
 from pyrochat.room import search_index
 from pyrochat.room.room import Room
 from pyrochat.room.search import BATCH_MESSAGES, Search
@@ -26,11 +27,7 @@ OpenRoom = Callable[..., Room]
 OpenSearch = Callable[..., Search]
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It rests for 10 ms where it would rest for seconds."""
-    monkeypatch.setattr(search_module, "REST_SECONDS", 0.01)
-    monkeypatch.setattr(search_module, "RETRY_SECONDS", 0.01)
+BRISK = Pace(index_rest_seconds=0.01, index_retry_seconds=0.01)
 
 
 @pytest.fixture
@@ -43,8 +40,8 @@ def open_search(path: Path) -> Iterator[OpenSearch]:
     """Opens searches of a log, one after another on the same file; all are closed at the end."""
     opened: list[Search] = []
 
-    def make(log: MemoryLog, at: Path | None = path) -> Search:
-        opened.append(Search(log, at))
+    def make(log: MemoryLog, at: Path | None = path, pace: Pace = BRISK, **options: Any) -> Search:
+        opened.append(Search(log, at, pace=pace, **options))
         return opened[-1]
 
     yield make
@@ -70,13 +67,10 @@ def test_what_was_there_before_is_found_newest_first(open_search: OpenSearch) ->
     assert found.messages == log.read(log.tail - 50, 50)[::-1]
 
 
-def test_a_search_waits_for_what_was_there_when_it_was_asked(
-    open_search: OpenSearch, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_search_waits_for_what_was_there_when_it_was_asked(open_search: OpenSearch) -> None:
     """However long the thread would rest."""
-    monkeypatch.setattr(search_module, "REST_SECONDS", 3600.0)
     log = WatchedLog(1)
-    search = open_search(log)
+    search = open_search(log, pace=Pace(index_rest_seconds=3600.0))
     assert ids(search) == [1]
     for _ in range(5):
         log.grow(1)
@@ -94,13 +88,9 @@ def test_the_index_follows_when_nobody_searches(open_search: OpenSearch, path: P
     assert log.reads == [0, 1, 2]
 
 
-def test_while_it_is_far_behind_a_search_answers_with_what_there_is(
-    open_search: OpenSearch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(search_module, "_WAIT_SECONDS", 3600.0)
-    monkeypatch.setattr(search_module, "_NEAR_MESSAGES", BATCH_MESSAGES)
+def test_while_it_is_far_behind_a_search_answers_with_what_there_is(open_search: OpenSearch) -> None:
     log = WatchedLog(BATCH_MESSAGES)
-    search = open_search(log)
+    search = open_search(log, wait_seconds=3600.0, near_messages=BATCH_MESSAGES)
     assert find(search).indexed_up_to == BATCH_MESSAGES
     log.gate.clear()
     log.grow(2 * BATCH_MESSAGES)
@@ -123,10 +113,9 @@ def test_it_goes_on_where_it_ended(open_search: OpenSearch) -> None:
     assert log.reads == [0, 10]
 
 
-def test_its_end_does_not_wait_for_the_rest(open_search: OpenSearch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_module, "_REST", 1e9)
+def test_its_end_does_not_wait_for_the_rest(open_search: OpenSearch) -> None:
     log = WatchedLog(3 * BATCH_MESSAGES)
-    search = open_search(log)
+    search = open_search(log, busy_rest=1e9)
     eventually(lambda: search._upto)
     search.close()
     assert not search._thread.is_alive()
@@ -135,11 +124,10 @@ def test_its_end_does_not_wait_for_the_rest(open_search: OpenSearch, monkeypatch
         find(search)
 
 
-def test_who_waits_for_it_is_let_go_at_its_end(open_search: OpenSearch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_module, "_WAIT_SECONDS", 3600.0)
+def test_who_waits_for_it_is_let_go_at_its_end(open_search: OpenSearch) -> None:
     log = WatchedLog(1)
     log.gate.clear()
-    search = open_search(log)
+    search = open_search(log, wait_seconds=3600.0)
     waiting = Running(search.wait)
     eventually(lambda: search._waiters)
     closing = Running(search.close)

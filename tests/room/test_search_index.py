@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from pyrochat import InvalidArgument, Message, SearchUnavailable
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.core.query import parse_query
-from pyrochat.room import search_index
 from pyrochat.room.log_file import log_path
 from pyrochat.room.search_index import SearchIndex, index_path
 from tests.core.test_query import ANYTHING
@@ -46,8 +45,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def index(path: Path) -> Iterator[SearchIndex]:
-    index = SearchIndex(path)
+def index(path: Path, request: pytest.FixtureRequest) -> Iterator[SearchIndex]:
+    """An index, with the bounds that a test is parametrized with."""
+    index = SearchIndex(path, **getattr(request, "param", {}))
     yield index
     index.close()
 
@@ -118,11 +118,9 @@ def test_joins_and_leaves_are_not_found(index: SearchIndex) -> None:
     assert index.find(parse_query("joined"), EVERYTHING, 50)[1] == 3, "but they count as indexed"
 
 
-def test_the_newest_come_first_and_one_can_go_on_from_there(
-    index: SearchIndex, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("index", [{"table_messages": 10}], indirect=True)
+def test_the_newest_come_first_and_one_can_go_on_from_there(index: SearchIndex) -> None:
     """Over several tables, one of which has nothing."""
-    monkeypatch.setattr(search_index, "_MESSAGES_A_TABLE", 10)
     log = MemoryLog("lobby")
     log.append([joined_message(i, f"n{i}") if 10 <= i < 20 else chat_message(i, "tick") for i in range(1, 46)])
     fill(index, log, 17)
@@ -135,9 +133,9 @@ def test_the_newest_come_first_and_one_can_go_on_from_there(
         assert found(index, "tick", before, limit=12) == [i for i in everything if i < before][:12]
 
 
-def test_a_search_that_takes_too_long_is_given_up(index: SearchIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("index", [{"most_seconds": -1.0}], indirect=True)
+def test_a_search_that_takes_too_long_is_given_up(index: SearchIndex) -> None:
     fill(index, log_of("hello"))
-    monkeypatch.setattr(search_index, "MOST_SECONDS", -1.0)
     with pytest.raises(SearchUnavailable, match="longer or rarer words"):
         found(index, "hello")
 

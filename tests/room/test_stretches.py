@@ -11,7 +11,6 @@ import pytest
 from pyrochat import LogUnavailable, Message
 from pyrochat.core.cursors import BLOCK_MESSAGES
 from pyrochat.core.memory_log import MemoryLog
-from pyrochat.room import stretches as stretches_module
 from pyrochat.room.stretches import MAX_STRETCH_BYTES, BlockReader, Stretches
 from tests.support import chat_message, eventually
 
@@ -113,20 +112,14 @@ def test_a_stretch_has_at_most_512_kib_and_at_least_one_message(log: WatchedLog,
     assert len(found) == 4
 
 
-def test_one_message_that_is_larger_than_the_bound_goes_alone(
-    log: WatchedLog, reader: BlockReader, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stretches_module, "MAX_STRETCH_BYTES", 10)
-    stretches = Stretches(log, reader, lambda: None)
+def test_one_message_that_is_larger_than_the_bound_goes_alone(log: WatchedLog, reader: BlockReader) -> None:
+    stretches = Stretches(log, reader, lambda: None, stretch_bytes=10)
     stretches.extend([chat_message(id) for id in (1, 2, 3)])
     assert all_after(stretches, 0) == [[1], [2], [3]]
 
 
-def test_a_block_that_was_read_before_it_was_full_is_read_again(
-    log: WatchedLog, reader: BlockReader, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stretches_module, "NEWEST_MESSAGES", 5)
-    stretches = Stretches(old_log(log, 10), reader, lambda: None)
+def test_a_block_that_was_read_before_it_was_full_is_read_again(log: WatchedLog, reader: BlockReader) -> None:
+    stretches = Stretches(old_log(log, 10), reader, lambda: None, newest_messages=5)
     assert ids(got(stretches, 0)) == list(range(1, 11))
     for id in range(11, 60):
         log.append([chat_message(id)])
@@ -134,12 +127,9 @@ def test_a_block_that_was_read_before_it_was_full_is_read_again(
     assert [id for stretch in all_after(stretches, 0) for id in stretch] == list(range(1, 60))
 
 
-@pytest.mark.parametrize("limit", ["NEWEST_MESSAGES", "NEWEST_BYTES"])
-def test_what_is_in_memory_is_bounded(
-    log: WatchedLog, reader: BlockReader, monkeypatch: pytest.MonkeyPatch, limit: str
-) -> None:
-    monkeypatch.setattr(stretches_module, limit, 20 if limit == "NEWEST_MESSAGES" else 2_000)
-    stretches = Stretches(log, reader, lambda: None)
+@pytest.mark.parametrize("bound", [{"newest_messages": 20}, {"newest_bytes": 2_000}], ids=["messages", "bytes"])
+def test_what_is_in_memory_is_bounded(log: WatchedLog, reader: BlockReader, bound: dict[str, int]) -> None:
+    stretches = Stretches(log, reader, lambda: None, **bound)
     for id in range(1, 1001):
         log.append([chat_message(id)])
         stretches.extend([chat_message(id)])
@@ -148,9 +138,8 @@ def test_what_is_in_memory_is_bounded(
     assert [id for stretch in all_after(stretches, 0) for id in stretch] == list(range(1, 1001))
 
 
-def test_blocks_in_memory_are_bounded(log: WatchedLog, reader: BlockReader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stretches_module, "CACHED_BLOCK_BYTES", 100_000)
-    stretches = Stretches(old_log(log, 10 * BLOCK_MESSAGES, size=100), reader, lambda: None)
+def test_blocks_in_memory_are_bounded(log: WatchedLog, reader: BlockReader) -> None:
+    stretches = Stretches(old_log(log, 10 * BLOCK_MESSAGES, size=100), reader, lambda: None, block_bytes=100_000)
     assert sum(map(len, all_after(stretches, 0))) == 10 * BLOCK_MESSAGES
     eventually(lambda: not stretches._ordered)
     assert stretches._blocks_bytes == sum(len(m) for block in stretches._blocks.values() for m in block) <= 100_000

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pyrochat.core.sequencer import Draft
-from pyrochat.room import writer as writer_module
 from pyrochat.room.writer import Request, Writer
 from pyrochat.values.errors import PyroChatError, RoomClosing
 from tests.support import Running, chat_message, eventually
@@ -46,8 +45,8 @@ def commits() -> Commits:
 def start() -> Iterator[Callable[..., Writer]]:
     writers: list[Writer] = []
 
-    def start_(commit: Callable[[list[Request]], None]) -> Writer:
-        writers.append(Writer("test", commit, lambda: None))
+    def start_(commit: Callable[[list[Request]], None], **options: int) -> Writer:
+        writers.append(Writer("test", commit, lambda: None, **options))
         writers[-1].start()
         return writers[-1]
 
@@ -79,9 +78,8 @@ def test_requests_that_come_during_a_commit_share_the_next(commits: Commits, sta
     assert [len(group) for group in commits.groups] == [1, 99]
 
 
-def test_a_group_has_a_bound(commits: Commits, start: Callable[..., Writer], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer_module, "MAX_GROUP_MESSAGES", 10)
-    writer = start(commits)
+def test_a_group_has_a_bound(commits: Commits, start: Callable[..., Writer]) -> None:
+    writer = start(commits, most=10)
     commits.open.clear()
     first = writer.submit(asking("first"))
     assert commits.under_way.wait(10)

@@ -16,13 +16,11 @@ from attacks.target import Target
 from attacks.traps import Trap, callbacks, calls, frames, losses, values
 from attacks.wire import Attacked, Stranger, call_frame, greeting
 from pyrochat import Server
+from pyrochat.core.pace import Pace
 from pyrochat.core.places import Bounds
-from pyrochat.pyro import connection as connection_module
-from pyrochat.pyro import transport as transport_module
-from pyrochat.pyro import workers as workers_module
 from pyrochat.trust.keys import Key
 from pyrochat.values.protocol import SERVER_OBJECT
-from tests.support import QUICK, address_of, bare, eventually
+from tests.support import address_of, bare, eventually
 
 SLOW = ("never", "looked up")
 CALLBACKS = [trap for trap in callbacks.TRAPS if not any(word in trap.name for word in SLOW)]
@@ -83,11 +81,9 @@ def test_silent_connections_and_half_done_handshakes_keep_nobody_out(tls_target:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch, host_lobby: Host) -> Server:
+def impatient(host_lobby: Host) -> Server:
     """A server that waits 0.3 s where others wait 10."""
-    monkeypatch.setattr(transport_module, "FRAME_SECONDS", 0.3)
-    monkeypatch.setattr(connection_module, "FRAME_SECONDS", 0.3)
-    return host_lobby(timing=QUICK)
+    return host_lobby(pace=Pace(frame_seconds=0.3))
 
 
 def connection_count(server: Server) -> int:
@@ -126,10 +122,9 @@ def test_the_oldest_strangers_make_room(serve: Host) -> None:
         assert not inside.ask(call_frame("members")).is_refusal
 
 
-def test_strangers_who_speak_make_room_too(monkeypatch: pytest.MonkeyPatch, serve: Host) -> None:
+def test_strangers_who_speak_make_room_too(serve: Host) -> None:
     """A worker may have them at the moment when they should go."""
-    server = serve(bounds=FEW)
-    monkeypatch.setattr(transport_module, "LINGER_SECONDS", 1.0)
+    server = serve(bounds=FEW, pace=Pace(linger_seconds=1.0))
     with contextlib.ExitStack() as stack:
         for _ in range(3):
             for _ in range(20):
@@ -140,8 +135,8 @@ def test_strangers_who_speak_make_room_too(monkeypatch: pytest.MonkeyPatch, serv
         eventually(lambda: connection_count(server) <= 20, 5, "more strangers than there is room for")
 
 
-def test_who_never_reads_holds_no_worker(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
-    monkeypatch.setattr(workers_module, "MAX_WORKERS", 3)
+def test_who_never_reads_holds_no_worker(host_lobby: Host) -> None:
+    server = host_lobby(pace=Pace(most_workers=3))
     with bare(server, "writer") as writer:
         writer.post_many(["x" * 8000] * 100)
     with contextlib.ExitStack() as stack:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from Pyro5.api import BatchProxy
 
 from attacks.wire import Attacked, Stranger, call_frame
 from pyrochat import Chat, Server
+from pyrochat.core.pace import Pace
 from pyrochat.core.rates import Rate
-from pyrochat.room import limiter as limiter_module
 from pyrochat.trust.keys import Key
 from pyrochat.values.protocol import SERVER_OBJECT
-from tests.support import QUICK, Running, address_of, bare, eventually, together
+from tests.support import QUICK_PACE, Running, address_of, bare, eventually, together
 
 RATE = 5.0  # messages a second, 50 at once
 Host = Callable[..., Server]
@@ -23,10 +24,9 @@ GENEROUS_SECONDS = 5.0
 
 
 @pytest.fixture
-def server(host_lobby: Host, monkeypatch: pytest.MonkeyPatch) -> Server:
+def server(host_lobby: Host) -> Server:
     """A server that lets each member send 50 messages at once, and 5 a second; who asks for too much rests briefly."""
-    monkeypatch.setattr(limiter_module, "MOST_REST_SECONDS", 0.01)
-    return host_lobby(timing=QUICK, rate=RATE)
+    return host_lobby(rate=RATE, pace=replace(QUICK_PACE, most_rest_seconds=0.01))
 
 
 def flood(server: Server, name: str, method: str, *arguments: object, calls: int = 90) -> Counter[str]:
@@ -50,11 +50,9 @@ def test_a_flood_of_posts_is_limited(server: Server) -> None:
     assert limited(answers) == 90 - answers["served"]
 
 
-def test_who_has_gone_holds_no_name(host_lobby: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_has_gone_holds_no_name(host_lobby: Host) -> None:
     """Given a connection that is not read from, so that nobody notices its end, then its name is free all the same."""
-    monkeypatch.setattr(limiter_module, "LEAST_REST_SECONDS", 60.0)
-    monkeypatch.setattr(limiter_module, "MOST_REST_SECONDS", 60.0)
-    server = host_lobby(rate=RATE)
+    server = host_lobby(rate=RATE, pace=replace(QUICK_PACE, least_rest_seconds=60.0, most_rest_seconds=60.0))
     with Stranger(address_of(server)) as member:
         assert not member.greet("flood").ask(call_frame("post_many", ["x"] * 50)).is_refusal
         assert "rate-limited: " in member.ask(call_frame("post_many", ["x"] * 50)).text
@@ -146,13 +144,9 @@ def test_a_limited_member_holds_no_worker(server: Server) -> None:
 
 
 @pytest.mark.parametrize("who", ["nobody", "a guest", "a member"])
-def test_who_uses_up_the_servers_time_is_not_read_from_for_a_while(
-    host_lobby: Host, monkeypatch: pytest.MonkeyPatch, who: str
-) -> None:
-    bucket = "MEMBERS_TIME" if who == "a member" else "PEERS_TIME"
-    monkeypatch.setattr(limiter_module, bucket, Rate(0.000_1, 0.000_1))
-    monkeypatch.setattr(limiter_module, "MOST_REST_SECONDS", 3600.0)
-    server = host_lobby(timing=QUICK)
+def test_who_uses_up_the_servers_time_is_not_read_from_for_a_while(host_lobby: Host, who: str) -> None:
+    little = {"members_time" if who == "a member" else "peers_time": Rate(0.000_1, 0.000_1)}
+    server = host_lobby(pace=Pace(most_rest_seconds=3600.0, **little))
     with Stranger(address_of(server)) as asking:
         if who == "a member":
             asking.prove("asking", Key.made())

@@ -11,6 +11,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,13 +24,18 @@ from attacks.mutations import Mutator, frames_to_callbacks, frames_to_rooms
 from attacks.wire import Stranger, call_frame
 from pyrochat import Chat, Server
 from pyrochat.client.answers import QUESTIONS
-from pyrochat.pyro import workers as workers_module
 from pyrochat.values.protocol import CALLBACK_OBJECT
-from tests.support import Running, address_of, eventually
+from tests.support import QUICK_PACE, Running, address_of, eventually
 
 FRAMES = 1500
 CONVERSATIONS = 120
 SEEDS = [1, 2]
+
+
+@pytest.fixture
+def server(host_lobby: Callable[..., Server]) -> Server:
+    """A server whose workers end as soon as they have nothing to do."""
+    return host_lobby(pace=replace(QUICK_PACE, spare_worker_seconds=0.05))
 
 
 def fuzz(fuzzer: Fuzzer) -> None:
@@ -43,10 +49,8 @@ def fuzz(fuzzer: Fuzzer) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_server_withstands_mutated_frames(
-    server: Server, joined: Callable[..., Chat], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
-    seed: int,
-) -> None:  # fmt: skip
-    monkeypatch.setattr(workers_module, "SPARE_WORKER_SECONDS", 0.05)
+    server: Server, joined: Callable[..., Chat], caplog: pytest.LogCaptureFixture, seed: int
+) -> None:
     erick = joined("Erick")
     transport = server._daemon.transportServer  # type: ignore[union-attr]
     before = transport.connection_count

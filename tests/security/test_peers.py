@@ -7,6 +7,7 @@ import itertools
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,14 @@ from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import AtAddress
 from pyrochat.client.known import KnownServers
 from pyrochat.core.limits import MOST_NEW_NAMES
+from pyrochat.core.pace import Pace
 from pyrochat.core.rates import Rate
-from pyrochat.room import limiter as limiter_module
 from pyrochat.room.door import Access
 from pyrochat.trust.keys import Key
 from pyrochat.values.errors import QuotaUsedUp
 from pyrochat.values.protocol import Timing
 from tests.security.support import Host, entered, let_be_known
-from tests.support import QUICK, address_of, eventually, together
+from tests.support import QUICK, QUICK_PACE, address_of, eventually, together
 
 BURST = 5  # messages at once; the next one comes long after a test is over
 SLOW = Rate(0.001, BURST)
@@ -32,10 +33,8 @@ ELSEWHERE = "127.0.0.2"
 _numbers = itertools.count()
 
 
-@pytest.fixture(autouse=True)
-def brief_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who asks for too much is read from again soon: what is refused is what is looked at here."""
-    monkeypatch.setattr(limiter_module, "MOST_REST_SECONDS", 0.01)
+# Who asks for too much is read from again soon: what is refused is what is looked at here.
+BRIEF_RESTS = replace(QUICK_PACE, most_rest_seconds=0.01)
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ def slow_host(data: Path) -> Iterator[Host]:
     with contextlib.ExitStack() as servers:
 
         def host(**options: object) -> Server:
-            options = {"nameserver": False, "timing": QUICK, "rate": SLOW} | options
+            options = {"nameserver": False, "timing": QUICK, "rate": SLOW, "pace": BRIEF_RESTS} | options
             return servers.enter_context(Server(["lobby"], data, **options))  # type: ignore[arg-type]
 
         yield host
@@ -135,12 +134,10 @@ def test_found_2_joins_and_new_rooms_count_for_the_peer_too(slow_host: Host) -> 
 
 
 def test_found_2_guests_who_change_names_are_not_read_from_for_a_while(
-    host_lobby: Host, monkeypatch: pytest.MonkeyPatch
+    host_lobby: Host,
 ) -> None:
     """Who has used up the time that it shares gains nothing by a new name, nor by a new connection."""
-    monkeypatch.setattr(limiter_module, "PEERS_TIME", Rate(0.000_1, 0.05))
-    monkeypatch.setattr(limiter_module, "MOST_REST_SECONDS", 3600.0)
-    server = host_lobby()
+    server = host_lobby(pace=Pace(peers_time=Rate(0.000_1, 0.05), most_rest_seconds=3600.0))
     transport = server._daemon.transportServer  # type: ignore[union-attr]
     with contextlib.ExitStack() as stack:
 
@@ -153,11 +150,9 @@ def test_found_2_guests_who_change_names_are_not_read_from_for_a_while(
 
 
 def test_found_2_a_new_connection_is_not_read_from_while_the_strangers_of_its_address_are_in_debt(
-    host_lobby: Host, monkeypatch: pytest.MonkeyPatch
+    host_lobby: Host,
 ) -> None:
-    monkeypatch.setattr(limiter_module, "PEERS_TIME", Rate(0.000_1, 0.000_001))
-    monkeypatch.setattr(limiter_module, "MOST_REST_SECONDS", 3600.0)
-    server = host_lobby()
+    server = host_lobby(pace=Pace(peers_time=Rate(0.000_1, 0.000_001), most_rest_seconds=3600.0))
     transport = server._daemon.transportServer  # type: ignore[union-attr]
     with Stranger(address_of(server)) as first:
         first.greet(None)
@@ -177,7 +172,7 @@ def test_found_2_so_many_new_names_come_from_one_address_within_an_hour(
 ) -> None:
     known = Key.made()
     let_be_known(data, "Erick", known)
-    server = host_lobby(rate=rate)
+    server = host_lobby(rate=rate, pace=BRIEF_RESTS)
     for _ in range(MOST_NEW_NAMES):
         let_in(server, Key.made()).sock.close()
     if rate == 0:
@@ -215,7 +210,7 @@ def test_a_name_that_could_not_be_written_down_does_not_count(server: Server, da
 def test_found_2_guests_and_new_keys_of_one_address_send_so_many_bytes_a_day(host_lobby: Host, data: Path) -> None:
     known = Key.made()
     let_be_known(data, "Erick", known)
-    server = host_lobby(peer_bytes="100K")
+    server = host_lobby(peer_bytes="100K", pace=BRIEF_RESTS)
     text = "x" * 10_000
     served, refused = 0, ""
     for key in [None, Key.made()] * 10:
@@ -231,7 +226,7 @@ def test_found_2_guests_and_new_keys_of_one_address_send_so_many_bytes_a_day(hos
 
 
 def test_found_2_no_rate_sets_no_limit_on_names_and_bytes(host_lobby: Host) -> None:
-    server = host_lobby(rate=0, peer_bytes=1)
+    server = host_lobby(rate=0, peer_bytes=1, pace=BRIEF_RESTS)
     with let_in(server) as guest:
         assert not any(guest.ask(call_frame("post_many", ["x"] * 1000)).is_refusal for _ in range(10))
 
@@ -243,7 +238,7 @@ def test_found_2_a_class_of_thirty_newcomers_behind_one_address_joins_at_once_an
     host_lobby: Host, tmp_path: Path
 ) -> None:
     """With keys that nobody has seen before, and the limits that a server has by default."""
-    server = host_lobby(timing=Timing())
+    server = host_lobby(timing=Timing(), pace=BRIEF_RESTS)
     known = KnownServers(tmp_path / "known.json")
 
     def pupil(number: int) -> Callable[[], Chat]:

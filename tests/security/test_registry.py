@@ -13,7 +13,6 @@ import pytest
 from Pyro5 import errors as pyro_errors
 
 from pyrochat import CannotHost, Chat, NameTaken, Server
-from pyrochat.room import server as server_module
 from pyrochat.room.registry import Registry
 from pyrochat.trust.keys import Key, shown
 from pyrochat.values.errors import Banned, InvalidArgument, LogUnavailable
@@ -106,9 +105,14 @@ def test_a_file_that_is_no_register_is_said(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def operator(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+def server(host_lobby: Callable[..., Server]) -> Server:
+    """A server that looks often."""
+    return host_lobby(look_seconds=0.05)
+
+
+@pytest.fixture
+def operator(data: Path) -> Iterator[Registry]:
     """The register of the running server's names, as another process opens it."""
-    monkeypatch.setattr(server_module, "_REGISTRY_SECONDS", 0.05)
     with contextlib.closing(Registry(data)) as registry:
         yield registry
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from pyrochat.terminal import mentions
 from pyrochat.terminal.mentions import Notifier
 from pyrochat.values.errors import InvalidArgument
 from tests.support import chat_message, eventually
@@ -60,10 +59,9 @@ def test_a_command_that_can_not_run_is_reported(command: str, caplog: pytest.Log
     assert "the notify command failed" in caplog.records[0].getMessage()
 
 
-def test_a_command_that_hangs_is_ended(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mentions, "_SECONDS", 0.1)
+def test_a_command_that_hangs_is_ended(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "pyrochat"):
-        Notifier("sleep 60").tell(chat_message(1))
+        Notifier("sleep 60", seconds=0.1).tell(chat_message(1))
         eventually(lambda: caplog.records)
     assert "timed out" in caplog.records[0].getMessage()
 

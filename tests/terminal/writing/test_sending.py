@@ -13,7 +13,7 @@ from pyrochat.pyro.connection import shut_down
 from pyrochat.room.room import Room
 from pyrochat.terminal.writing.drafts import Unsent
 from pyrochat.terminal.writing.sending import Sending
-from tests.support import Running, eventually, texts
+from tests.support import Running, eventually, impatient_chat, texts
 
 Join = Callable[..., Chat]
 
@@ -115,7 +115,7 @@ def test_what_could_not_be_sent_goes_out_the_next_time_once(
 
 
 def test_what_is_in_the_log_though_nobody_said_so_is_not_there_twice(
-    joined: Join, way: Callable[[Chat], Way], monkeypatch: pytest.MonkeyPatch
+    server: Server, joined: Join, way: Callable[[Chat], Way], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The chat is left between the commit and its answer; the text goes out again with the next session."""
     original, written, gate = Room.post, threading.Event(), threading.Event()
@@ -133,9 +133,8 @@ def test_what_is_in_the_log_though_nobody_said_so_is_not_there_twice(
             shut_down(remote._connection.sock)  # type: ignore[union-attr]
         return ending.is_done
 
-    ana, igor = joined("Ana", read="manual"), joined("Igor")
+    ana, igor = impatient_chat(server, "Ana", read="manual"), joined("Igor")
     out, mine = way(ana), unsent("one", "two")
-    monkeypatch.setattr("pyrochat.client.chat._PARTING_SECONDS", 0.1)
     with monkeypatch.context() as patch:
         patch.setattr(Room, "post", post)
         out.sending.add(mine)
