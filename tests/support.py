@@ -34,7 +34,7 @@ Kind = TypeVar("Kind")
 
 
 def hosted(
-    data: Path, *, password: str | None = None, guests: bool = True, new_rooms: str = "nobody",
+    data: str | Path, *, password: str | None = None, guests: bool = True, new_rooms: str = "nobody",
     rate: float = DEFAULT_RATE, room_bytes: int | str = ROOM_BYTES, peer_bytes: int | str = PEER_BYTES,
     disk_reserve: int | str | None = None, **options: Any,
 ) -> Server:  # fmt: skip
@@ -45,7 +45,7 @@ def hosted(
         "access": Access(password, guests, new_rooms), "rate": rate_of(rate), "storage": storage,
         "key_file": server_key_file(), "pace": QUICK_PACE,
     }  # fmt: skip
-    return Server(["lobby"], data, **given | options)
+    return Server(["lobby"], Path(data), **given | options)
 
 
 def impatient_chat(server: Server, name: str, read: str = "auto") -> Chat:

@@ -16,7 +16,7 @@ from pyrochat import Chat, Server
 from pyrochat.client import deliveries
 from pyrochat.client.deliveries import read_delivery
 from pyrochat.client.handler_threads import HandlerThreads
-from pyrochat.client.handlers import EventHandler
+from pyrochat.client.handlers import SLOW_TIMES, EventHandler
 from pyrochat.values.errors import InvalidArgument, RoomUnreachable, ServerFault
 from pyrochat.values.message import Message
 from tests.support import Running, chat_message, eventually, joined_message, stumbling
@@ -162,6 +162,44 @@ def test_found_10_whatever_the_watch_over_the_handlers_stumbles_over_it_watches_
     assert heard.wait(10)
     gate.set()
     assert any(record.exc_info for record in caplog.records)
+
+
+def test_found_45_a_handler_that_was_slow_is_forgiven_once_it_is_quick() -> None:
+    """For once it may have been the machine: only one that is slow again and again has a thread for good."""
+    threads = HandlerThreads()
+    gates = {number: threading.Event() for number in range(2 * SLOW_TIMES)}
+    heard: list[int] = []
+    begun: list[int] = []
+
+    def handle(number: int) -> None:
+        begun.append(number)
+        assert gates[number].wait(10)
+
+    handler = EventHandler(handle, "the event")
+    other = EventHandler(heard.append, "the event")
+
+    def run(number: int, slow: bool) -> None:
+        """Let *handler* have its turn; slow: the other one gets its own before that is over."""
+        if not slow:
+            gates[number].set()
+        handler.add(number)
+        threads.begin(handler)
+        eventually(lambda: begun[-1:] == [number])
+        if slow:
+            other.add(number)
+            threads.begin(other)
+            eventually(lambda: heard[-1:] == [number])
+            gates[number].set()
+        eventually(lambda: not handler.scheduled)
+
+    for number in range(SLOW_TIMES - 1):
+        run(number, slow=True)
+    assert handler.times_slow == SLOW_TIMES - 1
+    run(SLOW_TIMES, slow=False)
+    assert handler.times_slow == 0
+    for number in range(SLOW_TIMES + 1, 2 * SLOW_TIMES):
+        run(number, slow=True)
+    assert not handler.slow
 
 
 # -- all three kinds of handler ------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import pytest
 from Pyro5 import protocol
 
 from attacks.wire import Attacked, Stranger, call_frame, frame, greeting, packed
+from pyrochat.core.pace import Pace
 from pyrochat.pyro.connection import Connection
 from pyrochat.pyro.daemon import MOST_QUICK_BYTES, Daemon
 from pyrochat.pyro.dispatch import Later, expose, quick
@@ -66,6 +67,9 @@ class Room:
 
     def word(self) -> str:
         return "a word"
+
+    def ballast(self, size: int) -> str:
+        return "x" * size
 
     def late(self) -> Later:
         self.held.release()
@@ -123,6 +127,68 @@ def test_a_quick_call_is_served_in_the_watching_thread(start: Start, room: Room)
     with entered(start()) as member:
         assert member.ask(call("note", "x")).value == "x"
     assert room.threads == ["test"]
+
+
+# -- who does not go on ---------------------------------------------------------------------------------------------
+
+ANSWER_BYTES = 8 * 1024 * 1024  # more than any socket's buffers take
+
+
+def only_connection(daemon: Daemon) -> Connection:
+    (connection,) = daemon.transportServer._connections
+    return connection  # type: ignore[no-any-return]
+
+
+def deaf(daemon: Daemon) -> Stranger:
+    """Somebody inside who has asked for a large answer, and has not read it."""
+    member = entered(daemon)
+    member.send(call("ballast", ANSWER_BYTES))
+    eventually(lambda: only_connection(daemon).unsent)
+    return member
+
+
+@pytest.mark.parametrize("stuck", ["half a call", "an answer that is not read"])
+def test_found_45_who_is_stuck_is_closed_when_its_time_is_over(start: Start, stuck: str) -> None:
+    daemon = start(pace=Pace(frame_seconds=0.2))
+    with entered(daemon) if stuck == "half a call" else deaf(daemon) as member:
+        if stuck == "half a call":
+            member.send(call("word")[:-3])
+        eventually(lambda: daemon.transportServer.connection_count == 0)
+
+
+def test_found_45_an_answer_that_moves_by_a_byte_is_given_its_time_anew(start: Start) -> None:
+    """The clock is the test's own: the daemon's would close nobody within an hour."""
+    daemon = start(pace=Pace(frame_seconds=3600.0))
+    with deaf(daemon) as member:
+        connection, sweep = only_connection(daemon), daemon.transportServer._sweep
+        stood = connection.progress_at
+        eventually(lambda: member.sock.recv(65_536) and connection.progress_at > stood)
+        stands = eventually(lambda: connection in daemon.transportServer._watching and connection.progress_at)
+        sweep((stood + stands) / 2 + 3600.0)
+        assert daemon.transportServer.connection_count == 1
+        sweep(connection.progress_at + 3600.1)
+        assert daemon.transportServer.connection_count == 0
+
+
+def test_found_45_a_frame_has_to_be_whole_in_time_and_whoever_is_idle_stays(start: Start) -> None:
+    daemon = start(pace=Pace(frame_seconds=3600.0))
+    with entered(daemon) as member:
+        connection, sweep = only_connection(daemon), daemon.transportServer._sweep
+        sweep(connection.born + 10 * 3600.0)
+        assert daemon.transportServer.connection_count == 1, "it is idle"
+        member.send(call("word")[:-3])
+        begun = eventually(lambda: connection.reader.has_begun and connection.frame_begun)
+        sweep(begun + 3599.9)
+        assert daemon.transportServer.connection_count == 1
+        sweep(begun + 3600.1)
+        assert daemon.transportServer.connection_count == 0
+
+
+def test_found_45_by_default_that_is_ten_seconds() -> None:
+    assert Pace().frame_seconds == 10.0
+
+
+# -- what is quick --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("flags", [protocol.FLAGS_BATCH, protocol.FLAGS_BATCH | protocol.FLAGS_ONEWAY])

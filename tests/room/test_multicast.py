@@ -8,7 +8,9 @@ import marshal
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import msgpack
 import pytest
@@ -33,7 +35,7 @@ from pyrochat.room.room import Room
 from pyrochat.trust.keys import Key
 from pyrochat.trust.seals import checked_seal
 from pyrochat.values.protocol import CALLBACK_OBJECT, TAKES_ONEWAY
-from tests.support import Running, chat_message, eventually
+from tests.support import QUICK_PACE, Running, chat_message, eventually
 
 PATIENT = Timing(beat_seconds=30, silent_seconds=60, grace_seconds=60)
 HASTY = Timing(beat_seconds=0.1, silent_seconds=0.4, grace_seconds=0.3)
@@ -203,6 +205,26 @@ def test_who_is_told_something_else_meanwhile_confirms_all_the_same(
         ana.answer(None)
     ana.answer([last, 0])
     eventually(lambda: room.marks_of("ana")[0] == last)
+
+
+@pytest.mark.parametrize(("share", "method"), [(0.4, "deliver_oneway"), (0.6, "deliver")])
+def test_found_45_who_has_answered_is_asked_again_after_half_an_interval_of_marks(
+    open_room: Callable[..., Room], member: Callable[..., Member], share: float, method: str
+) -> None:
+    """Given an interval that no test lasts for, and that a share of it has gone by since the last request."""
+    interval = 3600.0
+    room = open_room(
+        MemoryLog("lobby"), timing=PATIENT, pace=replace(QUICK_PACE, marks_interval=lambda members: interval)
+    )
+    ana = member(room, "Ana", oneway=True).welcomed()
+    outlet = eventually(lambda: room._multicaster._halls[id(room)].outlets.get(ana.session_id))
+    outlet.sealed = 10**9  # she is told no seal: that would ask her for an answer too
+    room.post("Erick", ["asks"], [None]).wait()
+    assert ana.delivered() == [2]
+    eventually(lambda: outlet.cursor.position == 2 and not outlet.owes)
+    outlet.asked_at = time.monotonic() - share * interval
+    room.post("Erick", ["asks or not"], [None]).wait()
+    assert ana.request()[0] == method
 
 
 def test_what_was_not_asked_for_is_confirmed_soon_after(
@@ -394,9 +416,9 @@ def test_a_multicaster_that_has_ended_keeps_no_connection_open(
 class Sparing(Multicaster):
     """Keeps 2 MiB at the most of what sessions don't take."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace) -> None:
         self.budget = Budget(2 * 1024 * 1024, "deliveries")
-        super().__init__(self.budget)
+        super().__init__(self.budget, pace)
 
 
 def test_found_3_deliveries_that_nobody_takes_have_a_budget(
@@ -480,7 +502,7 @@ def test_found_10_what_the_multicaster_stumbles_over_in_one_room_costs_no_other(
     """And goes on in that room, when the defect is over: whoever was cut off comes back."""
     failing = open_room(MemoryLog("lobby"), kind=FailingRoom, timing=HASTY)
     assert isinstance(failing, FailingRoom)
-    other = open_room(MemoryLog("kitchen"), timing=PATIENT, multicaster=lambda: failing._multicaster)  # type: ignore[arg-type]
+    other = open_room(MemoryLog("kitchen"), timing=PATIENT, multicaster=lambda pace: failing._multicaster)  # type: ignore[arg-type]
     ana, igor = member(failing, "Ana").welcomed(), member(other, "Igor").welcomed()
     failing.error, failing.failing, failing.left = error, where, 2
     if where == "lost":

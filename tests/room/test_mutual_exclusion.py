@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -52,8 +53,8 @@ class InCallersThreads(Writer):
 
 
 class UnguardedRoom(Room):
-    def __init__(self, *arguments: object) -> None:
-        super().__init__(*arguments)  # type: ignore[arg-type]
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
         self._writer.close()
         self._writer = InCallersThreads(self.name, self._commit, lambda: None)
 

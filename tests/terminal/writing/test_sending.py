@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from pyrochat import Chat, InvalidText, KeyConflict, Message, PyroChatError, Server
+from pyrochat import Chat, InvalidText, KeyConflict, PyroChatError, Server
 from pyrochat.pyro.connection import shut_down
 from pyrochat.room.room import Room
+from pyrochat.room.writer import Request
 from pyrochat.terminal.writing.drafts import Unsent
 from pyrochat.terminal.writing.sending import Sending
 from tests.support import Running, eventually, impatient_chat, texts
@@ -120,11 +122,11 @@ def test_what_is_in_the_log_though_nobody_said_so_is_not_there_twice(
     """The chat is left between the commit and its answer; the text goes out again with the next session."""
     original, written, gate = Room.post, threading.Event(), threading.Event()
 
-    def post(room: Room, sender: str, texts: list[str], keys: list[str | None], **more: str) -> list[Message]:
-        messages = original(room, sender, texts, keys, **more)
+    def post(*arguments: Any) -> Request:
+        request = original(*arguments)
         written.set()
         assert gate.wait(10)
-        return messages
+        return request
 
     def is_over() -> bool:
         """Cut the connection until the chat has been left."""
