@@ -164,6 +164,23 @@ def test_every_module_says_its_role(module: str) -> None:
     assert ast.get_docstring(ast.parse(FILES[module].read_text()))
 
 
+ARCHITECTURE = (Path(__file__).parent.parent / "docs" / "architecture.md").read_text()
+
+
+def test_found_48_the_table_of_imports_is_what_the_document_says() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ((?:`\w+`(?:, )?)*) ?\| ", ARCHITECTURE, re.MULTILINE)
+    said = {part: set(re.findall(r"\w+", imports)) for part, imports in rows}
+    assert said == {part: imported - {part} for part, imported in ALLOWED.items()}
+
+
+def test_found_48_the_files_that_the_document_names_are_there() -> None:
+    named = set(re.findall(r"`((?:\w+/)*\w+\.py)\b", ARCHITECTURE))
+    found = {str(path.relative_to(PACKAGE)) for path in FILES.values()}
+    missing = {name for name in named if not any(f"/{file}".endswith(f"/{name}") for file in found)}
+    assert len(named) > 50
+    assert missing == {"tests/test_architecture.py"}
+
+
 # A constant that a default argument has taken over is not changed by a patch: the test passes, fault and all.
 PATCHED = re.compile(r"""setattr\(\s*(?:["']pyrochat[\w.]*\.|[\w.]+,\s*["'])(_?[A-Z][A-Z0-9_]*)["']""")
 NOT_OURS = {"NS_PORT"}  # of Pyro5's configuration

@@ -1,8 +1,8 @@
 """The chain of digests: each message of a log proves all that came before it.
 
 The digest of message N is SHA-256 over the digest of message N-1 and N's canonical form: its numbers,
-its sender and key, and the *hash* of its text. A text could be blanked one day and the chain still
-prove everything else. The chain begins with the identity that the log was made with.
+its kind, its sender and key, and the *hash* of its text. Whose a guest's key is, no digest covers (`values.keys`).
+The chain begins with the identity that the log was made with.
 """
 
 from __future__ import annotations

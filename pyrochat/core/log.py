@@ -1,7 +1,6 @@
 """The log: what a room is. The interface, and the records that live beside the messages.
 
-An implementation has one writer and any number of concurrent readers. Where it runs on a replicated
-engine one day, `append` is the call that reaches a majority; nothing else here would change.
+One thread at a time appends, finds keys and tidies: the sequencer's. Any number may read meanwhile.
 """
 
 from __future__ import annotations

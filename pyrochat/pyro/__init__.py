@@ -1,4 +1,4 @@
-"""The Pyro5 side: the only place that touches Pyro5's internals, sockets and the name server.
+"""The Pyro5 side: the only place that imports Pyro5; connections, frames, TLS, callbacks and the name server.
 
-Knows what a message on the wire looks like; knows neither rooms nor chats.
+Knows what bytes on the wire mean, and serves objects by their names; what a room or a chat does, it doesn't know.
 """

@@ -1,7 +1,7 @@
 """The room on disk: `core.space` with a disk, a lock, and a word to the operator.
 
 Nobody who posts waits for the disk: what was seen at the last `look` counts, and what was let in since. The server
-looks once a second.
+looks every 0.5 s.
 """
 
 from __future__ import annotations
