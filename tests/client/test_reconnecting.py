@@ -147,16 +147,13 @@ def test_the_state_says_what_happened_and_why(server: Server, joined: Join, rest
     assert [state for state, _ in states][-2:] == ["connected", "closed"]
 
 
-def test_what_needs_the_room_waits_for_it_only_so_long(
-    server: Server, joined: Join, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pyrochat.client.chat._ASK_SECONDS", 0.1)
+def test_what_needs_the_room_waits_for_it_only_so_long(server: Server, joined: Join) -> None:
     chat = joined("Ana")
     message = chat.send("hi")
     server.close()
     eventually(lambda: chat.state == "reconnecting")
     with pytest.raises(WaitTimeout, match="no connection to the room in time"):
-        chat.confirmations(message.id)
+        chat.confirmations(message.id, timeout=0.1)
     with pytest.raises(SendTimeout):
         chat.send("more", timeout=0.1)
     assert texts(chat.history()) == ["hi"]
