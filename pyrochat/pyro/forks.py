@@ -13,7 +13,7 @@ import os
 import selectors
 import socket
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 __all__ = ["LeftToParent", "leave_to_parent", "not_for_children"]
@@ -37,6 +37,20 @@ class LeftToParent:
         self._error = error
 
     def __getattr__(self, name: str) -> object:
+        raise self._error()
+
+    def __iter__(self) -> Iterator[object]:  # Python asks the class for these, and no attribute
+        raise self._error()
+
+    def __enter__(self) -> object:
+        raise self._error()
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def __bool__(self) -> bool:
+        raise self._error()
+
+    def __call__(self, *_: object) -> object:
         raise self._error()
 
 

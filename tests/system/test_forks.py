@@ -72,7 +72,7 @@ USES_ALL = (
 arguments = {
     "send": ("no",), "send_many": (["no"],), "wait_for": (1,), "confirmations": (1,), "mark_read": (1,),
     "search": ("no",), "create_room": ("no",), "join_room": ("no",), "on_message": (print,), "on_state": (print,),
-    "on_notice": (print,),
+    "on_notice": (print,), "off": (print,),
 }
 listening = chat.listen(after=0)
 next(listening)
