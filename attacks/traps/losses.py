@@ -31,7 +31,7 @@ def _by_a_member(target: Target) -> str:
 def _claim_all(target: Target, member: Stranger) -> str:
     joined = member.ask(call_frame("join"))
     match joined.value:
-        case [str(session_id), str(log_id), int(tail)]:
+        case [str(session_id), str(log_id), int(tail), *_]:
             pass
         case _:
             raise Attacked(f"not joined: {joined.text}")
