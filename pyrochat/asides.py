@@ -18,7 +18,7 @@ __all__ = ["aside_logger"]
 
 
 def aside_logger(name: str) -> logging.Logger:
-    """The logger *name*; its records from threads of ours (`threads.mark_as_ours`) go through a thread of their own."""
+    """The logger *name*; its records from threads of ours (`threads.is_our_thread`) go through a thread of their own."""
     logger = logging.getLogger(name)
     if not any(isinstance(each, _Aside) for each in logger.filters):
         logger.addFilter(_Aside())

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from pyrochat.clock import monotonic
 
-__all__ = ["PAUSE_SECONDS", "Defects", "go_on", "is_our_thread", "mark_as_ours"]
+__all__ = ["PAUSE_SECONDS", "Defects", "go_on", "is_our_thread"]
 
 TOLD_IN_FULL = 5
 TELLING_SECONDS = 60.0
@@ -23,13 +23,8 @@ PAUSE_SECONDS = 0.05  # a thread that stumbles again and again must not take a c
 _here = threading.local()  # is_ours: others wait for what this thread does
 
 
-def mark_as_ours() -> None:
-    """This thread is one that others need: the user's code, a logging handler say, must not wait for a room in it."""
-    _here.is_ours = True
-
-
 def is_our_thread() -> bool:
-    """Whether the caller is in such a thread."""
+    """Whether others need this thread: the user's code, a logging handler say, must not wait for a room in it."""
     return getattr(_here, "is_ours", False)
 
 
@@ -82,18 +77,18 @@ def go_on(step: Callable[[], bool], what: str, defects: Defects, is_ours: bool =
     """Call *step* until it returns False; what it raises is told to *defects*, as one of *what*, and it is called again.
 
     A step has to see for itself, and first, whether it is the end: one that raises is repeated. For threads of our
-    own only: in the main thread this would swallow Ctrl-C. is_ours: see `mark_as_ours`; False for one that sends.
+    own only: in the main thread this would swallow Ctrl-C. is_ours: see `is_our_thread`; False for one that sends.
     """
-    if is_ours:
-        mark_as_ours()
+    was_ours, _here.is_ours = is_our_thread(), is_ours
     in_a_row = 0
     while True:
         try:
             if not step():
-                return
+                break
             in_a_row = 0
         except BaseException as error:
             defects.tell(what, error)
             in_a_row += 1
             if in_a_row > 1:
                 time.sleep(PAUSE_SECONDS)
+    _here.is_ours = was_ours

@@ -96,13 +96,13 @@ def test_found_12c_what_no_log_can_hold_is_no_message(row: list[object]) -> None
 
 
 def test_a_message_is_read() -> None:
-    assert answers.POST.read(ROW) == chat_message(1, key="key-1")
+    assert answers.POST.read(ROW) == [chat_message(1, key="key-1")]
     assert answers.POST_MANY.read([]) == read_delivered([]) == []
     assert read_delivered([ROW]) == [chat_message(1, key="key-1")]
 
 
 def test_lists_may_grow_at_their_end() -> None:
-    assert answers.JOIN.read(["session", "log", 3, "more"]) == ("session", "log", 3)
+    assert answers.JOIN.read(["session", "log", 3, 2, "more"]) == ("session", "log", 3, 2)
     assert answers.CONFIRMATIONS.read([["Ana"], [], ["Ana"], ["more"]]) == (["Ana"], [], ["Ana"])
     assert answers.STANDING.read([1, 2, "00" * 32, 5]) == (2, bytes(32))
     assert answers.SEARCH.read([[ROW], 5, 6, None]) == ([chat_message(1, key="key-1")], 5, 6)

@@ -14,6 +14,7 @@ from pyrochat import (
     InvalidText,
     KeyConflict,
     LogUnavailable,
+    PyroChatError,
     SendTimeout,
     Server,
 )
@@ -41,10 +42,11 @@ class HeldRoom:
             keys: list[str | None],
             list_key: str | None = None,
             mark: str = "",
+            refusal: PyroChatError | None = None,
         ) -> Request:
             self.posts.append(list(texts))
             assert self.gate.wait(10)
-            return original(room, sender, texts, keys, list_key, mark)
+            return original(room, sender, texts, keys, list_key, mark, refusal)
 
         monkeypatch.setattr(Room, "post", post)
 

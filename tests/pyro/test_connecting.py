@@ -68,7 +68,10 @@ def port_of(sock: socket.socket) -> int:
 def shake_hands(peer: socket.socket, answer: bytes) -> None:
     reader = FrameReader(1 << 16)
     while (frame := reader.next()) is None:
-        reader.feed(peer.recv(4096))
+        data = peer.recv(4096)
+        if not data:
+            raise ConnectionError("the connector closed the connection")
+        reader.feed(data)
     assert frame.type == protocol.MSG_CONNECT
     peer.sendall(answer)
 
