@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyrochat import Chat, LogLost, OtherLog, Server
-from tests.support import bare, eventually
+from tests.support import bare, eventually, hosted
 
 Join = Callable[..., Chat]
 
@@ -92,9 +92,9 @@ def test_after_the_operator_accepted_a_loss_nothing_old_is_mixed_with_the_new(
     port = server.port
     server.close()
     cut(data, 20)
-    with Server(["lobby"], data, port=port, nameserver=False) as second:
+    with hosted(data, port=port, nameserver=False) as second:
         eventually(lambda: second.status()[0].loss)
-    with Server(["lobby"], data, port=port, nameserver=False, accept_loss=True):
+    with hosted(data, port=port, nameserver=False, accept_loss=True):
         eventually(lambda: ana.state == "refused")
         with pytest.raises(OtherLog):
             ana.send("into which log?")
@@ -115,10 +115,10 @@ def test_found_8_a_settled_loss_stays_settled(server: Server, data: Path, joined
     assert proof is not None
     assert proof[0] == last.id
     for left in (35, 20):
-        with Server(["lobby"], data, nameserver=False, accept_loss=True) as elsewhere, bare(elsewhere, "bot") as bot:
+        with hosted(data, nameserver=False, accept_loss=True) as elsewhere, bare(elsewhere, "bot") as bot:
             bot.post_many([f"later {i}" for i in range(20)])
         cut(data, left, unnoticed=False)
-    with Server(["lobby"], data, port=port, nameserver=False, accept_loss=True) as again, bare(again, "bot") as bot:
+    with hosted(data, port=port, nameserver=False, accept_loss=True) as again, bare(again, "bot") as bot:
         eventually(lambda: ana.state == "refused")
         assert bot.post("goes on")[0] < last.id
         assert again.status()[0].loss is None
@@ -135,7 +135,7 @@ def test_a_client_that_saw_no_more_goes_on_after_a_loss_was_accepted(server: Ser
     db.execute("INSERT INTO about VALUES ('loss', 'somebody saw more')")
     db.commit()
     db.close()
-    with Server(["lobby"], data, port=port, nameserver=False, accept_loss=True):
+    with hosted(data, port=port, nameserver=False, accept_loss=True):
         assert ana.send("two", timeout=10).text == "two"
         assert ana.verify().whole
 
