@@ -31,7 +31,7 @@ types: setup
 	$(BIN)/mypy
 
 tests: setup
-	$(BIN)/pytest -n 3 --dist worksteal
+	$(BIN)/pytest -n 4 --dist worksteal
 
 coverage: setup
 	$(BIN)/pytest --cov --cov-report=term-missing

@@ -142,11 +142,14 @@ def test_found_40_a_logging_handler_that_sends_to_a_room_holds_up_no_coming_back
 
     class Sends(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.name.startswith("pyrochat.client") and threading.current_thread() is not threading.main_thread():
+            if threading.current_thread() is not threading.main_thread():
                 waiting.set()
                 ana.send(record.getMessage())  # waits for the room to be back, and holds this handler's lock
 
-    handler, logger = Sends(), logging.getLogger("pyrochat")
+    handler, logger = (
+        Sends(),
+        logging.getLogger("pyrochat.client"),
+    )  # not the server's: it is started in a thread of ours
     level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
