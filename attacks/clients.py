@@ -136,7 +136,7 @@ TRAPS = [
          names={"list": said({f"pyrochat.\x1b[{n}m": f"PYRO:x@h:{n + 1}" for n in range(3000)}, SERPENT)},
          outcome=r"^RoomNotFound.*and 2,990 more$"),
     Trap("names: addresses that are none", names={"list": said({"pyrochat.lobby": ["PYRO"], "pyrochat.x": 5}, SERPENT)},
-         outcome="^RoomNotFound"),
+         outcome="^RoomUnreachable"),
     Trap("names: a host that can't be one", names={"list": said({"pyrochat.lobby": f"PYRO:x@a..{'b' * 70}:5"}, SERPENT)},
          outcome="^RoomUnreachable"),
     Trap("names: a refusal in terminal escapes", names={"list": refused(_ESCAPES[:9000], SERPENT)}, outcome="^Unavailable"),

@@ -65,8 +65,11 @@ def _texts_to(handler: Handler) -> Callable[[Message], None]:
     return handle
 
 
-def _join_all(port: int, handlers: Sequence[Handler], read: str) -> None:
-    """Join a few at a time; the handlers are set when all are there, or they would see a million joins."""
+def _join_all(port: int, handlers: Sequence[Handler], read: str) -> list[Chat]:
+    """Join a few at a time; the handlers are set when all are there, or they would see a million joins.
+
+    A chat that nobody holds leaves.
+    """
 
     def join_as(number: int) -> Chat:
         return join(f"member{number}", ROOM, at=f"{HOST}:{port}", read=read)
@@ -75,6 +78,7 @@ def _join_all(port: int, handlers: Sequence[Handler], read: str) -> None:
         chats = list(pool.map(join_as, range(len(handlers))))
     for chat, handler in zip(chats, handlers, strict=True):
         chat.on_message(_texts_to(handler))
+    return chats
 
 
 class _ChatSender(Sender):
@@ -122,7 +126,7 @@ class PyroChat(Peer):
         return _start_server(folder)
 
     def connect_members(self, ports: Sequence[int], handlers: Sequence[Handler]) -> None:
-        _join_all(ports[0], handlers, AUTO)
+        self._members = _join_all(ports[0], handlers, AUTO)
 
     def open_sender(self, ports: Sequence[int]) -> Sender:
         return _ChatSender(join("sender", ROOM, at=f"{HOST}:{ports[0]}"))
@@ -150,7 +154,7 @@ class UnconfirmedPyroChat(PyroChat):
 
     def connect_members(self, ports: Sequence[int], handlers: Sequence[Handler]) -> None:
         session.Callback = _SilentCallback  # type: ignore[attr-defined]
-        _join_all(ports[0], handlers, MANUAL)
+        self._members = _join_all(ports[0], handlers, MANUAL)
 
 
 class EmptyMethod(PyroChat):

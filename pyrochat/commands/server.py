@@ -43,6 +43,7 @@ from pyrochat.folders import data_folder, server_key_file
 from pyrochat.pyro.tls import ServerTls
 from pyrochat.room.door import Access
 from pyrochat.room.server import MOST_DESCRIPTORS, Server, descriptor_limit
+from pyrochat.terminal.hints import as_options
 from pyrochat.terminal.progress import ProgressBar
 from pyrochat.threads import Defects
 from pyrochat.values.addresses import checked_host
@@ -167,8 +168,17 @@ def server(
     return DONE
 
 
+class _OptionsFormatter(logging.Formatter):
+    """Names options to the operator, where the library names parameters."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return as_options(super().formatMessage(record))
+
+
 def _log_to_stderr(level: str) -> None:
-    logging.basicConfig(stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OptionsFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=level.upper())
     logging.getLogger("Pyro5").setLevel(logging.CRITICAL)
     logging.raiseExceptions = False  # a terminal that is gone, or a full disk, is no reason to write tracebacks there
 
