@@ -147,7 +147,7 @@ def test_found_27b_survivors_of_a_host_are_told_what_to_do_and_go_on_in_the_next
     elsewhere = {"PYROCHAT_CONFIG_DIR": machine.folder / "config-of-zoe"}  # a server of the same user has the same key
     second = machine.client("Zoe", "--data", str(machine.folder / "of-zoe"), program="pyrochat", env=elsewhere)
     told = survivor.wait_error("IS NOT ON THE SERVER THAT YOU KNOW")
-    forget = machine.shell(told.partition("say: ")[2].partition("): ")[0])
+    forget = machine.shell(told.partition("say: ")[2].partition(" (in Python")[0])
     assert forget.wait() == 0, str(forget)
     survivor.wait_error("another log")
     survivor.write("after")
