@@ -47,7 +47,7 @@ _SERPENT_REST = re.compile(rb"(?:\0(?!\0)|[\[\](){},:\s]|[-+]?[0-9][-+0-9.eEj]*+
 _JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _DEPTH_OF = dict.fromkeys(b"[({", 1) | dict.fromkeys(b"])}", -1)
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in _DEPTH_OF)
-_FREELY_READ_BYTES = 65_536  # of msgpack: what so few bytes can become, 6 MiB at the most, is looked at afterwards
+_FREELY_READ_BYTES = 65_536  # of msgpack: they can become 6 MiB at the most
 _CONTAINERS = (list, dict)  # that msgpack makes
 
 _by_id = serializers.serializers_by_id
@@ -105,11 +105,11 @@ def _too_deep(bounds: Bounds) -> InvalidArgument:
 
 
 def _decode_msgpack(data: bytes, bounds: Bounds) -> object:
-    """Where it could cost much, the values are counted while they are made, and all of it has to be there first.
+    """Where they could be too many, the values are counted while they are made, and all of it has to be there first.
 
     (A list that is not all there is made as long as it says that it is going to be.)
     """
-    if len(data) <= _FREELY_READ_BYTES:
+    if len(data) <= min(bounds.values, _FREELY_READ_BYTES):  # a value has a byte at least: they can't be too many
         value: object = msgpack.unpackb(data, raw=False)
     else:
         whole = msgpack.Unpacker(max_buffer_size=len(data))
