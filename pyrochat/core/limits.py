@@ -16,17 +16,28 @@ from pyrochat.core.rates import Rate, TokenBuckets
 from pyrochat.values.errors import QuotaUsedUp, RateLimited
 from pyrochat.values.sizes import shown_size
 
-__all__ = ["MEMBERS_TIME", "NEW_SECONDS", "PEERS_TIME", "Limits", "Newcomers", "Origin", "is_new"]
+__all__ = [
+    "MEMBERS_TIME",
+    "NEW_SECONDS",
+    "PEERS_TIME",
+    "REFUSAL_SECONDS",
+    "STRANGERS_TIME",
+    "Limits",
+    "Newcomers",
+    "Origin",
+    "is_new",
+]
 
 NEW_SECONDS = 3600.0  # so long a key counts as new
 DAY_SECONDS = 86_400.0
 MOST_NEW_NAMES = 256  # from one peer within `NEW_SECONDS`: each stays in the registry
 MEMBERS_TIME = Rate(0.05, 0.5)  # seconds of a core, a second; each member's share
-PEERS_TIME = Rate(0.1, 1.5)  # of a peer's guests, its new keys, its strangers; the burst holds a thousand joins
+PEERS_TIME = Rate(0.1, 0.5)  # of a peer's guests, and of its new keys; the burst holds 400 joins
+STRANGERS_TIME = Rate(0.1, 1.5)  # of those who have not shown who they are; the burst holds 4,000 greetings
+REFUSAL_SECONDS = 0.005  # a refusal counts for so much more than it takes: who reconnects is refused at once again
 
 _MOST_KEYS = 100_000
 _MEMBER, _GUESTS, _NEW_KEYS = "one member", "the guests at your address", "the new keys at your address"
-_STRANGERS = "strangers"
 
 
 def is_new(seconds_known: float) -> bool:
@@ -69,14 +80,16 @@ class Limits:
     """
 
     def __init__(
-        self, rate: Rate, peer_bytes: int, members_time: Rate = MEMBERS_TIME, peers_time: Rate = PEERS_TIME
-    ) -> None:
+        self, rate: Rate, peer_bytes: int, members_time: Rate = MEMBERS_TIME, peers_time: Rate = PEERS_TIME,
+        strangers_time: Rate = STRANGERS_TIME,
+    ) -> None:  # fmt: skip
         off = Rate(0, 0)
         self.is_on = rate.per_second > 0
         self._messages = TokenBuckets(rate)
         self._bytes = Quota(peer_bytes if self.is_on else 0, DAY_SECONDS)
         self._members_time = TokenBuckets(members_time if self.is_on else off)
         self._peers_time = TokenBuckets(peers_time if self.is_on else off)
+        self._strangers_time = TokenBuckets(strangers_time if self.is_on else off)
 
     def take(self, origin: Origin, count: int, size: int, now: float) -> None:
         """Let *origin* send *count* messages that take *size* bytes. Raises RateLimited, QuotaUsedUp."""
@@ -104,7 +117,7 @@ class Limits:
 
     def charge_stranger(self, peer: str, seconds: float, now: float) -> float:
         """The same for somebody at *peer* who has not said who it is, or not proved it."""
-        return self._peers_time.charge(Bucket(_STRANGERS, peer), seconds, now)
+        return self._strangers_time.charge(peer, seconds, now)
 
 
 class Newcomers:

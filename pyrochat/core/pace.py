@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyrochat.core.cursors import marks_interval_seconds
-from pyrochat.core.limits import MEMBERS_TIME, PEERS_TIME
+from pyrochat.core.limits import MEMBERS_TIME, PEERS_TIME, STRANGERS_TIME
 from pyrochat.core.rates import Rate
 
 __all__ = ["Pace"]
@@ -21,8 +21,8 @@ class Pace:
     tick_seconds: how often the multicast looks at the clock. marks_interval: so long marks are gathered, by the number
     of members.
     least_rest_seconds: who is refused for its rate is not read from for so long, because being refused again and again
-    costs as much as being served; most_rest_seconds: nobody rests for longer at once. members_time, peers_time: see
-    `core.limits`.
+    costs as much as being served; most_rest_seconds: nobody rests for longer at once. members_time, peers_time,
+    strangers_time: see `core.limits`.
     index_rest_seconds: of the search index at the log's end, unless somebody searches: what comes meanwhile is one batch;
     index_retry_seconds: after a failure.
     most_rooms: of one server; its operator may name more. patience_seconds: until a room that others create is open: a
@@ -39,6 +39,7 @@ class Pace:
     most_rest_seconds: float = 1.0
     members_time: Rate = MEMBERS_TIME
     peers_time: Rate = PEERS_TIME
+    strangers_time: Rate = STRANGERS_TIME
     index_rest_seconds: float = 1.0
     index_retry_seconds: float = 5.0
     most_rooms: int = 100

@@ -139,7 +139,7 @@ class Connection:
 
     def rest(self, seconds: float) -> None:
         """Don't read from the peer for *seconds*: it has asked for too much."""
-        self.rests_until = monotonic() + seconds
+        self.rests_until = max(self.rests_until, monotonic() + seconds)
 
     @property
     def is_resting(self) -> bool:

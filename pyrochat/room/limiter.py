@@ -9,13 +9,13 @@ from __future__ import annotations
 import threading
 
 from pyrochat.clock import monotonic
-from pyrochat.core.limits import Limits, Newcomers, Origin
+from pyrochat.core.limits import REFUSAL_SECONDS, Limits, Newcomers, Origin
 from pyrochat.core.pace import Pace
 from pyrochat.core.rates import Rate
 from pyrochat.core.space import PEER_BYTES
 from pyrochat.pyro.connection import Connection
 from pyrochat.room.identity import Identity
-from pyrochat.values.errors import RateLimited
+from pyrochat.values.errors import QuotaUsedUp, RateLimited
 
 __all__ = ["Limiter"]
 
@@ -26,7 +26,7 @@ class Limiter:
     def __init__(self, rate: Rate, peer_bytes: int = PEER_BYTES, pace: Pace | None = None) -> None:
         self._pace = pace = pace or Pace()
         self._mutex = threading.Lock()  # guards the next two
-        self._limits = Limits(rate, peer_bytes, pace.members_time, pace.peers_time)
+        self._limits = Limits(rate, peer_bytes, pace.members_time, pace.peers_time, pace.strangers_time)
         self._newcomers = Newcomers() if self._limits.is_on else Newcomers(most_names=0)
 
     # -- at the door ----------------------------------------------------------------------------------------
@@ -51,7 +51,7 @@ class Limiter:
     def check(self, identity: Identity, count: int, size: int, connection: Connection) -> None:
         """Let *identity* send *count* messages that take *size* bytes.
 
-        Raises RateLimited, and then *connection* is not read from for a while; QuotaUsedUp.
+        Raises RateLimited, QuotaUsedUp, and then *connection* is not read from for a while.
         """
         if not self._limits.is_on:
             return
@@ -59,9 +59,10 @@ class Limiter:
         try:
             with self._mutex:
                 self._limits.take(identity.origin, count, size, monotonic())
-        except RateLimited as error:
-            seconds = max(error.retry_seconds, self._pace.least_rest_seconds)
-            connection.rest(min(seconds, self._pace.most_rest_seconds))
+        except (RateLimited, QuotaUsedUp) as error:
+            wait = error.retry_seconds if isinstance(error, RateLimited) else 0.0
+            connection.rest(min(max(wait, self._pace.least_rest_seconds), self._pace.most_rest_seconds))
+            self.charge(connection, REFUSAL_SECONDS)
             raise
 
     def charge(self, connection: Connection, seconds: float) -> None:

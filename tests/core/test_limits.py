@@ -120,7 +120,7 @@ def test_found_2_guests_and_new_keys_of_a_peer_send_so_many_bytes_a_day() -> Non
 
 
 def test_found_2_guests_of_one_peer_share_the_servers_time() -> None:
-    shared = Limits(Rate(), 0, members_time=Rate(0.1, 1.0), peers_time=Rate(0.5, 1.0))
+    shared = Limits(Rate(), 0, Rate(0.1, 1.0), Rate(0.5, 1.0), Rate(0.5, 1.0))
     assert [shared.charge(guest(), 0.5, NOW) for n in range(4)] == [0.0, 0.0, 1.0, 2.0]
     assert shared.charge(new(b"1"), 0.5, NOW) == 0.0
     assert shared.charge(new(b"2"), 1.0, NOW) == 1.0

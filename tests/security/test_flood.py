@@ -145,8 +145,8 @@ def test_a_limited_member_holds_no_worker(server: Server) -> None:
 
 @pytest.mark.parametrize("who", ["nobody", "a guest", "a member"])
 def test_who_uses_up_the_servers_time_is_not_read_from_for_a_while(host_lobby: Host, who: str) -> None:
-    little = {"members_time" if who == "a member" else "peers_time": Rate(0.000_1, 0.000_1)}
-    server = host_lobby(pace=Pace(most_rest_seconds=3600.0, **little))
+    share = {"nobody": "strangers_time", "a guest": "peers_time", "a member": "members_time"}[who]
+    server = host_lobby(pace=Pace(most_rest_seconds=3600.0, **{share: Rate(0.000_1, 0.000_1)}))
     with Stranger(address_of(server)) as asking:
         if who == "a member":
             asking.prove("asking", Key.made())

@@ -152,7 +152,7 @@ def test_found_2_guests_who_change_names_are_not_read_from_for_a_while(
 def test_found_2_a_new_connection_is_not_read_from_while_the_strangers_of_its_address_are_in_debt(
     host_lobby: Host,
 ) -> None:
-    server = host_lobby(pace=Pace(peers_time=Rate(0.000_1, 0.000_001), most_rest_seconds=3600.0))
+    server = host_lobby(pace=Pace(strangers_time=Rate(0.000_1, 0.000_001), most_rest_seconds=3600.0))
     transport = server._daemon.transportServer  # type: ignore[union-attr]
     with Stranger(address_of(server)) as first:
         first.greet(None)
