@@ -14,6 +14,7 @@ from attacks.hostile import HostileServer, said
 from pyrochat import Chat, OtherLog, Server
 from pyrochat.client.known import KnownServers
 from pyrochat.client.known_logs import KnownLogs
+from pyrochat.folders import server_key_file
 from pyrochat.pyro.connection import shut_down
 from pyrochat.pyro.naming import NameServer
 from pyrochat.terminal.lines import JsonLines, PlainLines
@@ -157,10 +158,10 @@ def test_found_27b_where_a_stranger_hosts_anew_survivors_are_told_what_to_do_and
         ana.on_state(lambda state, reason: reasons.append(reason))
         ana.send("before")
         first.close()
+    server_key_file().unlink()  # the next one is somebody else's
     with pyrochat.host("lobby", data=tmp_path / "another", timing=QUICK):
         known_as = f"lobby by {NameServer()}"
-        command = f"pyrochat servers forget '{known_as}'"
-        eventually(lambda: any(command in reason for reason in reasons))
+        eventually(lambda: any("pyrochat servers forget lobby" in reason for reason in reasons))
         assert ana.state == "reconnecting"
         KnownServers(config_dir / "known_servers.json").forget(known_as)
         eventually(lambda: ana.state == "refused")

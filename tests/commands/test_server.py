@@ -14,7 +14,7 @@ def test_found_10_a_dashboard_that_can_not_be_drawn_ends_no_server(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     kind = stumbling(Dashboard, "refresh", times=3, error=ZeroDivisionError())
-    showing = Running(lambda: show_until_closed(server, kind(server), 0.001))
+    showing = Running(lambda: show_until_closed(server, kind(server), seconds=0.001))
     eventually(lambda: kind.stumbles == 3)  # type: ignore[attr-defined]
     assert not showing.is_done
     server.close()

@@ -12,6 +12,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,9 +117,12 @@ def test_found_31_the_server_of_an_example_starts_says_its_status_stops_and_surv
 def test_found_31_the_units_reload_is_the_signal_that_asks_for_the_status() -> None:
     program, option, process = shlex.split(unit()["ExecReload"])
     assert (program, option, process) == ("/bin/kill", "-HUP", "$MAINPID")
-    with subprocess.Popen(["/bin/sleep", "60"]) as sleeping:
-        subprocess.run([program, option, str(sleeping.pid)], check=True)
-        assert sleeping.wait() == -signal.SIGHUP
+    waits = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); print(flush=True); signal.pause()"
+    with subprocess.Popen([sys.executable, "-c", waits], stdout=subprocess.PIPE) as waiting:
+        assert waiting.stdout is not None
+        waiting.stdout.readline()
+        subprocess.run([program, option, str(waiting.pid)], check=True)
+        assert waiting.wait(60) == -signal.SIGHUP
 
 
 def test_found_31_the_image_leaves_nothing_open_that_it_need_not() -> None:
