@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -23,6 +24,7 @@ from pyrochat.values.visible import visible
 __all__ = ["end_on_signals", "ended_by_signals", "make_app", "run_app"]
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
+_UNWRITTEN = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)  # of an output that is a file
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _MOST_CHARACTERS = 2000  # of an error: some of it may be what a stranger has sent
 
@@ -90,9 +92,8 @@ def run_app(
         code = FAILED
     code = code if isinstance(code, int) else DONE
     lost = flush_output()
-    if lost is not None and code == DONE and not is_hang_up(lost):
-        _complain(program, f"the output could not be written ({lost.strerror}): see where it goes")
-        code = FAILED
+    if lost is not None and code == DONE:
+        code = _told(program, lost)
     sys.exit(code)
 
 
@@ -100,7 +101,12 @@ def _told(program: str, error: OSError) -> int:
     """Say what went wrong; the exit code. Whoever has closed the pipe that we write to has had enough: no failure."""
     if is_hang_up(error):
         return DONE
-    _complain(program, f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+    if (
+        error.errno in _UNWRITTEN and error.filename is None
+    ):  # while it was printed, or at the end, where it is buffered
+        _complain(program, f"the output could not be written ({error.strerror}): see where it goes")
+    else:
+        _complain(program, f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
     return FAILED
 
 
