@@ -123,7 +123,7 @@ class Outbox:
             raise
         except BaseException as interruption:
             self._withdraw(sending)
-            if sending.begun and not sending.done.is_set():
+            if sending.begun and sending.error is None:  # also where our thread has sent it again by now
                 interruption.add_note(
                     f"the text was on its way: send it again with key={sending.key!r}, and it appears once"
                 )

@@ -68,8 +68,24 @@ def test_found_37_an_interrupted_send_is_withdrawn_and_the_interruption_reaches_
     assert texts(ana.history()) == ["after it"]
 
 
-def test_found_36_the_key_of_a_text_that_was_on_its_way_is_told(joined: Join, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("sent_again", [False, True])
+def test_found_36_the_key_of_a_text_that_was_on_its_way_is_told(
+    joined: Join, monkeypatch: pytest.MonkeyPatch, sent_again: bool
+) -> None:
+    """Also where the outbox's thread has found the text waiting, and sent it again, before the caller looks."""
     ana = joined("Ana")
+    outbox = ana._outbox
+    pause = outbox._pause
+
+    def pause_until_sent() -> None:
+        pause()
+        with outbox._changed:
+            outbox._start()
+            outbox._changed.notify_all()
+        eventually(lambda: outbox.pending == 0)
+
+    if sent_again:
+        monkeypatch.setattr(outbox, "_pause", pause_until_sent)
     remote = ana._session._remote
     assert remote is not None
     exchange = remote._exchange
