@@ -21,7 +21,7 @@ from attacks.wire import Attacked, Stranger, call_frame
 from faults.cluster import free_port
 from faults.processes import BenchError, Process, eventually
 from faults.report import percentile
-from pyrochat.room.registry import Registry
+from pyrochat.room.door.registry import Registry
 from pyrochat.trust.keys import Key
 
 __all__ = ["Latency", "Target", "Vitals"]

@@ -17,8 +17,8 @@ from rich.progress import track
 from rich.table import Table
 
 from pyrochat.core.digests import DIGEST_BYTES
-from pyrochat.room import sqlite_log
-from pyrochat.room.sqlite_log import SqliteLog
+from pyrochat.storage import sqlite_log
+from pyrochat.storage.sqlite_log import SqliteLog
 from pyrochat.values.message import Message
 
 MESSAGES = 4000

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from benchmarks.peers.pyrochat_peer import ROOM
 from benchmarks.texts import plain_texts
-from pyrochat.room.log_file import log_path
-from pyrochat.room.sqlite_log import SqliteLog
+from pyrochat.storage.log_file import log_path
+from pyrochat.storage.sqlite_log import SqliteLog
 from pyrochat.values.message import Message
 
 __all__ = ["rows_of", "write_log"]

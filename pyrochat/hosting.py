@@ -8,7 +8,7 @@ from os import PathLike
 from pyrochat.core.rates import DEFAULT_RATE, rate_of
 from pyrochat.core.space import PEER_BYTES, ROOM_BYTES, Storage
 from pyrochat.folders import data_folder, server_key_file
-from pyrochat.room.door import Access
+from pyrochat.room.door.door import Access
 from pyrochat.room.server import Server, serving_from
 from pyrochat.values.errors import LogInUse
 from pyrochat.values.protocol import DEFAULT_ROOM, Timing

@@ -20,7 +20,7 @@ from pyrochat.core.pace import Pace
 from pyrochat.core.rates import DEFAULT_RATE, rate_of
 from pyrochat.core.space import PEER_BYTES, ROOM_BYTES, Storage
 from pyrochat.folders import key_file, known_servers_file, server_key_file
-from pyrochat.room.door import Access
+from pyrochat.room.door.door import Access
 from pyrochat.trust.keys import Key
 from pyrochat.values.message import CHAT, JOINED, LEFT, SYSTEM, Message
 from pyrochat.values.sizes import parse_size

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pyrochat.commands.shell import DONE, FAILED
-from pyrochat.room.backup import back_up
-from pyrochat.room.log_file import log_path
-from pyrochat.room.verifying import verify_file
+from pyrochat.storage.backup import back_up
+from pyrochat.storage.log_file import log_path
+from pyrochat.storage.verifying import verify_file
 from pyrochat.terminal.progress import ProgressBar
 from pyrochat.values.errors import InvalidArgument
 

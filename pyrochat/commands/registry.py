@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pyrochat.folders import data_folder
-from pyrochat.room.registry import Registry
+from pyrochat.room.door.registry import Registry
 from pyrochat.trust.keys import shown
 from pyrochat.values.times import moment
 

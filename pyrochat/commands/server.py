@@ -41,7 +41,7 @@ from pyrochat.commands.storage import (
 from pyrochat.core.rates import DEFAULT_RATE, rate_of
 from pyrochat.folders import data_folder, server_key_file
 from pyrochat.pyro.tls import ServerTls
-from pyrochat.room.door import Access
+from pyrochat.room.door.door import Access
 from pyrochat.room.server import MOST_DESCRIPTORS, Server, descriptor_limit
 from pyrochat.terminal.hints import as_options
 from pyrochat.terminal.progress import ProgressBar

@@ -10,7 +10,7 @@ from pyrochat.pyro.connection import Connection
 from pyrochat.pyro.dispatch import Later
 from pyrochat.pyro.link import Link
 from pyrochat.pyro.remote import parse_uri
-from pyrochat.room.identity import Identity
+from pyrochat.room.door.identity import Identity
 from pyrochat.room.opening import Opening
 from pyrochat.room.room import Room
 from pyrochat.values.errors import CallbackUnreachable, InvalidArgument

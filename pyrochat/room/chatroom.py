@@ -15,10 +15,10 @@ from pyrochat.pyro.daemon import caller, callers_serializer, take_callers_socket
 from pyrochat.pyro.dispatch import Later, expose, quick
 from pyrochat.pyro.wire import fitting_messages, fitting_names
 from pyrochat.room.callbacks import CallbackJoin, callback_of
-from pyrochat.room.door import Door
-from pyrochat.room.identity import Identity, Resume
+from pyrochat.room.door.door import Door
+from pyrochat.room.door.identity import Identity, Resume
+from pyrochat.room.door.limiter import Limiter
 from pyrochat.room.journal import tell_came, tell_left
-from pyrochat.room.limiter import Limiter
 from pyrochat.room.room import Room
 from pyrochat.room.rooms import Rooms
 from pyrochat.room.turns import Turns

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pyrochat.asides import aside_logger
 from pyrochat.core.sessions import Session
 from pyrochat.pyro.bounded_log import BoundedLog
-from pyrochat.room.audience import Outlet
+from pyrochat.room.delivery.audience import Outlet
 
 __all__ = ["tell_came", "tell_expired", "tell_left", "tell_lost"]
 

@@ -25,17 +25,17 @@ from pyrochat.core.state import RoomState
 from pyrochat.pyro.link import Link
 from pyrochat.pyro.serializers import MSGPACK
 from pyrochat.pyro.wire import WireMark
-from pyrochat.room.audience import Outlet
 from pyrochat.room.clock import wall_clock_us
-from pyrochat.room.identity import Identity, Resume
+from pyrochat.room.delivery.audience import Outlet
+from pyrochat.room.delivery.multicast import Multicaster
+from pyrochat.room.delivery.stretches import BlockReader, Stretches
+from pyrochat.room.door.identity import Identity, Resume
+from pyrochat.room.door.names import Names
 from pyrochat.room.journal import tell_expired, tell_lost
-from pyrochat.room.multicast import Multicaster
-from pyrochat.room.names import Names
 from pyrochat.room.opening import Opening
 from pyrochat.room.search import Search
 from pyrochat.room.space import RoomSpace
 from pyrochat.room.status import RoomStatus
-from pyrochat.room.stretches import BlockReader, Stretches
 from pyrochat.room.turns import read_page
 from pyrochat.room.wholeness import Wholeness
 from pyrochat.room.writer import Request, Writer

@@ -13,17 +13,17 @@ from pathlib import Path
 from pyrochat.core.pace import Pace
 from pyrochat.pyro.daemon import Daemon
 from pyrochat.room.clock import wall_clock_us
-from pyrochat.room.log_file import Progress, is_used, log_path
-from pyrochat.room.multicast import Multicaster
-from pyrochat.room.names import Names
+from pyrochat.room.delivery.multicast import Multicaster
+from pyrochat.room.delivery.stretches import BlockReader
+from pyrochat.room.door.names import Names
+from pyrochat.room.door.registry import Registry
 from pyrochat.room.registration import Registration
-from pyrochat.room.registry import Registry
 from pyrochat.room.room import Room
-from pyrochat.room.search_index import index_path
 from pyrochat.room.space import Disk, RoomSpace
-from pyrochat.room.sqlite_log import SqliteLog
-from pyrochat.room.stretches import BlockReader
-from pyrochat.room.troubles import Troubles
+from pyrochat.storage.log_file import Progress, is_used, log_path
+from pyrochat.storage.search_index import index_path
+from pyrochat.storage.sqlite_log import SqliteLog
+from pyrochat.storage.troubles import Troubles
 from pyrochat.trust.keys import Key
 from pyrochat.values.errors import CannotHost, LogProblem, NewRoomsRefused, PyroChatError, RoomClosing, ServerFull
 from pyrochat.values.protocol import Timing, room_object

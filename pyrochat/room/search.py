@@ -18,7 +18,7 @@ from pyrochat.clock import monotonic
 from pyrochat.core.log import Log
 from pyrochat.core.pace import Pace
 from pyrochat.core.query import Query
-from pyrochat.room.search_index import SearchIndex, is_damage
+from pyrochat.storage.search_index import SearchIndex, is_damage
 from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import PyroChatError, RoomClosing, SearchUnavailable
 from pyrochat.values.message import Message

@@ -26,18 +26,18 @@ from pyrochat.pyro.patched import check_not_patched
 from pyrochat.pyro.tls import ServerTls
 from pyrochat.room.chatroom import ChatRoom, ServerObject
 from pyrochat.room.clock import wall_clock_us
-from pyrochat.room.door import Access, Door
-from pyrochat.room.limiter import Limiter
-from pyrochat.room.log_file import Progress
-from pyrochat.room.multicast import Multicaster
-from pyrochat.room.names import Names
+from pyrochat.room.delivery.multicast import Multicaster
+from pyrochat.room.delivery.stretches import BlockReader
+from pyrochat.room.door.door import Access, Door
+from pyrochat.room.door.limiter import Limiter
+from pyrochat.room.door.names import Names
+from pyrochat.room.door.registry import Registry
 from pyrochat.room.registration import Registration
-from pyrochat.room.registry import Registry
 from pyrochat.room.rooms import Rooms
 from pyrochat.room.space import Disk
 from pyrochat.room.status import RoomStatus
-from pyrochat.room.stretches import BlockReader
 from pyrochat.room.turns import Turns
+from pyrochat.storage.log_file import Progress
 from pyrochat.threads import Defects, go_on
 from pyrochat.trust.certificates import fingerprint, make_certificate
 from pyrochat.trust.files import keep

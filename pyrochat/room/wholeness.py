@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 
 from pyrochat.core.log import Log
-from pyrochat.room.identity import Resume
+from pyrochat.room.door.identity import Resume
 from pyrochat.trust.keys import Key
 from pyrochat.trust.seals import checked_seal, make_seal
 from pyrochat.values.errors import LogLost, OtherLog

@@ -24,8 +24,8 @@ from pyrochat import (
     UnknownMessage,
     WaitTimeout,
 )
-from pyrochat.room.log_file import log_path
-from pyrochat.room.sqlite_log import SqliteLog
+from pyrochat.storage.log_file import log_path
+from pyrochat.storage.sqlite_log import SqliteLog
 from pyrochat.values.message import CHAT
 from tests.support import QUICK, Running, changes, chat_message, eventually, free_port, texts
 

@@ -18,9 +18,9 @@ from pyrochat.pyro.connection import Connection, shut_down
 from pyrochat.pyro.daemon import Daemon, caller, take_callers_socket
 from pyrochat.pyro.dispatch import expose
 from pyrochat.room.chatroom import ServerObject
-from pyrochat.room.door import Access, Door
-from pyrochat.room.names import Names
-from pyrochat.room.registry import Registry
+from pyrochat.room.door.door import Access, Door
+from pyrochat.room.door.names import Names
+from pyrochat.room.door.registry import Registry
 from pyrochat.trust.keys import Key
 from pyrochat.values.errors import (
     Banned,

@@ -10,9 +10,9 @@ import pytest
 
 from pyrochat import Chat, InvalidArgument, SearchResult, SearchUnavailable, Server, join
 from pyrochat.core.pace import Pace
-from pyrochat.room.log_file import log_path
-from pyrochat.room.sqlite_log import SqliteLog
-from pyrochat.room.verifying import verify_file
+from pyrochat.storage.log_file import log_path
+from pyrochat.storage.sqlite_log import SqliteLog
+from pyrochat.storage.verifying import verify_file
 from tests.support import SERIALIZER_NAMES, bare, chat_message, eventually, texts
 
 Join = Callable[..., Chat]

@@ -9,8 +9,8 @@ import pytest
 from pyrochat import InvalidArgument
 from pyrochat.commands.maintenance import verify_rooms
 from pyrochat.commands.shell import DONE, FAILED
-from pyrochat.room.log_file import log_path
-from pyrochat.room.sqlite_log import SqliteLog
+from pyrochat.storage.log_file import log_path
+from pyrochat.storage.sqlite_log import SqliteLog
 from tests.support import chat_message
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pyrochat.commands.registry import list_names
 from pyrochat.commands.rooms import list_rooms
-from pyrochat.room.registry import Registry
+from pyrochat.room.door.registry import Registry
 
 
 def test_found_14_a_wrong_clock_at_a_claim_spoils_no_list(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from pyrochat import LogUnavailable, UnknownMessage
 from pyrochat.core.digests import extend_chain, first_digest
 from pyrochat.core.log import Log, MemberRecord
 from pyrochat.core.memory_log import MemoryLog
-from pyrochat.room.sqlite_log import SqliteLog
+from pyrochat.storage.sqlite_log import SqliteLog
 from pyrochat.values.message import Message
 from tests.support import chat_message, joined_message, left_message, together
 

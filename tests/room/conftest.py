@@ -11,11 +11,11 @@ from pyrochat import Timing
 from pyrochat.core.log import Log
 from pyrochat.core.pace import Pace
 from pyrochat.room.clock import wall_clock_us
-from pyrochat.room.identity import Identity
-from pyrochat.room.multicast import Multicaster
-from pyrochat.room.names import Names
+from pyrochat.room.delivery.multicast import Multicaster
+from pyrochat.room.delivery.stretches import BlockReader
+from pyrochat.room.door.identity import Identity
+from pyrochat.room.door.names import Names
 from pyrochat.room.room import Room
-from pyrochat.room.stretches import BlockReader
 from pyrochat.trust.keys import Key
 from pyrochat.values.rules import fold
 from tests.support import QUICK, QUICK_PACE

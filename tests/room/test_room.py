@@ -13,9 +13,9 @@ import pytest
 from pyrochat import InvalidArgument, LogLost, LogUnavailable, LogUncertain, OtherLog, Timing, UnknownMessage
 from pyrochat.core.log import NO_OWNERS, MemberRecord
 from pyrochat.core.memory_log import MemoryLog
-from pyrochat.room.audience import Outlet
-from pyrochat.room.identity import Identity, Resume
-from pyrochat.room.multicast import Multicaster
+from pyrochat.room.delivery.audience import Outlet
+from pyrochat.room.delivery.multicast import Multicaster
+from pyrochat.room.door.identity import Identity, Resume
 from pyrochat.room.room import Room
 from pyrochat.room.wholeness import Wholeness
 from pyrochat.trust.keys import Key

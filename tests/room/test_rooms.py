@@ -12,9 +12,9 @@ from pyrochat import LogInUse, NewRoomsRefused, Server
 from pyrochat.core.pace import Pace
 from pyrochat.pyro.naming import NameServer
 from pyrochat.room import rooms
-from pyrochat.room.log_file import is_used, log_path
-from pyrochat.room.registry import Registry
-from pyrochat.room.sqlite_log import SqliteLog
+from pyrochat.room.door.registry import Registry
+from pyrochat.storage.log_file import is_used, log_path
+from pyrochat.storage.sqlite_log import SqliteLog
 from pyrochat.values.errors import CannotHost, NameServerRefused, RoomClosing
 from tests.security.support import Host, Join, knocking
 from tests.support import QUICK, SERIALIZER_NAMES, bare, eventually, free_port, together

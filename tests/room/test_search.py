@@ -16,9 +16,9 @@ from pyrochat import LogUnavailable, SearchUnavailable
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.core.pace import Pace
 from pyrochat.core.query import parse_query
-from pyrochat.room import search_index
 from pyrochat.room.room import Room
 from pyrochat.room.search import BATCH_MESSAGES, Search
+from pyrochat.storage import search_index
 from pyrochat.values.errors import RoomClosing
 from tests.room.searching import WatchedLog, find, ids, whole
 from tests.support import Running, chat_message, eventually

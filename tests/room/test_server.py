@@ -17,9 +17,9 @@ from Pyro5.api import Proxy
 
 import pyrochat
 from pyrochat import CannotHost, Chat, InvalidRoomName, LogInUse, PyroChatError, RoomNotFound, Server
-from pyrochat.room import witness
-from pyrochat.room.log_file import WAL_BYTES, log_path
-from pyrochat.room.registry import Registry
+from pyrochat.room.door.registry import Registry
+from pyrochat.storage import witness
+from pyrochat.storage.log_file import WAL_BYTES, log_path
 from pyrochat.values.errors import PortInUse
 from tests.support import QUICK, bare, eventually, free_port, stumbling, texts
 
@@ -135,8 +135,8 @@ STARTS = """
 import contextlib, os, resource, sys, threading
 from pathlib import Path
 import pyrochat
-from pyrochat.room.log_file import log_path
-from pyrochat.room.log_lock import LogLock
+from pyrochat.storage.log_file import log_path
+from pyrochat.storage.log_lock import LogLock
 
 data, least = Path(sys.argv[1]), len(os.listdir("/proc/self/fd"))
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -14,9 +14,9 @@ from pyrochat import Chat, DiskFull, RoomFull
 from pyrochat.core.log import Log
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.core.sequencer import Draft, Sequencer
-from pyrochat.room.log_file import log_path
 from pyrochat.room.space import Disk, RoomSpace
-from pyrochat.room.sqlite_log import SqliteLog
+from pyrochat.storage.log_file import log_path
+from pyrochat.storage.sqlite_log import SqliteLog
 from tests.security.support import Host
 from tests.support import QUICK, bare, changes, eventually, texts
 

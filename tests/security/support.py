@@ -23,7 +23,7 @@ from pyrochat.pyro.daemon import Daemon
 from pyrochat.pyro.dispatch import expose
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.pyro.tls import ClientTls, ServerTls
-from pyrochat.room.registry import Registry
+from pyrochat.room.door.registry import Registry
 from pyrochat.trust.certificates import fingerprint
 from pyrochat.trust.keys import Key
 from pyrochat.trust.proofs import Meeting, new_nonce

@@ -14,8 +14,8 @@ from attacks.wire import Stranger, greeting
 from pyrochat import PyroChatError, Server
 from pyrochat.core.rates import Rate
 from pyrochat.folders import key_file
-from pyrochat.room.door import Access
-from pyrochat.room.passwords import Guessing
+from pyrochat.room.door.door import Access
+from pyrochat.room.door.passwords import Guessing
 from pyrochat.trust.keys import Key
 from pyrochat.trust.proofs import password_key
 from pyrochat.values.errors import GuestsRefused, NameMissing, ProofMissing, TooManyAttempts, WrongPassword

@@ -20,7 +20,7 @@ from pyrochat.client.known import KnownServers
 from pyrochat.core.limits import MOST_NEW_NAMES
 from pyrochat.core.pace import Pace
 from pyrochat.core.rates import Rate
-from pyrochat.room.door import Access
+from pyrochat.room.door.door import Access
 from pyrochat.trust.keys import Key
 from pyrochat.values.errors import QuotaUsedUp
 from pyrochat.values.protocol import Timing

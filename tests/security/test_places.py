@@ -16,7 +16,7 @@ from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import AtAddress
 from pyrochat.client.known import KnownServers
 from pyrochat.core.places import Bounds
-from pyrochat.room.registry import Registry
+from pyrochat.room.door.registry import Registry
 from pyrochat.trust.keys import Key
 from tests.security.support import Host, Join, entered
 from tests.support import QUICK, address_of, eventually, together

@@ -13,10 +13,10 @@ import pytest
 from Pyro5 import errors as pyro_errors
 
 from pyrochat import CannotHost, Chat, NameTaken, Server
-from pyrochat.room.registry import Registry
+from pyrochat.room.door.registry import Registry
 from pyrochat.trust.keys import Key, shown
 from pyrochat.values.errors import Banned, InvalidArgument, LogUnavailable
-from tests.room.test_registry import held
+from tests.room.door.test_registry import held
 from tests.security.support import Host, Join
 from tests.support import bare, changes, eventually
 from tests.system.support import Machine, Process
@@ -152,7 +152,7 @@ def test_found_27d_a_newcomer_is_told_that_the_register_is_held_and_the_operator
         assert joined("Ana").members == ["Ana"]
         other.execute("ROLLBACK")
     assert joined("Igor", client="igor").members == ["Ana", "Igor"]
-    assert [record.message for record in caplog.records if record.name == "pyrochat.room.troubles"] == [
+    assert [record.message for record in caplog.records if record.name == "pyrochat.storage.troubles"] == [
         "the register of names: names.sqlite3 can't be used to write (database is locked): see to the disk, and who "
         "else has it open"
     ]

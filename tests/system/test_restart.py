@@ -13,7 +13,7 @@ import pytest
 from Pyro5.api import Proxy
 
 import pyrochat
-from pyrochat.room import witness
+from pyrochat.storage import witness
 from tests.support import eventually
 from tests.system.support import Machine, free_port
 

@@ -1,0 +1,1 @@
+"""Who may come in: names and their keys, passwords, bans, limits."""

@@ -1,0 +1,148 @@
+"""The file of a log: where it is, and what it says of itself."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import urllib.parse
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pyrochat.storage.log_formats import APPLICATION_ID, FORMAT, SCHEMA, Progress, add_digests
+from pyrochat.values.errors import CannotHost, LogUnreadable
+from pyrochat.values.rules import fold
+
+__all__ = [
+    "BUSY_MILLISECONDS", "FORMAT", "WAL_BYTES", "About", "Progress", "connect", "explained", "file_stem", "is_used", "log_path",
+    "prepare", "read_about",
+]  # fmt: skip
+
+BUSY_MILLISECONDS = 5000
+WAL_BYTES = 4 * 1024 * 1024  # SQLite writes it into the file at 1,000 pages, about as much
+_STEM_DIGITS = 32  # 128 bits: nobody finds two names with the same
+_READ_ONLY_OR_FULL = ("SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_IOERR")
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a log file says of itself. origin: the identity that its chain of digests begins with."""
+
+    room: str
+    identity: str
+    origin: str
+    loss: str | None = None
+    forks: dict[str, int] = field(default_factory=dict)
+
+
+def file_stem(room: str) -> str:
+    """How the files of *room* are called, without what comes after the dot: lower-case ASCII, 37 characters at most.
+
+    The folded name itself where it is ASCII. Any other would depend on how a file system compares and spells
+    letters, and may have 384 bytes where it takes 255 (or 143): it is replaced by its digest, which no room's
+    name can be taken for, as those have no ``~``.
+    """
+    name = fold(room)
+    return name if name.isascii() else f"room~{hashlib.sha256(name.encode()).hexdigest()[:_STEM_DIGITS]}"
+
+
+def log_path(data: Path, room: str) -> Path:
+    """Where the log of *room* is in the data folder *data*; everything else of a room is beside it.
+
+    A log that an earlier version has made stays where it is, under its name in percent encoding.
+    """
+    path = data / "rooms" / f"{file_stem(room)}.sqlite3"
+    before = path.with_name(f"{urllib.parse.quote(fold(room), safe='')}.sqlite3")
+    return before if os.path.lexists(before) and not os.path.lexists(path) else path
+
+
+def is_used(path: Path) -> bool:
+    """Whether the file at *path* has messages in it, or anything else that a new room must not take over."""
+    if not path.exists():
+        return False
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
+                return False
+            return db.execute("SELECT 1 FROM messages LIMIT 1").fetchone() is not None
+    except sqlite3.Error:
+        return True
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection to the file at *path*: every commit is on disk when it returns.
+
+    Its WAL is cut to `WAL_BYTES` when it begins anew; without that it keeps the size that it once had.
+    """
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=32)
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """What SQLite says of the log at *path* meanwhile, as an error of ours: CannotHost, LogUnreadable."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if (getattr(error, "sqlite_errorname", None) or "").startswith(_READ_ONLY_OR_FULL):
+            raise CannotHost(
+                f"can't write the log {path} ({error}): see to the disk, or choose another data="
+            ) from None
+        raise LogUnreadable(
+            f"{path} can't be read as a log ({error}): restore it from a backup, or move it away"
+        ) from None
+
+
+def prepare(db: sqlite3.Connection, path: Path, room: str, progress: Progress) -> About:
+    """Make the schema in an empty file, add digests where there are none; returns what the file is.
+
+    What it still lacks of the newest format is for `log_formats.bring_up_to_date`, once the log is known to be
+    whole. Raises LogUnreadable where it is no log of *room*, CannotHost where the disk doesn't let us.
+    """
+    with explained(path):
+        is_new = not db.execute("SELECT 1 FROM sqlite_master").fetchone()
+        if not is_new:
+            _check_format(db, path)  # before anything is written: it may be somebody else's
+        db.execute("PRAGMA journal_mode = WAL")
+        if is_new:
+            identity = str(uuid.uuid4())
+            db.executescript(f"BEGIN; {SCHEMA}")
+            about = {"identity": identity, "origin": identity, "room": room}
+            db.executemany("INSERT INTO about VALUES (?, ?)", about.items())
+            db.execute("COMMIT")
+        add_digests(db, progress)
+    found = read_about(db, path)
+    if fold(found.room) != fold(room):
+        raise LogUnreadable(f"{path} is the log of room {found.room!r}, not of {room!r}")
+    return found
+
+
+def read_about(db: sqlite3.Connection, path: Path) -> About:
+    """What the file says of itself; raises LogUnreadable where it is no log with digests."""
+    try:
+        _check_format(db, path)
+        about = dict(db.execute("SELECT key, value FROM about"))
+        forks = {key[5:]: int(value) for key, value in about.items() if key.startswith("fork:")}
+        return About(about["room"], about["identity"], about["origin"], about.get("loss"), forks)
+    except (sqlite3.Error, KeyError, ValueError) as error:
+        raise LogUnreadable(
+            f"{path} can't be read as a log ({error}): restore it from a backup, or move it away"
+        ) from None
+
+
+def _check_format(db: sqlite3.Connection, path: Path) -> None:
+    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise LogUnreadable(f"{path} is not a PyroChat log: move it away, or choose another data=")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if not 1 <= version <= FORMAT:
+        raise LogUnreadable(f"{path} has format {version}, this PyroChat reads up to {FORMAT}: upgrade PyroChat")

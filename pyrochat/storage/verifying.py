@@ -1,0 +1,119 @@
+"""Is a log whole? Walks its chain of digests, row by row, as the rows stand on disk."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyrochat.core.digests import digest_of_fields, first_digest
+from pyrochat.storage.log_file import About, Progress, read_about
+from pyrochat.storage.reading import open_to_read
+from pyrochat.values.errors import LogUnreadable
+
+__all__ = ["Verdict", "verify_file", "walk"]
+
+_PROGRESS_EVERY = 10_000
+_LONGEST = 0xFFFE  # bytes: lengths have 16 bits in the canonical form
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a walk found.
+
+    whole_up_to: the messages 1 … whole_up_to are what was written. digest: that of the last of them.
+    damage: what is wrong with the message after it; None where the log ends there. expected: the
+    digest that the chain has at the id that was asked for; None where the log doesn't reach it.
+    """
+
+    whole_up_to: int
+    digest: bytes
+    damage: str | None = None
+    expected: bytes | None = None
+
+
+def verify_file(path: Path, progress: Progress, at: int = 0) -> tuple[About, Verdict]:
+    """Walk the log in the file at *path*, whether a server has it open or not.
+
+    at: an id whose digest is wanted too. Raises LogUnreadable, CannotHost.
+    """
+    if not path.is_file():
+        raise LogUnreadable(f"there is no log {path}: see data= and room=")
+    try:
+        with open_to_read(path) as db:
+            about = read_about(db, path)
+            return about, walk(db, about.origin, progress, at)
+    except sqlite3.Error as error:
+        raise LogUnreadable(f"{path} can't be read as a log ({error}): restore it from a backup") from None
+
+
+def walk(db: sqlite3.Connection, origin: str, progress: Progress, at: int = 0) -> Verdict:
+    """Compute the chain of the log in *db* anew and compare it with what is stored."""
+    digest = first_digest(origin)
+    expected = digest if at == 0 else None
+    last = 0
+    db.text_factory = _Text  # what stands there may be no UTF-8 any more
+    try:
+        total = db.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()[0]
+        for row in _rows(db):
+            damage, digest = _check(row, last + 1, digest)
+            if damage is not None:
+                return Verdict(last, digest, damage, expected)
+            last += 1
+            if last == at:
+                expected = digest
+            if last % _PROGRESS_EVERY == 0:
+                progress(last, total)
+    except sqlite3.DatabaseError as error:
+        return Verdict(last, digest, f"message {last + 1} can't be read ({error})", expected)
+    finally:
+        db.text_factory = str
+    progress(last, last)
+    return Verdict(last, digest, None, expected)
+
+
+class _Text(bytes):
+    """A column that is TEXT on disk, undecoded. A BLOB comes as plain bytes: one flipped bit makes the one the other."""
+
+
+def _rows(db: sqlite3.Connection) -> Iterator[tuple[object, ...]]:
+    """All rows up to the first that can't be read.
+
+    Python's cursor steps one row ahead: where that fails it loses the row that it already has. So from
+    there on each row is asked for by itself.
+    """
+    columns = "SELECT id, sender, text, time_us, kind, key, digest FROM messages"
+    last: object = 0
+    try:
+        for row in db.execute(f"{columns} ORDER BY id"):
+            yield row
+            last = row[0]
+    except sqlite3.DatabaseError:
+        while True:
+            row = db.execute(f"{columns} WHERE id > ? ORDER BY id LIMIT 1", (last,)).fetchone()
+            if row is None:
+                raise
+            yield row
+            last = row[0]
+
+
+def _check(row: tuple[object, ...], id: int, previous: bytes) -> tuple[str | None, bytes]:
+    """What is wrong with *row*, which should be message *id*, and its digest (the *previous* one where it is wrong)."""
+    found, sender, text, time_us, kind, key, stored = row
+    if found != id:
+        return f"message {id} is missing, or its id was changed", previous
+    if not (
+        type(sender) is _Text
+        and type(text) is _Text
+        and type(time_us) is int
+        and type(kind) is _Text
+        and (key is None or type(key) is _Text)
+        and type(stored) is bytes
+        and max(len(sender), len(key or b"")) <= _LONGEST
+    ):
+        return f"message {id} was changed: its fields make no sense", previous
+    digest = digest_of_fields(previous, id, sender, text, time_us, kind, key)
+    if digest != stored:
+        return f"message {id} was changed: its digest does not fit", previous
+    return None, digest

@@ -1,0 +1,122 @@
+"""The file of the register: held by others, failing as disks do, taken away. What it says: `security/test_registry.py`."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from pyrochat import NameTaken
+from pyrochat.room.door.registry import Registry
+from pyrochat.values.errors import LogUnavailable
+from tests.support import Running, eventually
+
+KEY, OTHER_KEY = b"k" * 32, b"o" * 32
+
+
+@contextlib.contextmanager
+def held(data: Path) -> Iterator[sqlite3.Connection]:
+    """The register is held by somebody else who writes, as an operator's tool may do for a while."""
+    with contextlib.closing(sqlite3.connect(data / "names.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield other
+
+
+def test_found_27d_who_is_known_does_not_wait_behind_newcomers(tmp_path: Path) -> None:
+    with contextlib.closing(Registry(tmp_path, busy_seconds=60)) as registry:
+        registry.claim("Ana", KEY)
+        with held(tmp_path) as other:
+            newcomers = [Running(lambda n=n: registry.claim(f"New{n}", bytes([n]) * 32)) for n in range(3)]  # type: ignore[misc]
+            eventually(registry._writing_mutex.locked)
+            registry.claim("Ana", KEY)
+            registry.claim("Guest", None)
+            assert not registry.is_banned("ana", KEY)
+            assert not registry.has_changed()
+            with pytest.raises(NameTaken):
+                registry.claim("Ana", OTHER_KEY)
+            assert not any(newcomer.is_done for newcomer in newcomers)
+            other.execute("ROLLBACK")
+        for newcomer in newcomers:
+            newcomer.result()
+        assert len(registry.entries()) == 4
+
+
+class FailingConnection(sqlite3.Connection):
+    """Fails as a disk does: what is in `failures`, by the beginning of a statement."""
+
+    failures: ClassVar[dict[str, str]] = {}
+
+    def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
+        for beginning, error in self.failures.items():
+            if statement.startswith(beginning):
+                raise sqlite3.OperationalError(error)
+        return super().execute(statement, *parameters)
+
+
+@pytest.mark.parametrize(
+    ("statement", "error", "what"),
+    [
+        ("SELECT", "disk I/O error", "read"), ("SELECT", "database disk image is malformed", "read"),
+        ("INSERT", "attempt to write a readonly database", "write"), ("COMMIT", "disk I/O error", "write"),
+    ],
+)  # fmt: skip
+def test_found_27e_a_register_that_fails_is_said_once_for_each_way_to_fail(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, statement: str, error: str, what: str
+) -> None:
+    failures: dict[str, str] = {}
+
+    class Failing(FailingConnection):
+        pass
+
+    Failing.failures = failures
+
+    def connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
+        return sqlite3.connect(path, busy_seconds, factory=Failing, check_same_thread=False, isolation_level=None)
+
+    with contextlib.closing(Registry(tmp_path, connect=connect)) as registry:
+        failures[statement] = error
+        for _ in range(3):
+            with pytest.raises(LogUnavailable, match=f"register of names can't be used .{error}"):
+                registry.claim("Ana", KEY)
+        failures.clear()
+        registry.claim("Ana", KEY)  # no transaction was left open
+        assert registry.key_of("ana") == KEY
+    [said] = caplog.records
+    assert said.message.startswith(f"the register of names: names.sqlite3 can't be used to {what} ({error})")
+
+
+def test_found_27e_a_damaged_page_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with contextlib.closing(Registry(tmp_path)) as registry:
+        for number in range(300):
+            registry.claim(f"Ana{number}", number.to_bytes(32, "big"))
+    content = bytearray((tmp_path / "names.sqlite3").read_bytes())
+    content[4096 * 3 :] = b"\xab" * (len(content) - 4096 * 3)
+    (tmp_path / "names.sqlite3").write_bytes(content)
+    with contextlib.closing(Registry(tmp_path)) as registry:
+        for _ in range(3):
+            with pytest.raises(LogUnavailable, match="malformed"):
+                registry.entries()
+    [said] = caplog.records
+    assert "malformed" in said.message
+
+
+def test_found_22_a_register_that_is_taken_away_takes_no_new_names(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with contextlib.closing(Registry(tmp_path / "data")) as registry:
+        registry.claim("Ana", KEY)
+        shutil.rmtree(tmp_path / "data")
+        for _ in range(3):
+            assert not registry.has_changed()
+            registry.claim("Ana", KEY)
+            with pytest.raises(LogUnavailable, match="deleted or replaced under its server"):
+                registry.claim("Igor", OTHER_KEY)
+    [said] = caplog.records
+    assert said.levelno == logging.CRITICAL
+    assert "IT IS NOT IN ITS PLACE ANY MORE" in said.message
