@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 from Pyro5 import protocol
+from Pyro5.errors import SerializeError
 
 from attacks.hostile import Said
 from attacks.wire import Stranger, call_frame, frame
@@ -30,7 +31,7 @@ GOOD_ANSWERS: dict[str, Any] = {
     "leave": None,
     "digest": _HEX,
     "suspected": ["Ana", "Igor"],
-    "confirmations": [["Ana", "Igor"], ["Ana"], ["Igor"]],
+    "confirmations": [["Ana", "Igor"], ["Ana"], ["Igor"], ["Zoe"]],
     "search": [[_MESSAGE], 2, 2],
     "create_room": None,
 }  # fmt: skip
@@ -109,7 +110,7 @@ class Oddities:
         for each in (serializer, SERPENT, JSON):  # none of them takes all of it
             try:
                 return encode_value(value, each), each
-            except (ValueError, TypeError, OverflowError):
+            except (ValueError, TypeError, OverflowError, SerializeError):
                 continue
         return b"\xc0", MSGPACK
 

@@ -201,11 +201,11 @@ def _read_digest(value: object) -> str:
     return digest.hex()
 
 
-def _read_confirmations(value: object) -> tuple[list[str], list[str], list[str]]:
+def _read_confirmations(value: object) -> tuple[list[str], list[str], list[str], list[str]]:
     match value:
-        case [delivered_to, read_by, waiting_for, *_]:
-            return _read_names(delivered_to), _read_names(read_by), _read_names(waiting_for)
-    raise _nonsense("it has to be [delivered_to, read_by, waiting_for]")
+        case [delivered_to, read_by, waiting_for, away, *_]:
+            return _read_names(delivered_to), _read_names(read_by), _read_names(waiting_for), _read_names(away)
+    raise _nonsense("it has to be [delivered_to, read_by, waiting_for, away]")
 
 
 def _read_found(value: object) -> Found:

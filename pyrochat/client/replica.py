@@ -120,19 +120,19 @@ class Replica:
     def members(self) -> list[str]:
         """The names present at the replica's end."""
         with self._mutex:
-            return self._views.present
+            return list(self._views.present.values())
 
     @property
     def member_count(self) -> int:
         """How many are present at the replica's end."""
-        return self._views.count
+        return len(self._views.present)
 
     @property
     def marks(self) -> dict[str, tuple[int, int]]:
         """``name: (delivered, read)`` of everybody present, as last told by the room."""
         with self._mutex:
             self._take_marks()
-            return {name: self._marks.get(fold(name), (0, 0)) for name in self._views.present}
+            return {name: self._marks.get(fold(name), (0, 0)) for name in self._views.present.values()}
 
     def _take_marks(self) -> None:
         for marks in self._new_marks:

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from pyrochat.core.sessions import Session
 from pyrochat.values.message import Message
 from pyrochat.values.rules import fold
 
-__all__ = ["NO_OWNERS", "Log", "MemberRecord"]
+__all__ = ["NO_OWNERS", "NO_SESSIONS", "Log", "MemberRecord"]
 
 NO_OWNERS: Mapping[int, str] = MappingProxyType({})
+NO_SESSIONS: Mapping[str, Session | None] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,15 @@ class Log(ABC):
 
     @abstractmethod
     def append(
-        self, messages: Sequence[Message], members: Sequence[MemberRecord] = (), owners: Mapping[int, str] = NO_OWNERS
-    ) -> None:
-        """Make *messages* and *members* durable in one step, all or nothing.
+        self, messages: Sequence[Message], members: Sequence[MemberRecord] = (), owners: Mapping[int, str] = NO_OWNERS,
+        *, digests: Sequence[bytes] | None = None, sessions: Mapping[str, Session | None] = NO_SESSIONS,
+        loss: str | None = None,
+    ) -> None:  # fmt: skip
+        """Make all of this durable in one step, or nothing.
 
-        messages: their ids follow the tail without a gap. members: records that replace those of the
-        same member. owners: whose the keys of some messages are, by id (`values.keys.key_owner`); of all others they
+        messages: their ids follow the tail without a gap. digests: theirs, where they are known already. members:
+        records that replace those of the same member. sessions: by id, those that are new or changed; None for one
+        that has ended. loss: what proves that messages are missing, from now on. owners: whose the keys of some messages are, by id (`values.keys.key_owner`); of all others they
         are their senders', by folded name. Raises LogUnavailable where nothing can be written now, or a key of an owner is there already
         (`find` says which are): nothing has changed then. Raises LogUncertain where that is unknown; from then on
         nothing can be written until the log is opened again. Called by one thread at a time: the sequencer's.
@@ -95,16 +100,16 @@ class Log(ABC):
         """The digest of message *id* (see `core.digests`), of the beginning for 0; raises UnknownMessage."""
 
     @abstractmethod
-    def note_loss(self, loss: str) -> None:
-        """Remember *loss*, over restarts too."""
-
-    @abstractmethod
     def changes(self) -> list[Message]:
         """All messages of kind ``system``, in order: the history of the view."""
 
     @abstractmethod
     def members(self) -> list[MemberRecord]:
         """All member records."""
+
+    @abstractmethod
+    def sessions(self) -> list[Session]:
+        """All sessions that have not ended."""
 
     def look(self) -> None:  # noqa: B027 - a log in memory has no files
         """Called now and then, in any thread: see to what stands beside the log."""

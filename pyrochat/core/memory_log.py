@@ -6,7 +6,8 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
 from pyrochat.core.digests import extend_chain, first_digest
-from pyrochat.core.log import NO_OWNERS, Log, MemberRecord
+from pyrochat.core.log import NO_OWNERS, NO_SESSIONS, Log, MemberRecord
+from pyrochat.core.sessions import Session
 from pyrochat.values.errors import InvalidArgument, LogUnavailable, UnknownMessage
 from pyrochat.values.message import SYSTEM, Message, messages_from_wire
 from pyrochat.values.rules import fold
@@ -23,6 +24,7 @@ class MemoryLog(Log):
         self._messages: list[Message] = []
         self._ids_by_key: dict[tuple[str, str], int] = {}
         self._members: dict[str, MemberRecord] = {}
+        self._sessions: dict[str, Session | None] = {}
         self._digests = [first_digest(self.identity)]
 
     @property
@@ -35,17 +37,23 @@ class MemoryLog(Log):
         return tail, self._digests[tail]
 
     def append(
-        self, messages: Sequence[Message], members: Sequence[MemberRecord] = (), owners: Mapping[int, str] = NO_OWNERS
-    ) -> None:
+        self, messages: Sequence[Message], members: Sequence[MemberRecord] = (), owners: Mapping[int, str] = NO_OWNERS,
+        *, digests: Sequence[bytes] | None = None, sessions: Mapping[str, Session | None] = NO_SESSIONS,
+        loss: str | None = None,
+    ) -> None:  # fmt: skip
         if messages and messages[0].id != self.tail + 1:
             raise InvalidArgument(f"message {messages[0].id} can't follow message {self.tail}")
         keys = [(owners.get(m.id) or fold(m.sender), m.key) for m in messages if m.key is not None]
         if len(set(keys)) < len(keys) or not self._ids_by_key.keys().isdisjoint(keys):
             raise LogUnavailable("a key is in the log already: nothing was stored")
-        self._digests += extend_chain(self._digests[-1], messages)  # first: who reads meanwhile finds one for the tail
+        self._digests += digests or extend_chain(
+            self._digests[-1], messages
+        )  # first: who reads meanwhile finds the tail's
         self._messages += messages_from_wire(messages)
         self._ids_by_key.update(zip(keys, (m.id for m in messages if m.key is not None), strict=True))
         self._members.update((record.member, record) for record in members)
+        self._sessions.update(sessions)
+        self.loss = loss or self.loss
 
     def read(self, after: int, limit: int) -> list[Message]:
         return self._messages[max(after, 0) : max(after, 0) + limit]
@@ -58,14 +66,14 @@ class MemoryLog(Log):
             raise UnknownMessage(f"there is no message {id}: the log ends at {self.tail}")
         return self._digests[id]
 
-    def note_loss(self, loss: str) -> None:
-        self.loss = loss
-
     def changes(self) -> list[Message]:
         return [message for message in self._messages if message.kind == SYSTEM]
 
     def members(self) -> list[MemberRecord]:
         return list(self._members.values())
+
+    def sessions(self) -> list[Session]:
+        return [session for session in self._sessions.values() if session is not None]
 
     def size(self) -> tuple[int, int]:
         return 0, 0

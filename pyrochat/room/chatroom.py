@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 
+from pyrochat.core.keys import part_key
+from pyrochat.core.order import Submission
 from pyrochat.core.query import parse_query
-from pyrochat.core.sequencer import part_key
 from pyrochat.core.sessions import Session
 from pyrochat.core.space import log_bytes
 from pyrochat.pyro.connecting import Connector
@@ -16,13 +16,12 @@ from pyrochat.pyro.dispatch import Later, expose, quick
 from pyrochat.pyro.wire import fitting_messages, fitting_names
 from pyrochat.room.callbacks import CallbackJoin, callback_of
 from pyrochat.room.door.door import Door
-from pyrochat.room.door.identity import Identity, Resume
+from pyrochat.room.door.identity import Identity, Resumption
 from pyrochat.room.door.limiter import Limiter
 from pyrochat.room.journal import tell_came, tell_left
 from pyrochat.room.room import Room
 from pyrochat.room.rooms import Rooms
 from pyrochat.room.turns import Turns
-from pyrochat.room.writer import Request
 from pyrochat.values.errors import (
     InvalidArgument,
     NameMissing,
@@ -100,7 +99,7 @@ class ChatRoom:
 
     def _post(
         self, identity: Identity, texts: list[str], keys: list[str | None], list_key: str | None = None
-    ) -> Request:
+    ) -> Submission:
         """Raises RateLimited, QuotaUsedUp, RoomFull, RoomClosing: nothing is on its way then."""
         size = log_bytes(identity.name, texts, keys)
         refusal = self._room.space.refusal(size)
@@ -150,7 +149,7 @@ class ChatRoom:
         return fitting_names(self._room.suspected(), callers_serializer())
 
     def confirmations(self, id: int) -> list[list[str]]:
-        """``[delivered_to, read_by, waiting_for]`` of message *id*, at most 1,000 names each."""
+        """``[delivered_to, read_by, waiting_for, away]`` of message *id*, at most 1,000 names each."""
         self._identity()
         found = self._room.confirmations(checked_integer(id, "a message id", 1, _MAX_ID)).to_wire()
         return [names[:MAX_CONFIRMED] for names in found]
@@ -184,7 +183,7 @@ class ChatRoom:
             return CallbackJoin(self._room, identity, connecting, self._connector, opened, taken_up)
         session_id, tail = self._room.join(identity, resumed)
         opened(session_id)
-        return [session_id, self._room.log.identity, tail, 1 + self._room.other_sessions(session_id)]
+        return [session_id, self._room.log.identity, tail, 1 + self._room.other_sessions(identity.member, session_id)]
 
     def attach(self, session_id: str, position: int) -> None:
         """Turn this connection around: from now on the room calls the client's callback on it.
@@ -217,8 +216,8 @@ class ChatRoom:
     @quick
     def mark_read(self, id: int) -> Later:
         """Confirm that everything up to message *id* has been shown; for members."""
-        request = self._room.mark_read(self._identity().member, checked_integer(id, "a message id", 1, _MAX_ID))
-        return _Posting(request, one=None)
+        member = self._identity().member
+        return _Posting(self._room.mark_read(member, checked_integer(id, "a message id", 1, _MAX_ID)), one=None)
 
     def leave(self, delivered: int = 0, read: int = 0) -> None:
         """End the session that this connection has joined (or named in its handshake).
@@ -248,10 +247,10 @@ class ChatRoom:
             self._door.check_may_create_rooms(identity)
             self._rooms.create(name, identity.name)
 
-    def _session_to_resume(self, identity: Identity, resume: Resume | None) -> Session | None:
+    def _session_to_resume(self, identity: Identity, resume: Resumption | None) -> Session | None:
         """The session that *resume* names, as it is now; None where there is none."""
         with suppress(UnknownSession):
-            return replace(self._room.check_session(identity.member, resume.session_id)) if resume else None
+            return self._room.check_session(identity.member, resume.session_id) if resume else None
         return None
 
     def _in_turn(self, read: Callable[[], object]) -> Later:
@@ -268,19 +267,19 @@ class ChatRoom:
 
 
 class _Posting(Later):
-    """What a request to the writer becomes on the wire: *one* message, a list of them, or (None) nothing."""
+    """What is handed to the room's order becomes on the wire: *one* message, a list of them, or (None) nothing."""
 
-    def __init__(self, request: Request, one: bool | None) -> None:
-        self._request = request
+    def __init__(self, submission: Submission, one: bool | None) -> None:
+        self._submission = submission
         self._one = one
 
     def then(self, call: Callable[[], None]) -> None:
         """See `Later`."""
-        self._request.then(call)
+        self._submission.then(call)
 
     def result(self) -> object:
         """See `Later`."""
-        messages = self._request.wait()
+        messages = self._submission.wait()
         if self._one is None:
             return None
         return messages[0].to_wire() if self._one else [message.to_wire() for message in messages]
@@ -316,13 +315,13 @@ def _keys(key: object, count: int) -> list[str | None]:
     return [part_key(prefix, index) for index in range(count)]
 
 
-def _resume(value: object) -> Resume | None:
+def _resume(value: object) -> Resumption | None:
     match value:
         case None:
             return None
         case [str(session_id), str(log_id), int(position), str(digest), proof] if 0 <= position <= _MAX_ID:
             try:
-                return Resume(session_id, log_id, position, bytes.fromhex(digest), _proof(proof))
+                return Resumption(session_id, log_id, position, bytes.fromhex(digest), _proof(proof))
             except ValueError:
                 raise InvalidArgument("a digest has to be hexadecimal") from None
     raise InvalidArgument("resume has to be [session id, log id, last message id, digest, proof]")

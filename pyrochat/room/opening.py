@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pyrochat.core.order import Submission
 from pyrochat.pyro.dispatch import Later
-from pyrochat.room.writer import Request
 
 __all__ = ["Opening"]
 
 
 class Opening(Later):
-    """request: the writer's. tail: the log's. undo: ends the session again where it could not be opened."""
+    """submission: to the order. tail: the log's. undo: ends the session again where it could not be opened."""
 
-    def __init__(self, session_id: str, request: Request, tail: Callable[[], int], undo: Callable[[], object]) -> None:
+    def __init__(
+        self, session_id: str, submission: Submission, tail: Callable[[], int], undo: Callable[[], object]
+    ) -> None:
         self._session_id = session_id
-        self._request = request
+        self._submission = submission
         self._tail = tail
         self._undo = undo
 
     def then(self, call: Callable[[], None]) -> None:
         """See `Later`."""
-        self._request.then(call)
+        self._submission.then(call)
 
     def result(self) -> tuple[str, int]:
         """The session's id, and the log's tail. Raises what the commit has raised."""
         try:
-            self._request.wait()
+            self._submission.wait()
         except BaseException:
             self._undo()
             raise

@@ -1,7 +1,6 @@
-"""A room: its log, its state, its writer and its place in the multicast, put together.
+"""A room: its log, its order, and its place in the multicast, put together.
 
-What it does is decided in `core`; here are the threads and the clocks. One mutex guards the state; it
-is held for dictionary work only, never over a commit, a send or a read from disk.
+What it does is decided in `core`; here are the clocks, the names that are held, and what callers ask for.
 """
 
 from __future__ import annotations
@@ -12,24 +11,26 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from itertools import chain
 from pathlib import Path
 
 from pyrochat.clock import monotonic
+from pyrochat.core.commands import Declare, End, Lose, Open, Post, Restarted, Resume
+from pyrochat.core.confirming import confirmations_of
 from pyrochat.core.log import Log
 from pyrochat.core.marks import Mark
+from pyrochat.core.order import Order, Submission
 from pyrochat.core.pace import Pace
-from pyrochat.core.sequencer import Draft, Sequencer
-from pyrochat.core.sessions import SUSPECTED, Session
-from pyrochat.core.state import RoomState
+from pyrochat.core.room import Transition
+from pyrochat.core.sessions import Session
+from pyrochat.core.suspicion import Suspicion
 from pyrochat.pyro.link import Link
 from pyrochat.pyro.serializers import MSGPACK
 from pyrochat.pyro.wire import WireMark
-from pyrochat.room.clock import wall_clock_us
+from pyrochat.room.applier import Applier
 from pyrochat.room.delivery.audience import Outlet
 from pyrochat.room.delivery.multicast import Multicaster
 from pyrochat.room.delivery.stretches import BlockReader, Stretches
-from pyrochat.room.door.identity import Identity, Resume
+from pyrochat.room.door.identity import Identity, Resumption
 from pyrochat.room.door.names import Names
 from pyrochat.room.journal import tell_expired, tell_lost
 from pyrochat.room.opening import Opening
@@ -38,17 +39,17 @@ from pyrochat.room.space import RoomSpace
 from pyrochat.room.status import RoomStatus
 from pyrochat.room.turns import read_page
 from pyrochat.room.wholeness import Wholeness
-from pyrochat.room.writer import Request, Writer
 from pyrochat.trust.keys import Key
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.errors import (
     InvalidArgument,
+    NotAMember,
     PyroChatError,
     RoomClosing,
     UnknownMessage,
     UnknownSession,
 )
-from pyrochat.values.message import CHAT, Message
+from pyrochat.values.message import Message
 from pyrochat.values.protocol import CALLBACK_OBJECT, MAX_ANSWER_BYTES, Timing
 from pyrochat.values.rules import fold
 
@@ -56,64 +57,71 @@ __all__ = ["Room"]
 
 logger = logging.getLogger(__name__)
 
-_RETRY_SECONDS = 1.0  # until marks that could not be written are tried again
-
 
 class Room:
-    """One room of a server; takes over *log* and closes it. key: the server's.
+    """One room of a server; takes over *log* and *order*, and closes them. key: the server's.
 
-    index: the file for `search`; None: no search. now_us: the clock that messages get their times from. space: None
-    lets the log grow for ever.
+    index: the file for `search`; None: no search. space: None lets the log grow for ever. belongs: whether a folded
+    name is anybody's who may come back, for confirmations.
     """
 
     def __init__(
-        self, log: Log, key: Key, timing: Timing, names: Names, multicaster: Multicaster, reader: BlockReader,
-        index: Path | None = None, now_us: Callable[[], int] = wall_clock_us, space: RoomSpace | None = None,
-        pace: Pace | None = None,
+        self, log: Log, order: Order, key: Key, timing: Timing, names: Names, multicaster: Multicaster, reader: BlockReader,
+        index: Path | None = None, space: RoomSpace | None = None, pace: Pace | None = None,
+        belongs: Callable[[str], bool] = lambda member: True,
     ) -> None:  # fmt: skip
-        self._pace = pace = pace or Pace()
+        pace = pace or Pace()
         self.timing = timing
-        self._now_us = now_us
         self.name = log.room
         self.log = log
         self._names = names
+        self._belongs = belongs
         self._multicaster = multicaster
-        self._state_mutex = threading.Lock()
-        self._state = RoomState(log, monotonic())
-        self._sequencer = Sequencer(log)
-        self._marks_due = 0.0
+        self._order = order
+        self._applier = Applier(log, pace.marks_interval, self._committed)
+        self._suspicion_mutex = threading.Lock()
+        self._suspicion = Suspicion()
+        self._proposed: Submission | None = None  # the last of `tick`
         self._stretches = Stretches(log, reader, lambda: multicaster.grew(self))
-        self._writer = Writer(self.name, self._commit, self._idle_seconds)
-        self._wholeness = Wholeness(log, key, lambda text: multicaster.tell(self, text))
-        self._expiry: Request | None = None  # the last request of `tick`
-        self._leaves_failed = False  # a "left" could not be written: it is due as soon as the log can be
-        for ghost in self._state.sessions.all():
-            names.keep(ghost.member, ghost.id)
+        self._wholeness = Wholeness(log, key)
         self.space = space or RoomSpace(log)
         with ExitStack() as undo:
             self.search = Search(log, index, self.space.has_room_to_index, pace)
             undo.callback(self.search.close)
             multicaster.open(self)
             undo.callback(multicaster.forget, self)
-            self._writer.start()
+            order.start(self._applier)
+            undo.callback(order.close)
+            self._begin()
             undo.pop_all()
+
+    def _begin(self) -> None:
+        """Whoever was here before a restart is suspected from now on, and keeps its name for the grace."""
+        if self._applier.state.present:
+            self._order.submit(Restarted()).outcome()
+        now = monotonic()
+        for session in self._applier.state.all_sessions():
+            self._names.keep(session.member, session.id)
+            self._suspicion.lost(session.id, session.member, now)
 
     # -- what callers ask for -----------------------------------------------------------------------------
 
     def post(
         self, sender: str, texts: Sequence[str], keys: Sequence[str | None], list_key: str | None = None,
         mark: str = "", refusal: PyroChatError | None = None,
-    ) -> Request:  # fmt: skip
-        """Append texts in one commit, consecutive; the request's outcome is there when they are on disk.
+    ) -> Submission:  # fmt: skip
+        """Append texts in one commit, consecutive; the outcome is there when they are on disk.
 
         keys: one for each text, or None. list_key: the one that all of them were sent under, if they were. mark: a
         guest's (`values.keys`). refusal: why nothing may be appended; what *keys* have made before is told all the
-        same. Raises RoomClosing, *refusal*; the request raises KeyConflict, LogUnavailable, *refusal*.
+        same. Raises RoomClosing, *refusal*; waiting for it raises KeyConflict, LogUnavailable, LogLost, *refusal*.
         """
         if refusal is not None and None in keys:
             raise refusal
-        drafts = [Draft(sender, text, CHAT, key, list_key, mark) for text, key in zip(texts, keys, strict=True)]
-        return self._writer.submit(Request(lambda: drafts, len(drafts), refusal=refusal))
+        post = Post(sender, fold(sender), tuple(texts), tuple(keys), list_key, mark, appends=refusal is None)
+        submission = self._order.submit(post)
+        submission.refusal = refusal
+        return submission
 
     def history(self, after: int, limit: int, most_bytes: int = MAX_ANSWER_BYTES) -> list[Message]:
         """Messages after id *after*: at most *limit*, and no more where those before have *most_bytes* of text."""
@@ -121,97 +129,84 @@ class Room:
 
     def members(self) -> list[str]:
         """The names in the view."""
-        with self._state_mutex:
-            return self._state.views.present
+        return list(self._applier.state.present.values())
 
     def suspected(self) -> list[str]:
         """The names of the members whose connections are all lost, and who may come back."""
-        with self._state_mutex:
-            sessions, names = self._state.sessions, self._state.views.present
-            return [name for name in names if sessions.state(fold(name)) == SUSPECTED]
+        return self._applier.state.suspected()
 
     def confirmations(self, id: int) -> Confirmations:
         """Who has message *id*; raises UnknownMessage."""
         found = self.log.read(id - 1, 1) if id > 0 else []
         if not found:
             raise UnknownMessage(f"there is no message {id}: the log ends at {self.log.tail}")
-        with self._state_mutex:
-            return self._state.confirmations(found[0])
+        state = self._applier.state
+        members = state.members_since(id, fold(found[0].sender))
+        marks = dict(zip(members, self._applier.marks_of(members), strict=True))
+        return confirmations_of(state, id, marks, self._belongs)
 
-    def mark_read(self, member: str, id: int) -> Request:
-        """*member* has been shown everything up to *id*; durable when the request has its outcome.
+    def mark_read(self, member: str, id: int) -> Submission:
+        """*member* has been shown everything up to *id*; durable when there is an outcome.
 
-        The request raises NotAMember, UnknownMessage.
+        Raises NotAMember, UnknownMessage, RoomClosing.
         """
-
-        def plan() -> list[Draft]:
-            self._state.mark_read(member, id)
-            self._marks_due = 0.0
-            return []
-
-        return self._writer.submit(Request(plan))
+        state = self._applier.state
+        if member not in state.present:
+            raise NotAMember("only members confirm what they read: call join() first")
+        if not 1 <= id <= state.tail:
+            raise UnknownMessage(f"there is no message {id}: the log ends at {state.tail}")
+        self._order.tell({member: (id, id)})
+        self._applier.hurry()
+        return self._order.submit()
 
     def marks_of(self, member: str) -> Mark:
         """``(delivered, read)`` of *member*, as far as they are on disk."""
-        with self._state_mutex:
-            return self._state.marks.of(member)
+        return self._applier.marks_of([member])[0]
 
-    def join(self, identity: Identity, resume: Resume | None) -> tuple[str, int]:
+    def join(self, identity: Identity, resume: Resumption | None) -> tuple[str, int]:
         """A session that is taken up or opened, and the log's tail. Without `attach` or `connect` it ends after the grace."""
         return self.taken_up(identity, resume) or self.open_session(identity).result()
 
-    def other_sessions(self, session_id: str) -> int:
-        """How many sessions the member of *session_id* has in this room beside it, those that are lost left out."""
-        with self._state_mutex:
-            session = self._state.sessions.get(session_id)
-            beside = self._state.sessions.of(session.member) if session else []
-            return sum(other.lost_at is None and other.id != session_id for other in beside)
+    def other_sessions(self, member: str, session_id: str) -> int:
+        """How many sessions *member* has in this room beside *session_id*, those that are lost left out."""
+        sessions = self._applier.state.sessions.get(member, ())
+        return sum(other.lost_at is None and other.id != session_id for other in sessions)
 
-    def taken_up(self, identity: Identity, resume: Resume | None) -> tuple[str, int] | None:
+    def taken_up(self, identity: Identity, resume: Resumption | None) -> tuple[str, int] | None:
         """The session that *identity* had, and the log's tail; None where it has to open another.
 
         Raises OtherLog where *resume* comes from another log than this room's, LogLost where messages of this
         room's log are missing.
         """
         self._wholeness.check()
-        self._writer.check_open()
+        self._order.check_open()
         if resume is None:
             return None
-        self._examine(identity, resume)
-        with self._state_mutex:
-            session = self._state.sessions.get(resume.session_id)
-            return (session.id, self._state.tail) if session and session.member == identity.member else None
+        loss = self._wholeness.examine(identity.name, resume)
+        if loss is not None:
+            self._order.submit(Declare(loss)).wait()
+            self._wholeness.check()
+        state = self._applier.state
+        session = state.session(identity.member, resume.session_id)
+        return None if session is None else (session.id, state.tail)
 
     def open_session(self, identity: Identity) -> Opening:
         """Open a session for *identity*; doesn't wait. Raises RoomClosing, RoomFull, NameTaken or ServerFull as `Names` does."""
         self.space.check_join(identity.name)
-        session = Session(uuid.uuid4().hex, identity.member, identity.name, lost_at=monotonic())
-        self._names.share(identity.member, identity, session.id)
-
-        def plan() -> list[Draft]:
-            ghosts, drafts = self._state.open_session(session)
-            for ghost in ghosts:
-                self._names.release(ghost.member, ghost.id)
-            return drafts
-
+        id, member = uuid.uuid4().hex, identity.member
+        self._names.share(member, identity, id)
+        with self._suspicion_mutex:
+            self._suspicion.lost(id, member, monotonic())  # until it has a connection
         try:
-            request = self._writer.submit(Request(plan, changes_view=True))
+            submission = self._order.submit(Open(id, member, identity.name))
         except RoomClosing:
-            self._names.release(session.member, session.id)
+            self._names.release(member, id)
             raise
-        return Opening(session.id, request, lambda: self.log.tail, lambda: self._end_session(session))
+        return Opening(id, submission, lambda: self.log.tail, lambda: self._not_opened(member, id))
 
-    def _examine(self, identity: Identity, resume: Resume) -> None:
-        """Raise OtherLog or LogLost where what the client has is not the beginning of our log."""
-        loss = self._wholeness.examine(identity.name, resume)
-        if loss is None:
-            return
-
-        def plan() -> list[Draft]:
-            self._wholeness.note(loss)
-            return []
-
-        self._writer.submit(Request(plan)).wait()
+    def _not_opened(self, member: str, session_id: str) -> None:
+        self._names.release(member, session_id)
+        self._end_session(member, session_id)  # where nobody knows whether it was
 
     def attach(self, identity: Identity, session_id: str, position: int, sock: socket.socket) -> None:
         """Deliver to the session over *sock*, which its client has turned around, from *position* on.
@@ -232,9 +227,8 @@ class Room:
 
     def check_session(self, member: str, session_id: str) -> Session:
         """The session of *member* that has this id; raises UnknownSession where there is none."""
-        with self._state_mutex:
-            session = self._state.sessions.get(session_id)
-        if session is None or session.member != member:
+        session = self._applier.state.session(member, session_id)
+        if session is None:
             raise UnknownSession("this session has ended: join again")
         return session
 
@@ -243,85 +237,43 @@ class Room:
 
         delivered, read: the marks that it says goodbye with; believed up to the log's end.
         """
-        session = self.check_session(member, session_id)
-        with self._state_mutex:
-            tail = self._state.tail
-            self._state.marks.record(member, min(delivered, tail), min(read, tail))
-        self._end_session(session).wait()
+        self.check_session(member, session_id)
+        tail = self._applier.state.tail
+        self._order.tell({member: (min(delivered, tail), min(read, tail))})
+        self._end_session(member, session_id).wait()
 
     def expel(self, member: str) -> None:
         """End all sessions of *member*."""
-        with self._state_mutex:
-            sessions = self._state.sessions.of(member)
-        for session in sessions:
-            self._end_session(session)
+        for session in self._applier.state.sessions.get(member, ()):
+            self._end_session(member, session.id)
 
-    def _end_session(self, session: Session) -> Request:
-        self._multicaster.dismiss(self, session.id)
-        return self._writer.submit(Request(lambda: self._drop([session]), changes_view=True))
+    def _end_session(self, member: str, session_id: str) -> Submission:
+        self._multicaster.dismiss(self, session_id)
+        with self._suspicion_mutex:
+            self._suspicion.leaving(session_id, member)
+        return self._order.submit(End(session_id, member))
 
-    def _drop(self, sessions: Sequence[Session]) -> list[Draft]:
-        """In the writer's thread: forget *sessions*, and let their names go."""
+    # -- the order's thread -----------------------------------------------------------------------------
+
+    def _committed(self, transition: Transition) -> None:
+        """What *transition* does is on disk."""
+        if transition.messages:
+            self._stretches.extend(transition.messages)
+            self.search.grew()
+        if transition.ended:
+            self._tell_ended(transition.ended)
+        if transition.loss is not None:
+            logger.critical("%s", self._wholeness.text)
+            self._multicaster.tell(self, self._wholeness.text or "")
+        self._multicaster.grew(self)
+
+    def _tell_ended(self, sessions: Sequence[Session]) -> None:
+        with self._suspicion_mutex:
+            self._suspicion.ended(sessions)
+        tell_expired(self.name, [session for session in sessions if session.lost_at is not None])
         for session in sessions:
             self._names.release(session.member, session.id)
-        return self._state.drop_sessions([session.id for session in sessions])
-
-    # -- the writer's thread ----------------------------------------------------------------------------
-
-    def _idle_seconds(self) -> float | None:
-        """Seconds until marks have to be written, or the log wants to be tidied; None while nothing does."""
-        if self.log.is_untidy:
-            return 0.0
-        with self._state_mutex:
-            return max(0.0, self._marks_due - monotonic()) if self._state.marks.has_unwritten else None
-
-    def _commit(self, requests: list[Request]) -> None:
-        """Commit *requests* in as few commits as their plans allow."""
-        group: list[Request] = []
-        for request in requests:
-            if request.refusal is not None:
-                request.finish(self._sequencer.recall(request.plan(), request.refusal))
-                continue
-            if request.changes_view and any(r.changes_view for r in group):
-                self._commit_group(group)
-                group = []
-            group.append(request)
-        self._commit_group(group)
-        self.log.tidy()
-
-    def _commit_group(self, requests: list[Request]) -> None:
-        planned: list[Request] = []
-        plans: list[Sequence[Draft]] = []
-        with self._state_mutex:
-            for request in requests:
-                try:
-                    plan = request.plan()
-                    self._wholeness.check()
-                except PyroChatError as error:
-                    request.finish(error)
-                    continue
-                planned.append(request)
-                plans.append(plan)
-            now = monotonic()
-            if self.log.loss is not None:
-                self._marks_due = now + _RETRY_SECONDS
-            marks = self._state.marks.unwritten if now >= self._marks_due else {}
-            records = self._state.records_to_write(list(chain.from_iterable(plans)), marks)
-        outcomes, appended, trouble = self._sequencer.sequence(plans, records, self._now_us())
-        if trouble is not None:
-            self._marks_due = now + _RETRY_SECONDS
-            self._leaves_failed = True
-        else:
-            self._stretches.extend(appended)
-            self.search.grew()
-            with self._state_mutex:
-                self._state.committed(appended, records)
-                if marks:
-                    self._marks_due = now + self._pace.marks_interval(self._state.views.count)
-            if appended or records:
-                self._multicaster.grew(self)
-        for request, outcome in zip(planned, outcomes, strict=True):
-            request.finish(outcome)
+            self._multicaster.dismiss(self, session.id)
 
     # -- the multicaster's thread: see `Audience` -------------------------------------------------------
 
@@ -332,23 +284,33 @@ class Room:
         return self._stretches.after(position)
 
     def marks_since(self, version: int, limit: int) -> tuple[list[WireMark], int]:
-        with self._state_mutex:
-            marks, upto = self._state.marks.since(version, limit)
-            name = self._state.views.name_of
-            return [[name(member), delivered, read] for member, delivered, read in marks], upto
+        marks, upto = self._applier.marks_since(version, limit)
+        name = self._applier.state.name_of
+        return [[name(member), delivered, read] for member, delivered, read in marks], upto
 
     def seal(self, newest: bool) -> tuple[int, str]:
         return self._wholeness.seal(newest, monotonic())
 
     def marks_version(self) -> int:
-        return self._state.marks.version
+        return self._applier.marks_version
 
     def member_count(self) -> int:
-        return self._state.views.count
+        return len(self._applier.state.present)
 
     def admitted(self, outlet: Outlet) -> bool:
-        with self._state_mutex:
-            return self._state.resume_session(outlet.session_id, outlet.member)
+        if self._applier.state.session(outlet.member, outlet.session_id) is None:
+            return False
+        with self._suspicion_mutex:
+            self._suspicion.back(outlet.session_id)
+        with suppress(RoomClosing):
+            resumed = self._order.submit(Resume(outlet.session_id, outlet.member))
+            resumed.then(lambda: self._resumed(outlet, resumed))
+        return True
+
+    def _resumed(self, outlet: Outlet, resumed: Submission) -> None:
+        """In the order's thread: the session has ended in the last moment, perhaps."""
+        if isinstance(resumed.outcome(), UnknownSession):
+            self._multicaster.dismiss(self, outlet.session_id)
 
     def confirmed(self, outlet: Outlet, answer: object) -> None:
         """See `Audience`: take down the marks that a delivery was answered with."""
@@ -356,32 +318,27 @@ class Room:
         if isinstance(answer, list | tuple) and len(answer) == 2 and all(type(mark) is int for mark in answer):
             delivered, read = answer
         delivered, read = outlet.cursor.confirm(delivered, read)
-        with self._state_mutex:
-            first = not self._state.marks.has_unwritten
-            if not self._state.marks.record(outlet.member, delivered, read):
-                return
-        if first:
-            self._writer.nudge()
+        first = not self._applier.has_unwritten_marks
+        self._order.tell({outlet.member: (delivered, read)})
+        if first and self._applier.has_unwritten_marks:
+            self._order.wake()
 
     def lost(self, outlet: Outlet, reason: str) -> None:
         tell_lost(self.name, outlet, reason)
-        with self._state_mutex:
-            self._state.lose_session(outlet.session_id, monotonic())
+        with self._suspicion_mutex:
+            self._suspicion.lost(outlet.session_id, outlet.member, monotonic())
+        with suppress(RoomClosing):  # all are lost at the next start
+            self._order.submit(Lose(outlet.session_id, outlet.member))
 
     def tick(self, now: float) -> None:
-        """See `Audience`: end the sessions whose grace is over."""
-        if self.log.loss is not None:
+        """See `Audience`: propose what has become due of the sessions that have no connection."""
+        if self.log.loss is not None or (self._proposed is not None and not self._proposed.done):
             return
-        with self._state_mutex:
-            late = self._late_sessions(now)
-        if (late or self._leaves_failed) and (self._expiry is None or self._expiry.done):
-            self._leaves_failed = False
-            request = Request(lambda: self._drop(tell_expired(self.name, self._late_sessions(now))), changes_view=True)
-            with suppress(RoomClosing):  # they are suspected again at the next start
-                self._expiry = self._writer.submit(request)
-
-    def _late_sessions(self, now: float) -> list[Session]:
-        return self._state.sessions.lost_before(now - self.timing.grace_seconds)
+        with self._suspicion_mutex:
+            proposals = self._suspicion.proposals(self._applier.state, now, self.timing.grace_seconds)
+        if proposals:
+            with suppress(RoomClosing):
+                self._proposed = self._order.submit(*proposals)
 
     # -- the operator ---------------------------------------------------------------------------------------
 
@@ -389,27 +346,22 @@ class Room:
         """Now and then, in any thread: see to the files of the room."""
         self.log.look()
         if self.log.is_untidy:
-            self._writer.nudge()
+            self._order.wake()
         self.search.look()
 
     def status(self) -> RoomStatus:
         """What the server command shows."""
-        positions = self._multicaster.positions(self)
-        with self._state_mutex:
-            return RoomStatus.of(self.name, self._state, positions, self._wholeness.text)
+        return RoomStatus.of(self._applier.state, self._multicaster.positions(self), self._wholeness.text)
 
     def close(self) -> None:
         """Commit what has been asked for, and take nothing more. Deliveries go on until the multicaster is closed."""
-        self._writer.close()
+        self._order.close()
         self.search.close()
 
     def close_log(self) -> None:
         """The last step, when nobody delivers or reads any more: write the marks that no commit has carried."""
-        with self._state_mutex:
-            records = self._state.records_to_write([], self._state.marks.unwritten) if self.log.loss is None else []
-        trouble = self._sequencer.sequence([], records, self._now_us()).error
-        if trouble is not None:
-            logger.error("room %s: the last marks are lost: %s", self.name, trouble)
-        with self._state_mutex:
-            self._state.committed([], records)
+        self._applier.hurry()
+        error = self._applier.apply(()).error if self.log.loss is None else None
+        if error is not None:
+            logger.error("room %s: the last marks are lost: %s", self.name, error)
         self.log.close()

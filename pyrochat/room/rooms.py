@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pyrochat.core.pace import Pace
+from pyrochat.orders.local import LocalOrder
 from pyrochat.pyro.daemon import Daemon
 from pyrochat.room.clock import wall_clock_us
 from pyrochat.room.delivery.multicast import Multicaster
@@ -116,12 +117,17 @@ class Rooms:
         try:
             space = RoomSpace(room_log, self._disk, self._room_bytes)
             return Room(
-                room_log, self._key, self._timing, self._names, self._multicaster, self._reader, index_path(path),
-                self._now_us, space, self._pace,
+                room_log, LocalOrder(name, self._now_us), self._key, self._timing, self._names, self._multicaster, self._reader, index_path(path),
+                space, self._pace, self._may_come_back,
             )  # fmt: skip
         except BaseException:
             room_log.close()
             raise
+
+    def _may_come_back(self, member: str) -> bool:
+        """Whether the folded name *member* is the name of a key that is let in."""
+        key = self._registry.key_of(member)
+        return key is not None and not self._registry.is_banned(member, key)
 
     def _list(self, room: Room) -> None:
         self._rooms = self._rooms | {fold(room.name): room}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from pyrochat.core.state import RoomState
+from pyrochat.core.room import RoomState
 
 __all__ = ["RoomStatus", "SessionStatus"]
 
@@ -31,11 +31,11 @@ class RoomStatus:
     loss: str | None = None
 
     @classmethod
-    def of(cls, room: str, state: RoomState, positions: Mapping[str, int], loss: str | None) -> Self:
-        """From the *state* of *room*. positions: how far each session, by its id, has confirmed."""
+    def of(cls, state: RoomState, positions: Mapping[str, int], loss: str | None) -> Self:
+        """From the *state* of a room. positions: how far each session, by its id, has confirmed."""
         tail = state.tail
         sessions = [
             SessionStatus(session.name, tail - positions.get(session.id, tail), session.lost_at is None)
-            for session in state.sessions.all()
+            for session in state.all_sessions()
         ]
-        return cls(room, tail, state.views.count, sessions, loss)
+        return cls(state.room, tail, len(state.present), sessions, loss)

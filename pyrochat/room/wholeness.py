@@ -10,10 +10,10 @@ nothing any more.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
 from pyrochat.core.log import Log
-from pyrochat.room.door.identity import Resume
+from pyrochat.core.room import loss_text
+from pyrochat.room.door.identity import Resumption
 from pyrochat.trust.keys import Key
 from pyrochat.trust.seals import checked_seal, make_seal
 from pyrochat.values.errors import LogLost, OtherLog
@@ -26,13 +26,11 @@ _SEAL_SECONDS = 2.0  # a new seal at most so often
 
 
 class Wholeness:
-    """What is known of the losses of *log*. key: the server's. tell: says a text to everybody in the room,
-    beside the log."""
+    """What is known of the losses of *log*. key: the server's."""
 
-    def __init__(self, log: Log, key: Key, tell: Callable[[str], None]) -> None:
+    def __init__(self, log: Log, key: Key) -> None:
         self._log = log
         self._key = key
-        self._tell = tell
         self._seal = (0, "")
         self._sealed_at = 0.0
         if self.text is not None:
@@ -41,19 +39,14 @@ class Wholeness:
     @property
     def text(self) -> str | None:
         """What to say while the operator has not decided; None while nothing is missing."""
-        if self._log.loss is None:
-            return None
-        return (
-            f"room {self._log.room!r} has lost messages ({self._log.loss}): it takes none until its operator has "
-            "decided (restore a backup, or start it with pyrochat-server --accept-loss)"
-        )
+        return None if self._log.loss is None else loss_text(self._log.room, self._log.loss)
 
     def check(self) -> None:
         """Raise LogLost while the operator has not decided."""
         if self._log.loss is not None:
             raise LogLost(self.text or "")
 
-    def examine(self, name: str, resume: Resume) -> str | None:
+    def examine(self, name: str, resume: Resumption) -> str | None:
         """Is the replica that *resume* tells of the beginning of our log? Then None; else the loss, proven.
 
         Raises OtherLog where it comes from another log, or from what this one was before a loss was accepted; and
@@ -76,26 +69,19 @@ class Wholeness:
             raise LogLost(f"{loss}: ask the room's operator to look at its log, or join anew")
         return loss
 
-    def _other_log(self, resume: Resume) -> OtherLog:
+    def _other_log(self, resume: Resumption) -> OtherLog:
         return OtherLog(
             f"room {self._log.room!r} has another log now than the one that you have {resume.position} messages of: "
             "join anew to get it"
         )
 
-    def _is_proven(self, resume: Resume) -> bool:
+    def _is_proven(self, resume: Resumption) -> bool:
         """Whether *resume* has our own seal on a message that the log doesn't have (like that) any more."""
         if resume.proof is None:
             return False
         id, text = resume.proof
         seal = checked_seal(text, self._key.public, self._log.identity, id)
         return seal is not None and (id > self._log.tail or self._log.digest(id) != seal.digest)
-
-    def note(self, loss: str) -> None:
-        """In the writer's thread: from now on nothing is appended, and everybody is told why."""
-        if self._log.loss is None:
-            self._log.note_loss(loss)
-            logger.critical("%s", self.text)
-            self._tell(self.text or "")
 
     def seal(self, newest: bool, now: float) -> tuple[int, str]:
         """An id and our seal on the log up to it: not older than 2 s, or on the *newest* message."""

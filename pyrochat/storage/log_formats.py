@@ -25,6 +25,7 @@ _ABOUT = "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT
 # Which message its owner (`values.keys.key_owner`) has made with a key: the first one, where older versions let it make
 # several.
 _KEYS = "CREATE TABLE keys (key TEXT, owner TEXT, id INTEGER NOT NULL, PRIMARY KEY (key, owner)) WITHOUT ROWID"
+_SESSIONS = "CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, member TEXT NOT NULL, name TEXT NOT NULL, lost_at INTEGER) WITHOUT ROWID"
 _FORGET_KEY = """
 CREATE TRIGGER forget_key AFTER DELETE ON messages WHEN OLD.key IS NOT NULL
     BEGIN DELETE FROM keys WHERE key = OLD.key AND id = OLD.id; END
@@ -50,6 +51,7 @@ CREATE TABLE members (
     delivered INTEGER NOT NULL,
     read INTEGER NOT NULL
 ) WITHOUT ROWID;
+{_SESSIONS};
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {FORMAT};
 """
@@ -84,6 +86,7 @@ def bring_up_to_date(db: sqlite3.Connection, progress: Progress) -> None:
     db.execute("PRAGMA secure_delete = ON")
     with _one_step(db, FORMAT):
         _make_keys(db, progress)
+        db.execute(_SESSIONS)
         _forget_seal_key(db)
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

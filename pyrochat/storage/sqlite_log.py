@@ -22,7 +22,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pyrochat.core.digests import extend_chain, first_digest
-from pyrochat.core.log import NO_OWNERS, Log, MemberRecord
+from pyrochat.core.log import NO_OWNERS, NO_SESSIONS, Log, MemberRecord
+from pyrochat.core.sessions import Session
 from pyrochat.storage import witness
 from pyrochat.storage.log_file import (
     BUSY_MILLISECONDS,
@@ -204,8 +205,10 @@ class SqliteLog(Log):
         return self._tip
 
     def append(
-        self, messages: Sequence[Message], members: Sequence[MemberRecord] = (), owners: Mapping[int, str] = NO_OWNERS
-    ) -> None:
+        self, messages: Sequence[Message], members: Sequence[MemberRecord] = (), owners: Mapping[int, str] = NO_OWNERS,
+        *, digests: Sequence[bytes] | None = None, sessions: Mapping[str, Session | None] = NO_SESSIONS,
+        loss: str | None = None,
+    ) -> None:  # fmt: skip
         if self._uncertain is not None:
             raise LogUnavailable(
                 f"the disk failed in an earlier commit ({self._uncertain}): nothing was stored; the room takes "
@@ -216,9 +219,18 @@ class SqliteLog(Log):
                 "the room's log was deleted or replaced under its server: nothing was stored; tell its operator"
             )
         db = self._writer
-        digests = extend_chain(self._tip[1], messages)
+        digests = digests or extend_chain(self._tip[1], messages)
         try:
             db.execute("BEGIN IMMEDIATE")
+            if loss is not None:
+                db.execute("INSERT OR REPLACE INTO about VALUES ('loss', ?)", (loss,))
+            for id, session in sessions.items():
+                if session is None:
+                    db.execute("DELETE FROM sessions WHERE id = ?", (id,))
+                else:
+                    db.execute(
+                        "INSERT OR REPLACE INTO sessions (id, member, name, lost_at) VALUES (?, ?, ?, ?)", session
+                    )
             if messages:
                 db.executemany(
                     f"INSERT INTO messages ({_COLUMNS}, digest) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -241,6 +253,7 @@ class SqliteLog(Log):
             raise self._failure(error) from None
         if messages:
             self._tip = (messages[-1].id, digests[-1])
+        self.loss = loss or self.loss
         self._troubles.over("write")
 
     def _failure(self, error: sqlite3.Error) -> LogUnavailable:
@@ -300,6 +313,11 @@ class SqliteLog(Log):
             rows = db.execute("SELECT name, delivered, read FROM members").fetchall()
         return [MemberRecord(name, delivered, read) for name, delivered, read in rows]
 
+    def sessions(self) -> list[Session]:
+        with self._reader() as db:
+            rows = db.execute("SELECT id, member, name, lost_at FROM sessions ORDER BY id").fetchall()
+        return [Session(*row) for row in rows]
+
     def size(self) -> tuple[int, int]:
         with self._reader() as db:
             pages, page_bytes = db.execute("SELECT * FROM pragma_page_count, pragma_page_size").fetchone()
@@ -308,13 +326,6 @@ class SqliteLog(Log):
             return size, max(0, size - self.path.stat().st_size)  # the rest is in the WAL
         except OSError as error:
             raise LogUnavailable(f"the log's file can't be found ({error.strerror})") from None
-
-    def note_loss(self, loss: str) -> None:
-        self.loss = loss
-        try:
-            self._writer.execute("INSERT OR REPLACE INTO about VALUES ('loss', ?)", (loss,))
-        except sqlite3.Error as error:  # the clients that saw more will show it again after a restart
-            log.error("room %s: can't note its loss: %s", self.room, error)
 
     def _accept(self, room: str, loss: str, identity: str) -> None:
         """Go on from the tail as another log; the file as it was is kept beside it.

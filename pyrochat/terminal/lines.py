@@ -72,10 +72,11 @@ class PlainLines(Lines):
 
     def confirmations(self, confirmations: Confirmations) -> list[str]:
         """See `Lines`."""
+        away = f"; away {_names(confirmations.away)}" if confirmations.away else ""
         return [
             f"-- confirmations of #{confirmations.id}: "
             f"delivered to {_names(confirmations.delivered_to)}; read by {_names(confirmations.read_by)}; "
-            f"waiting for {_names(confirmations.waiting_for)}"
+            f"waiting for {_names(confirmations.waiting_for)}{away}"
         ]
 
     def verification(self, verification: Verification) -> list[str]:
@@ -123,11 +124,11 @@ class JsonLines(Lines):
 
     def confirmations(self, confirmations: Confirmations) -> list[str]:
         """See `Lines`."""
-        delivered_to, read_by, waiting_for = confirmations.to_wire()
+        delivered_to, read_by, waiting_for, away = confirmations.to_wire()
         return [
             _json(
                 type="confirmations", id=confirmations.id,
-                delivered_to=delivered_to, read_by=read_by, waiting_for=waiting_for,
+                delivered_to=delivered_to, read_by=read_by, waiting_for=waiting_for, away=away,
             )
         ]  # fmt: skip
 

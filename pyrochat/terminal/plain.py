@@ -49,6 +49,7 @@ class PlainClient(Typist):
         self._shown = 0  # guarded by _progress
         self._sent = 0  # the newest of ours
         self._output_mutex = threading.Lock()  # an answer of several lines stays in one piece
+        chat.on_state(self._show_state)  # from now on: what is lost before the start is said too
 
     @property
     def state(self) -> str:
@@ -63,7 +64,6 @@ class PlainClient(Typist):
 
     def start(self) -> None:
         """Show the history, then what comes; who ends at once has been shown the history all the same."""
-        self.chat.on_state(self._show_state)
         self.chat.on_notice(lambda text: self._say(f"warning: {text}"))
         self.chat.on_message(self._show, after=self._after)
 
@@ -134,10 +134,11 @@ class PlainClient(Typist):
             self._say(f"can't come back: {error}")
             return
         before.leave(timeout=0.0)
-        self._say(f"---- another log: {other_log(before.room, before.log_id, fresh.log_id)} ----")
         self._shown = self._sent = self._after = 0
         self._due = _end_of(fresh)
-        self.chat = fresh
+        self.chat = fresh  # before it is said: what is typed then goes there
+        fresh.on_state(self._show_state)
+        self._say(f"---- another log: {other_log(before.room, before.log_id, fresh.log_id)} ----")
         self.start()
 
     def _wait_until_shown(self, id: int) -> bool:

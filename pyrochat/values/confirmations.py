@@ -10,29 +10,31 @@ __all__ = ["Confirmations"]
 
 @dataclass(frozen=True, slots=True)
 class Confirmations:
-    """The state of one message among the members present at it, without its sender.
+    """The state of one message among those who had joined for the first time at or before it, without its sender.
 
-    delivered_to: names whose replica has it.
+    delivered_to: names whose replica has it, whether they are here or not: a confirmation is never taken back.
     read_by: names to whom it has been shown; a subset of `delivered_to`.
-    waiting_for: names that are still members and have not read it. Who left without reading is in
-        none of the three sets' waiting part; who joined later is in none at all.
+    waiting_for: names that are here and have not read it.
+    away: names that are not here, have not read it, and may come back. Who joined later for the first time is in none.
     """
 
     id: int
     delivered_to: frozenset[str]
     read_by: frozenset[str]
     waiting_for: frozenset[str]
+    away: frozenset[str] = frozenset()
 
     @classmethod
     def of(
-        cls, id: int, delivered_to: Iterable[str], read_by: Iterable[str], waiting_for: Iterable[str]
-    ) -> Confirmations:
-        """The confirmations from any three iterables of names."""
-        return cls(id, frozenset(delivered_to), frozenset(read_by), frozenset(waiting_for))
+        cls, id: int, delivered_to: Iterable[str], read_by: Iterable[str], waiting_for: Iterable[str],
+        away: Iterable[str] = (),
+    ) -> Confirmations:  # fmt: skip
+        """The confirmations from any four iterables of names."""
+        return cls(id, frozenset(delivered_to), frozenset(read_by), frozenset(waiting_for), frozenset(away))
 
     def to_wire(self) -> list[list[str]]:
-        """``[delivered_to, read_by, waiting_for]``, each sorted."""
-        return [sorted(self.delivered_to), sorted(self.read_by), sorted(self.waiting_for)]
+        """``[delivered_to, read_by, waiting_for, away]``, each sorted."""
+        return [sorted(self.delivered_to), sorted(self.read_by), sorted(self.waiting_for), sorted(self.away)]
 
     def __repr__(self) -> str:
         def names(group: frozenset[str]) -> str:
@@ -40,5 +42,5 @@ class Confirmations:
 
         return (
             f"<Confirmations of #{self.id}: delivered to {names(self.delivered_to)}; "
-            f"read by {names(self.read_by)}; waiting for {names(self.waiting_for)}>"
+            f"read by {names(self.read_by)}; waiting for {names(self.waiting_for)}; away {names(self.away)}>"
         )

@@ -103,7 +103,7 @@ def test_a_message_is_read() -> None:
 
 def test_lists_may_grow_at_their_end() -> None:
     assert answers.JOIN.read(["session", "log", 3, 2, "more"]) == ("session", "log", 3, 2)
-    assert answers.CONFIRMATIONS.read([["Ana"], [], ["Ana"], ["more"]]) == (["Ana"], [], ["Ana"])
+    assert answers.CONFIRMATIONS.read([["Ana"], [], ["Ana"], ["Zoë"], ["more"]]) == (["Ana"], [], ["Ana"], ["Zoë"])
     assert answers.STANDING.read([1, 2, "00" * 32, 5]) == (2, bytes(32))
     assert answers.SEARCH.read([[ROW], 5, 6, None]) == ([chat_message(1, key="key-1")], 5, 6)
     assert read_marks([["Ana", 2, 1, "more"]]) == [("Ana", 2, 1)]

@@ -19,8 +19,8 @@ from pyrochat import (
     Server,
 )
 from pyrochat.client.outbox import Outbox
+from pyrochat.core.order import Submission
 from pyrochat.room.room import Room
-from pyrochat.room.writer import Request
 from tests.support import Running, eventually, texts
 
 Join = Callable[..., Chat]
@@ -43,7 +43,7 @@ class HeldRoom:
             list_key: str | None = None,
             mark: str = "",
             refusal: PyroChatError | None = None,
-        ) -> Request:
+        ) -> Submission:
             self.posts.append(list(texts))
             assert self.gate.wait(10)
             return original(room, sender, texts, keys, list_key, mark, refusal)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyrochat import Chat, LogLost, OtherLog, Server
+from pyrochat.core.commands import Declare
 from tests.support import bare, eventually, hosted
 
 Join = Callable[..., Chat]
@@ -144,8 +145,7 @@ def test_members_are_told_of_a_loss(server: Server, joined: Join, data: Path) ->
     ana, told = joined("Ana"), []
     ana.on_notice(told.append)
     room = server._rooms.all[0]
-    with room._state_mutex:
-        room._wholeness.note("somebody saw more")
+    room._order.submit(Declare("somebody saw more")).wait()
     eventually(lambda: told)
     assert "has lost messages" in told[0]
     with pytest.raises(LogLost):

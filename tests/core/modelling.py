@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pyrochat import KeyConflict, LogUnavailable, LogUncertain
+from pyrochat.core.commands import Command, Entry, Post
 from pyrochat.core.cursors import Cursor
+from pyrochat.core.keys import part_key
 from pyrochat.core.log import NO_OWNERS, Log, MemberRecord
 from pyrochat.core.marks import Mark
 from pyrochat.core.memory_log import MemoryLog
-from pyrochat.core.sequencer import Draft, part_key
-from pyrochat.values.message import CHAT, JOINED, SYSTEM, Message
+from pyrochat.core.order import Applied
+from pyrochat.room.applier import Applier
+from pyrochat.values.message import JOINED, SYSTEM, Message
 from pyrochat.values.rules import fold
 
 
@@ -23,7 +27,7 @@ class FailingLog(MemoryLog):
 
     def __init__(self, room: str) -> None:
         super().__init__(room)
-        self._lost: tuple[Sequence[Message], Sequence[MemberRecord], Mapping[int, str]] | None = None
+        self._lost: tuple[Sequence[Message], Sequence[MemberRecord], Mapping[int, str], dict[str, Any]] | None = None
 
     @property
     def is_broken(self) -> bool:
@@ -31,22 +35,23 @@ class FailingLog(MemoryLog):
         return self._lost is not None
 
     def append(
-        self, messages: Sequence[Message], members: Sequence[MemberRecord] = (), owners: Mapping[int, str] = NO_OWNERS
-    ) -> None:
+        self, messages: Sequence[Message], members: Sequence[MemberRecord] = (), owners: Mapping[int, str] = NO_OWNERS,
+        **beside: Any,
+    ) -> None:  # fmt: skip
         if self._lost is not None:
             raise LogUnavailable("the disk failed in an earlier commit")
         if self.full:
             raise LogUnavailable("no space left on device")
         if self.breaks:
-            self.breaks, self._lost = False, (messages, members, owners)
+            self.breaks, self._lost = False, (messages, members, owners, beside)
             raise LogUncertain("the disk failed in a commit")
-        super().append(messages, members, owners)
+        super().append(messages, members, owners, **beside)
 
     def reopen(self, was_stored: bool) -> None:
         """As the start of another server: what was appended when it broke is there, or it is not."""
         lost, self._lost, self.breaks = self._lost, None, False
         if lost is not None and was_stored:
-            super().append(*lost)
+            super().append(*lost[:3], **lost[3])
 
 
 @dataclass
@@ -68,13 +73,33 @@ class Sent:
     parts: Sequence[tuple[list[str], str | None]]
     is_list: bool = False
 
-    def drafts(self) -> list[Draft]:
-        """As a room makes them."""
+    def post(self) -> Post:
+        """As a room makes it."""
+        texts = tuple(text for texts, _ in self.parts for text in texts)
         if self.is_list:
-            [(texts, key)] = self.parts
+            [(_, key)] = self.parts
             assert key is not None
-            return [Draft(self.name, text, CHAT, part_key(key, n), key) for n, text in enumerate(texts)]
-        return [Draft(self.name, text, CHAT, key) for texts, key in self.parts for text in texts]
+            return Post(self.name, fold(self.name), texts, tuple(part_key(key, n) for n in range(len(texts))), key)
+        return Post(self.name, fold(self.name), texts, tuple(key for texts, key in self.parts for _ in texts))
+
+
+class Driven:
+    """A room without an order of its own: what it is told is applied at once. appended: what was new in the last group."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self.log = log
+        self.appended: list[Message] = []
+        self.applier = Applier(log, lambda members: 0.0, lambda transition: self.appended.extend(transition.messages))
+        self._number = self.applier.state.entry
+
+    def apply(self, *commands: Command, time_us: int = 5, with_marks: bool = True) -> Applied:
+        """*commands*, an entry each, in one group."""
+        self.appended.clear()
+        if with_marks:
+            self.applier.hurry()
+        entries = [Entry(number, time_us, (command,)) for number, command in enumerate(commands, self._number + 1)]
+        self._number += len(entries)
+        return self.applier.apply(entries)
 
 
 class Expected:

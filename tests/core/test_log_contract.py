@@ -163,7 +163,7 @@ def test_every_message_has_a_digest_that_depends_on_all_before_it(log: Log) -> N
 
 def test_a_loss_that_was_noted_is_remembered(log: Log) -> None:
     assert log.loss is None
-    log.note_loss("somebody has more")
+    log.append([], loss="somebody has more")
     assert log.loss == "somebody has more"
 
 

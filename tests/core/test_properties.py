@@ -1,25 +1,30 @@
 """What always holds in a room, whatever happens in whatever order: a state machine that hypothesis drives.
 
-It does with the core what `pyrochat.room.room` does, without threads: plans, commits that may fail, one
-outstanding delivery a session, answers that may lie, lost connections, crashes.
+It is the room itself that follows its log here (`room.applier`), with suspicion and cursors beside it, but without
+threads: groups of commands, commits that may fail, one outstanding delivery a session, answers that may lie, lost
+connections, crashes. A second room applies the same entries, and has to be the same.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pyrochat import LogUncertain
+from pyrochat.core.commands import Command, End, Lose, Open, Restarted, Resume
+from pyrochat.core.confirming import confirmations_of
 from pyrochat.core.cursors import MARKS_IN_A_DELIVERY, WINDOW_BYTES, Cursor, block_end
 from pyrochat.core.marks import Mark
-from pyrochat.core.sequencer import Draft, Sequenced, Sequencer
-from pyrochat.core.sessions import GONE, Session
-from pyrochat.core.state import RoomState
-from pyrochat.values.errors import NotAMember, UnknownMessage, UnknownSession
+from pyrochat.core.order import Applied
+from pyrochat.core.room import RoomState
+from pyrochat.core.suspicion import Suspicion
+from pyrochat.values.errors import UnknownSession
 from pyrochat.values.message import JOINED, Message
 from pyrochat.values.rules import fold
-from tests.core.modelling import Client, Expected, FailingLog, Sent, views_of
+from tests.core.modelling import Client, Driven, Expected, FailingLog, Sent, views_of
 
 GRACE = 5.0
 NAMES = ["Ana", "ANA", "Igor", "Zoë"]
@@ -50,44 +55,49 @@ class RoomMachine(RuleBasedStateMachine):
             self.join(name, False)
 
     def start(self) -> None:
-        self.state = RoomState(self.log, self.now)
-        self.sequencer = Sequencer(self.log)
-        self.leaves_failed = False
+        self.room = Driven(self.log)
+        self.suspicion = Suspicion()
+        for session in self.state.all_sessions():
+            self.suspicion.lost(session.id, session.member, self.now)
+        self.apply(Restarted())
+
+    @property
+    def state(self) -> RoomState:
+        return self.room.applier.state
 
     # -- as the room does it --------------------------------------------------------------------------
 
-    def commit(self, requests: list[list[Draft]], with_marks: bool = False) -> Sequenced:
-        drafts = [draft for request in requests for draft in request]
-        records = self.state.records_to_write(drafts, self.state.marks.unwritten if with_marks else {})
-        done = self.sequencer.sequence(requests, records, self.count)
-        if done.error is not None:
-            self.leaves_failed = True
-        else:
-            self.state.committed(done.appended, records)
-        for outcome in done.outcomes:
+    def apply(self, *commands: Command, with_marks: bool = False) -> Applied:
+        before = self.log.sessions()
+        applied = self.room.apply(*commands, time_us=self.count, with_marks=with_marks)
+        if applied.error is None:
+            left = {session.id for session in self.log.sessions()}
+            self.suspicion.ended([session for session in before if session.id not in left])
+        for [outcome] in applied.outcomes:
             if isinstance(outcome, list):
                 self.acknowledged.update((message.id, message) for message in outcome)
-        return done
+        return applied
 
-    def end_sessions(self, ids: list[str]) -> None:
-        for client in self.clients:
-            if client.session_id in ids:
-                client.cursor = None
-        self.commit([self.state.drop_sessions(ids)])
+    def end(self, client: Client) -> None:
+        client.cursor = None
+        self.suspicion.leaving(client.session_id, fold(client.name))
+        self.apply(End(client.session_id, fold(client.name)))
 
     def new_session(self, client: Client, with_marks: bool) -> bool:
         self.count += 1
-        client.session_id = f"session {self.count}"
-        session = Session(client.session_id, fold(client.name), client.name, lost_at=self.now)
-        _, drafts = self.state.open_session(session)
-        if self.commit([drafts], with_marks).error is not None:
-            self.end_sessions([session.id])
+        client.session_id, member = f"session {self.count}", fold(client.name)
+        self.suspicion.lost(client.session_id, member, self.now)
+        if self.apply(Open(client.session_id, member, client.name), with_marks=with_marks).error is not None:
+            self.end(client)
             return False
         return True
 
     def attach(self, client: Client) -> None:
-        if not self.state.resume_session(client.session_id, fold(client.name)):
+        member = fold(client.name)
+        if self.state.session(member, client.session_id) is None:
             raise UnknownSession
+        self.suspicion.back(client.session_id)
+        self.apply(Resume(client.session_id, member))
         client.cursor = Cursor(len(client.replica))
 
     def pick(self, which: int, connected: bool | None = None, outstanding: bool | None = None) -> Client | None:
@@ -112,21 +122,20 @@ class RoomMachine(RuleBasedStateMachine):
         for request in requests:
             expected.add(request)
         tail, fails, breaks = self.log.tail, self.log.full or self.log.is_broken, self.log.breaks
-        done = self.commit([request.drafts() for request in requests], with_marks)
+        done = self.apply(*[request.post() for request in requests], with_marks=with_marks)
         assert (done.error is not None) <= (fails or breaks)
-        if done.error is not None and isinstance(done.error, LogUncertain):
+        if isinstance(done.error, LogUncertain):
             self.unknown |= expected.fresh_keys
-        for request, (kind, texts, is_new) in zip(requests, expected.outcomes, strict=True):
-            outcome = done.outcomes.pop(0)
+        for request, (kind, texts, is_new), [outcome] in zip(requests, expected.outcomes, done.outcomes, strict=True):
             if kind is not None:
                 assert type(outcome) is kind
             elif is_new and done.error is not None:
-                assert type(outcome) is type(done.error)
+                assert isinstance(outcome, type(done.error))
             else:
                 assert isinstance(outcome, list)
                 assert [message.text for message in outcome] == texts
                 assert {fold(message.sender) for message in outcome} == {fold(request.name)}
-        appended = [message.id for message in done.appended]
+        appended = [message.id for message in self.room.appended] if done.error is None else []
         assert appended == list(range(tail + 1, self.log.tail + 1)), "what was refused is not there"
         assert len(appended) == (0 if done.error is not None else expected.count)
 
@@ -143,14 +152,15 @@ class RoomMachine(RuleBasedStateMachine):
         client = self.pick(which)
         if client is not None:
             self.clients.remove(client)
-            self.end_sessions([client.session_id])
+            self.end(client)
 
     @rule(which=whichever)
     def lose_the_connection(self, which: int) -> None:
         client = self.pick(which, connected=True)
         if client is not None:
             client.cursor = None
-            self.state.lose_session(client.session_id, self.now)
+            self.suspicion.lost(client.session_id, fold(client.name), self.now)
+            self.apply(Lose(client.session_id, fold(client.name)))
 
     @rule(which=whichever)
     def come_back(self, which: int) -> None:
@@ -171,7 +181,7 @@ class RoomMachine(RuleBasedStateMachine):
         cursor = client.cursor
         after = cursor.sent
         upto = block_end(after, min(self.state.tail, after + steps))
-        marks, marks_upto = self.state.marks.since(cursor.marks_position, MARKS_IN_A_DELIVERY)
+        marks, marks_upto = self.room.applier.marks_since(cursor.marks_position, MARKS_IN_A_DELIVERY)
         cursor.send(upto, marks_upto, size, asks)
         assert cursor.position <= cursor.asked <= cursor.sent
         messages = self.log.read(after, upto - after)
@@ -187,29 +197,20 @@ class RoomMachine(RuleBasedStateMachine):
             end = len(client.replica)
             believed = client.cursor.confirm(end + delivered, end + read)
             assert believed[1] <= believed[0] <= len(client.replica)
-            self.state.marks.record(fold(client.name), *believed)
-
-    @rule(name=names, offset=offsets)
-    def mark_read(self, name: str, offset: int) -> None:
-        id = self.log.tail + offset
-        try:
-            self.state.mark_read(fold(name), id)
-        except UnknownMessage:
-            assert not 1 <= id <= self.log.tail
-        except NotAMember:
-            assert fold(name) not in views_of(self.log)[-1]
+            self.room.applier.heard({fold(client.name): believed})
 
     @rule()
     def write_the_marks(self) -> None:
-        self.commit([], with_marks=True)
+        self.apply(with_marks=True)
 
     @rule(seconds=st.sampled_from([1.0, GRACE + 1.0]))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
-        late = [session.id for session in self.state.sessions.lost_before(self.now - GRACE)]
-        if late or self.leaves_failed:
-            self.leaves_failed = False
-            self.end_sessions(late)
+        for _ in range(2):  # first they are lost, then they may end
+            self.apply(*self.suspicion.proposals(self.state, self.now, GRACE))
+        for client in self.clients:
+            if self.state.session(fold(client.name), client.session_id) is None:
+                client.cursor = None
 
     @precondition(lambda self: not self.log.full)
     @rule(happens=seldom)
@@ -233,17 +234,16 @@ class RoomMachine(RuleBasedStateMachine):
         was_broken = self.log.is_broken
         self.log.reopen(was_stored)
         self.unknown.clear()
-        view = self.state.views.present
-        at = [self.state.views.members_at(id) for id in range(self.log.tail + 2)]
-        known = {member: self.state.marks.of(member) for member in MEMBERS}
+        before = self.state
+        known = self.room.applier.marks_of(MEMBERS)
         for client in self.clients:
             client.cursor = None
         self.start()
         if was_broken and was_stored:
             return  # there is more than anybody was told
-        assert self.state.views.present == view
-        assert [self.state.views.members_at(id) for id in range(self.log.tail + 2)] == at
-        assert {member: self.state.marks.of(member) for member in MEMBERS} == known
+        assert (self.state.present, self.state.members) == (before.present, before.members)
+        assert {s.id for s in self.state.all_sessions()} == {s.id for s in before.all_sessions()}
+        assert self.room.applier.marks_of(MEMBERS) == known
 
     # -- what always holds ----------------------------------------------------------------------------
 
@@ -271,26 +271,29 @@ class RoomMachine(RuleBasedStateMachine):
             assert message.change is not None
             assert message.change != last.get(fold(message.sender), "left")
             last[fold(message.sender)] = message.change
-        assert set(map(fold, self.state.views.present)) == {m for m, change in last.items() if change == JOINED}
-        views = views_of(self.log)
-        for id in range(self.log.tail + 1):
-            assert set(self.state.views.members_at(id)) == views[id]
+        assert set(self.state.present) == {m for m, change in last.items() if change == JOINED}
+        assert set(self.state.present) == views_of(self.log)[-1]
 
     @invariant()
     def who_has_a_connection_is_a_member(self) -> None:
         for client in self.clients:
             if client.cursor is not None:
-                assert self.state.views.is_present(fold(client.name))
+                assert fold(client.name) in self.state.present
 
     @invariant()
-    def nobody_without_a_session_stays_in_the_view(self) -> None:
-        if not self.leaves_failed:
-            assert all(self.state.sessions.state(fold(name)) != GONE for name in self.state.views.present)
+    def the_view_is_who_has_a_session(self) -> None:
+        assert set(self.state.present) == set(self.state.sessions)
+
+    @invariant()
+    def a_room_is_what_its_log_says(self) -> None:
+        if not self.log.is_broken:
+            told = RoomState.of(self.log)
+            assert replace(told, entry=self.state.entry) == self.state
 
     @invariant()
     def marks_only_grow_and_stay_within_the_log(self) -> None:
         for member in MEMBERS:
-            delivered, read = self.state.marks.of(member)
+            [(delivered, read)] = self.room.applier.marks_of([member])
             best = self.best.get(member, (0, 0))
             assert delivered >= best[0]
             assert read >= best[1]
@@ -298,16 +301,19 @@ class RoomMachine(RuleBasedStateMachine):
             self.best[member] = (delivered, read)
 
     @invariant()
-    def confirmations_range_over_the_members_at_the_message(self) -> None:
+    def confirmations_range_over_those_who_had_joined_by_then(self) -> None:
         views = views_of(self.log)
-        present = views[-1]
         for message in self.log.read(max(0, self.log.tail - 6), 6):
-            audience = views[message.id] - {fold(message.sender)}
-            state = self.state.confirmations(message)
-            marks = {member: self.state.marks.of(member) for member in audience}
-            assert set(map(fold, state.delivered_to)) == {m for m in audience if marks[m][0] >= message.id}
-            assert set(map(fold, state.read_by)) == {m for m in audience if marks[m][1] >= message.id}
-            assert set(map(fold, state.waiting_for)) == (audience & present) - set(map(fold, state.read_by))
+            concerned = set().union(*views[: message.id + 1]) - {fold(message.sender)}
+            members = self.state.members_since(message.id, fold(message.sender))
+            assert set(members) == concerned
+            marks = dict(zip(members, self.room.applier.marks_of(members), strict=True))
+            found = confirmations_of(self.state, message.id, marks, lambda member: True)
+            read = {m for m in concerned if marks[m][1] >= message.id}
+            assert set(map(fold, found.delivered_to)) == {m for m in concerned if marks[m][0] >= message.id}
+            assert set(map(fold, found.read_by)) == read
+            assert set(map(fold, found.waiting_for)) == (concerned & views[-1]) - read
+            assert set(map(fold, found.away)) == concerned - views[-1] - read
 
 
 RoomMachine.TestCase.settings = settings(

@@ -242,7 +242,7 @@ def test_found_9_whatever_the_arguments_are_they_meet_no_defect(
 def test_who_only_posts_is_no_member_and_holds_its_name(server: Server, erick: Proxy, serializer: str) -> None:
     erick.post("hi")
     assert erick.members() == []
-    assert erick.confirmations(1) == [[], [], []]
+    assert erick.confirmations(1) == [[], [], [], []]
     with (
         bare(server, "eRICK", serializer) as other,
         pytest.raises(pyro_errors.CommunicationError, match="name-taken: "),
@@ -277,7 +277,7 @@ def test_a_callback_in_a_stock_daemon_gets_history_and_what_comes(
     assert mine[0] == 5
     eventually(lambda: ana.confirmations(message.id).delivered_to == {"Erick"})
     erick.mark_read(message.id)
-    assert erick.confirmations(message.id) == [["Erick"], ["Erick"], []]
+    assert erick.confirmations(message.id) == [["Erick"], ["Erick"], [], []]
     eventually(lambda: member.marks.get("Erick") == (5, message.id))
     erick.leave()
     eventually(lambda: changes(ana.history())[-1] == "Erick left")

@@ -10,6 +10,7 @@ import pytest
 from pyrochat import Timing
 from pyrochat.core.log import Log
 from pyrochat.core.pace import Pace
+from pyrochat.orders.local import LocalOrder
 from pyrochat.room.clock import wall_clock_us
 from pyrochat.room.delivery.multicast import Multicaster
 from pyrochat.room.delivery.stretches import BlockReader
@@ -32,7 +33,9 @@ def open_room() -> Iterator[Callable[..., Room]]:
         pace: Pace = QUICK_PACE,
     ) -> Room:  # fmt: skip
         cast, reader = multicaster(pace=pace), BlockReader()
-        room = kind(log, key or Key.made(), timing, Names(), cast, reader, index, now_us, pace=pace)
+        room = kind(
+            log, LocalOrder(log.room, now_us), key or Key.made(), timing, Names(), cast, reader, index, pace=pace
+        )
         opened.append((room, cast, reader))
         return room
 

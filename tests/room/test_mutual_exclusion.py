@@ -1,7 +1,7 @@
 """Many send at once, and all see one order; and the check that says so can fail.
 
-The negative control takes the writer away: commits run in the callers' threads, at the same time. The
-same check has to find that.
+The negative control takes the order's thread away: what is handed in is applied in the callers' threads, at the same
+time. The same check has to find that.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 
 from pyrochat import Chat, InvalidArgument, Message
+from pyrochat.core.commands import Command
+from pyrochat.core.log import Log
 from pyrochat.core.memory_log import MemoryLog
+from pyrochat.core.order import Order, Submission
+from pyrochat.orders.local import LocalOrder
+from pyrochat.room.clock import wall_clock_us
 from pyrochat.room.room import Room
-from pyrochat.room.writer import Request, Writer
 from tests.support import texts, together
 
 SENDERS = 8
@@ -44,22 +48,21 @@ class SwitchingLog(MemoryLog):
         return tail
 
 
-class InCallersThreads(Writer):
-    """No writer: each commit runs in its caller's thread, whoever else is committing."""
+class InCallersThreads(LocalOrder):
+    """Everything is applied in its caller's thread, whoever else is applying something."""
 
-    def submit(self, request: Request) -> Request:
-        self._commit([request])
-        return request
+    def submit(self, *commands: Command) -> Submission:
+        submission = Submission(commands)
+        assert self._follower is not None
+        [entry] = self._entries([submission])
+        applied = self._follower.apply([entry])
+        submission.finish(applied.outcomes[0], applied.error)
+        return submission
 
 
 class UnguardedRoom(Room):
-    def __init__(self, *arguments: Any, **more: Any) -> None:
-        super().__init__(*arguments, **more)
-        self._writer.close()
-        self._writer = InCallersThreads(self.name, self._commit, lambda: None)
-
-    def close(self) -> None:
-        """There is no thread to end."""
+    def __init__(self, log: Log, order: Order, *arguments: Any, **more: Any) -> None:
+        super().__init__(log, InCallersThreads(log.room, wall_clock_us), *arguments, **more)
 
 
 def post_all(room: Room) -> list[Message]:

@@ -71,7 +71,7 @@ def test_found_18_a_room_of_any_name_is_kept_verified_copied_and_given_up(tmp_pa
     assert verify_file(log_path(tmp_path, room), nothing)[1].whole_up_to == 2
     assert back_up(log_path(tmp_path, room), tmp_path / "copy.sqlite3", nothing).whole_up_to == 2
     again = SqliteLog(path, room)
-    again.note_loss("somebody saw more")
+    again.append([], loss="somebody saw more")
     again.close()
     SqliteLog(path, room, accept_loss=True).close()
     assert {file.name.removeprefix(file_stem(room)).split("-before")[0] for file in path.parent.iterdir()} == {
@@ -94,7 +94,7 @@ def test_found_18_what_an_earlier_version_has_made_goes_on_being_found(tmp_path:
         assert [message.id for message in ana.search("hi")] == [1]
     assert {file.stem for file in before.parent.iterdir()} == {before.stem}
     again = SqliteLog(before, room)
-    again.note_loss("somebody saw more")
+    again.append([], loss="somebody saw more")
     again.close()
     SqliteLog(before, room, accept_loss=True).close()  # the copy's name is no longer than others
 

@@ -103,7 +103,7 @@ def test_found_22_accepting_a_loss_leaves_sqlite_its_locks(path: Path) -> None:
     SqliteLog(path, "lobby").close()
     with contextlib.closing(SqliteLog(path, "lobby")) as log:
         log.append([chat_message(1)])
-        log.note_loss("somebody saw more")
+        log.append([], loss="somebody saw more")
     with contextlib.closing(SqliteLog(path, "lobby", accept_loss=True)):
         assert locks_of(path) > 0
         [kept] = path.parent.glob("lobby-before-*.sqlite3")

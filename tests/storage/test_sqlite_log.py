@@ -180,7 +180,7 @@ def test_found_13_a_log_that_has_lost_its_end_does_not_bear_witness_against_that
     log.append([chat_message(1)])
     log.look()
     log.append([chat_message(2)])
-    log.note_loss("somebody saw more")
+    log.append([], loss="somebody saw more")
     log.look()
     seen = witness.read(path)
     assert seen is not None

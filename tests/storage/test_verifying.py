@@ -155,7 +155,7 @@ def test_found_14_a_kind_of_a_later_version_is_no_damage(path: Path) -> None:
 
 def test_a_loss_that_was_noted_is_remembered(path: Path) -> None:
     log = SqliteLog(path, "lobby")
-    log.note_loss("Igor has message 500")
+    log.append([], loss="Igor has message 500")
     log.close()
     log = SqliteLog(path, "lobby")
     assert log.loss == "Igor has message 500"

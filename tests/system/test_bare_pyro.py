@@ -108,9 +108,9 @@ callback.wait(lambda: len(callback.log) == 8)
 assert callback.log[7] == live
 while "Igor" not in erick.confirmations(8)[0]:  # his answer is on its way
     callback.wait(lambda: True)
-assert erick.confirmations(8) == [["Igor"], [], ["Igor"]]
+assert erick.confirmations(8) == [["Igor"], [], ["Igor"], []]
 igor.mark_read(8)
-assert erick.confirmations(8) == [["Igor"], ["Igor"], []]
+assert erick.confirmations(8) == [["Igor"], ["Igor"], [], []]
 callback.wait(lambda: callback.marks.get("Igor") == [8, 8])
 refused("unknown-message", lambda: igor.mark_read(99))
 

@@ -120,7 +120,7 @@ def test_the_answers_as_json() -> None:
     assert [json.loads(line) for line in lines.confirmations(CONFIRMATIONS)] == [
         {
             "type": "confirmations", "id": 12,
-            "delivered_to": ["Ana", "Igor"], "read_by": ["Ana"], "waiting_for": ["Igor"],
+            "delivered_to": ["Ana", "Igor"], "read_by": ["Ana"], "waiting_for": ["Igor"], "away": [],
         }
     ]  # fmt: skip
     assert [json.loads(line) for line in lines.members(["Zoë"])] == [{"type": "members", "members": ["Zoë"]}]

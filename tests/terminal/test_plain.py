@@ -22,12 +22,23 @@ Join = Callable[..., Chat]
 class Terminal:
     """A plain client of *chat*, and what it has written and complained of."""
 
-    def __init__(self, chat: Chat, json: bool = False) -> None:
+    def __init__(
+        self,
+        chat: Chat,
+        json: bool = False,
+        complained: Callable[[str], object] = lambda line: None,
+        start: bool = True,
+    ) -> None:
         self.written: list[str] = []
         self.complaints: list[str] = []
-        lines = JsonLines() if json else PlainLines()
-        self.client = PlainClient(chat, lines, self.written.append, self.complaints.append)
-        self.client.start()
+        self._complained = complained
+        self.client = PlainClient(chat, JsonLines() if json else PlainLines(), self.written.append, self._complain)
+        if start:
+            self.client.start()
+
+    def _complain(self, line: str) -> None:
+        self.complaints.append(line)
+        self._complained(line)
 
     @property
     def bodies(self) -> list[str]:
@@ -43,6 +54,12 @@ def test_the_history_comes_first_and_then_what_is_live(joined: Join) -> None:
     eventually(lambda: "Ana: three" in igor.bodies)
     assert igor.bodies == ["* Ana joined", "Ana: one", "Ana: two", "* Igor joined", "Ana: three"]
     assert [line.split()[0] for line in igor.written] == ["#1", "#2", "#3", "#4", "#5"]
+
+
+def test_a_connection_that_is_lost_before_anything_is_shown_is_said(server: Server, joined: Join) -> None:
+    shown = Terminal(joined("Ana"), start=False)
+    server.close()
+    eventually(lambda: any("connection lost" in line for line in shown.complaints))
 
 
 def test_what_is_typed_is_sent_and_comes_back_in_its_place(joined: Join) -> None:
@@ -222,15 +239,14 @@ def test_a_great_heap_of_lines_comes_in_groups_that_one_call_takes() -> None:
 def test_found_27b_a_room_that_is_hosted_anew_goes_on_below_a_line_that_says_so(
     server: Server, joined: Join, host_lobby: Callable[..., Server], tmp_path: Path
 ) -> None:
-    """Given what was said in the old log, and a text that could not be sent there, then neither is in the new one."""
+    """Given what was said in the old log, then it is not in the new one; what is typed as soon as that is said is."""
     ana = joined("Ana")
-    shown = Terminal(ana)
+    shown = Terminal(ana, complained=lambda line: "---- another log" in line and shown.client.do("after"))
     shown.client.do("before")
     shown.client.finish()
     server.close()
     host_lobby(port=server.port, data=tmp_path / "another")
-    eventually(lambda: "before" not in shown.bodies[-1])
-    shown.client.do("after")
+    eventually(lambda: "Ana: after" in shown.bodies)
     shown.client.do("/verify")
     shown.client.finish()
     assert shown.bodies[:-2] == ["* Ana joined", "Ana: before", "* Ana joined", "Ana: after"]

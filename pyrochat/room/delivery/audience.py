@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 from pyrochat.core.cursors import Cursor
@@ -82,7 +83,9 @@ class Outlet:
         self.parting = False  # it has been told that the server is being stopped
         self.sealed = 0  # it has the room's seal on the messages up to here
         self.last_sent = 0.0
-        self.asked_at = 0.0  # when it was last asked, or took a part of what asks; 0.0: the next delivery has to ask
+        self.asked_at = (
+            -math.inf
+        )  # when it was last asked, or took a part of what asks; -inf: the next delivery has to ask
 
     @property
     def owes(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import selectors
 import threading
 from collections import deque
@@ -355,7 +356,7 @@ class Multicaster:
     @staticmethod
     def _take_answer(outlet: Outlet, answer: object) -> None:
         if outlet.busy:
-            outlet.busy, outlet.asked_at = False, 0.0
+            outlet.busy, outlet.asked_at = False, -math.inf
             outlet.oneway = outlet.oneway or answer == TAKES_ONEWAY
         else:
             outlet.audience.confirmed(outlet, answer)

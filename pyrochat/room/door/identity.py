@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pyrochat.core.limits import Origin
 from pyrochat.trust.proofs import Meeting
 
-__all__ = ["NOBODY", "Applicant", "Identity", "Resume"]
+__all__ = ["NOBODY", "Applicant", "Identity", "Resumption"]
 
 NOBODY = "nobody"
 """The identity of a connection that gave no name: it may ask which rooms there are."""
@@ -44,7 +44,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Resume:
+class Resumption:
     """Where a client that was here before is: the session it had, its replica's log, end, and digest there.
 
     proof: an id, and the seal on it that the client says the room has given it.

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyrochat.clock import monotonic
 from pyrochat.storage.data_folder import open_data_folder
 from pyrochat.storage.log_file import WAL_BYTES
 from pyrochat.storage.place import Place
@@ -48,6 +49,7 @@ CREATE TABLE IF NOT EXISTS rooms (
 """
 _BUSY_SECONDS = 1.0  # that a newcomer waits for whoever else writes; it takes twice as long where others wait too
 _OPENING_SECONDS = 5.0
+_RETRY_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,24 @@ class RememberedRoom:
     since_us: int
 
 
+def _switch_to_wal(db: sqlite3.Connection, busy_seconds: float) -> None:
+    """Two who open a new file at the same moment meet here, where SQLite waits for nobody."""
+    until = monotonic() + busy_seconds
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorname", None) != "SQLITE_BUSY" or monotonic() > until:
+                raise
+        time.sleep(_RETRY_SECONDS)
+
+
 def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
     """A connection to the register at *path*: every commit is on disk when it returns."""
     db = sqlite3.connect(path, timeout=busy_seconds, check_same_thread=False, isolation_level=None)
     try:
-        db.execute("PRAGMA journal_mode = WAL")
+        _switch_to_wal(db, busy_seconds)
         db.execute("PRAGMA synchronous = FULL")
         db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
     except BaseException:

@@ -184,7 +184,8 @@ def readers_table(found: Confirmations) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     unread = found.delivered_to - found.read_by
     for title, names in (
-        ("● read by", found.read_by), ("✓✓ delivered to", unread), ("waiting for", found.waiting_for - unread),
+        ("● read by", found.read_by), ("✓✓ delivered to", unread & found.waiting_for),
+        ("waiting for", found.waiting_for - unread), ("away", found.away),
     ):  # fmt: skip
         table.add_row(Text(title), Text(", ".join(map(visible, sorted(names))) or "nobody"))
     return table

@@ -6,6 +6,8 @@ import contextlib
 import logging
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -120,3 +122,29 @@ def test_found_22_a_register_that_is_taken_away_takes_no_new_names(
     [said] = caplog.records
     assert said.levelno == logging.CRITICAL
     assert "IT IS NOT IN ITS PLACE ANY MORE" in said.message
+
+
+def test_found_27a_several_who_make_a_register_at_the_same_moment_all_get_it(tmp_path: Path) -> None:
+    """Where a new file is put into WAL mode, SQLite lets nobody wait. Each process goes through the same folders."""
+    program = (
+        "import sys, pathlib\n"
+        "from pyrochat.room.door.registry import Registry\n"
+        "print('here', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "for number in range(100):\n"
+        "    Registry(pathlib.Path(sys.argv[1]) / str(number)).close()\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with contextlib.ExitStack() as ends:
+        processes = [
+            ends.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            for _ in range(4)
+        ]
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "here\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        assert [process.wait(60) for process in processes] == [0] * 4

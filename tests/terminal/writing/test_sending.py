@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from pyrochat import Chat, InvalidText, KeyConflict, PyroChatError, Server
+from pyrochat.core.order import Submission
 from pyrochat.pyro.connection import shut_down
 from pyrochat.room.room import Room
-from pyrochat.room.writer import Request
 from pyrochat.terminal.writing.drafts import Unsent
 from pyrochat.terminal.writing.sending import Sending
 from tests.support import Running, eventually, impatient_chat, texts
@@ -122,7 +122,7 @@ def test_what_is_in_the_log_though_nobody_said_so_is_not_there_twice(
     """The chat is left between the commit and its answer; the text goes out again with the next session."""
     original, written, gate = Room.post, threading.Event(), threading.Event()
 
-    def post(*arguments: Any) -> Request:
+    def post(*arguments: Any) -> Submission:
         request = original(*arguments)
         written.set()
         assert gate.wait(10)

@@ -1,0 +1,123 @@
+"""Commands: what anybody wants of a room, as plain values; and entries, which say in which order it happens.
+
+Whoever makes a command has checked it: names come in both forms, as they are spelled and folded (Unicode differs
+between Python versions, so `core.room` never folds), and whatever has to be random was made there. A command says
+what is wanted, never what follows from it: that is decided when it is applied (`core.room`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pyrochat.values.errors import LogUnreadable
+
+__all__ = [
+    "ENTRY_VERSION", "Command", "Declare", "End", "Entry", "Lose", "Open", "Post", "Restarted", "Resume",
+    "entry_from_wire", "entry_to_wire",
+]  # fmt: skip
+
+ENTRY_VERSION = 1
+"""Of the kinds of commands below. A later version may have others: a replica that meets one stops."""
+
+
+class Post(NamedTuple):
+    """Append texts, consecutive, all or none.
+
+    keys: one for each text, or None. list_key: the one that all of them were sent under, if they were; *keys* are its
+    parts then (`core.keys`). mark: a guest's (`values.keys`). appends: where it is false, nothing is appended: what the
+    same keys have made before is told, and nothing else.
+    """
+
+    sender: str
+    member: str
+    texts: tuple[str, ...]
+    keys: tuple[str | None, ...]
+    list_key: str | None = None
+    mark: str = ""
+    appends: bool = True
+
+
+class Open(NamedTuple):
+    """A client comes: it gets the session *session*; its member joins, where it is not here."""
+
+    session: str
+    member: str
+    name: str
+
+
+class Resume(NamedTuple):
+    """The session has a connection again."""
+
+    session: str
+    member: str
+
+
+class Lose(NamedTuple):
+    """The connection of the session is gone: its member may be suspected from now on."""
+
+    session: str
+    member: str
+
+
+class End(NamedTuple):
+    """The session ends; its member leaves, where that was its last one.
+
+    lost_at: the number of the entry that has lost the session: it ends only if that is still so. None: however it is.
+    So whoever has waited long enough for a lost session only proposes its end, and a client that came back meanwhile stays.
+    """
+
+    session: str
+    member: str
+    lost_at: int | None = None
+
+
+class Restarted(NamedTuple):
+    """The server was started (again): all sessions are lost now."""
+
+
+class Declare(NamedTuple):
+    """It is proven that messages of the log are missing: nothing is appended until its operator has decided."""
+
+    loss: str
+
+
+Command = Post | Open | Resume | Lose | End | Restarted | Declare
+
+_NAMES: Mapping[type[Any], str] = {
+    Post: "post", Open: "open", Resume: "resume", Lose: "lose", End: "end", Restarted: "restarted", Declare: "declare",
+}  # fmt: skip
+_KINDS: Mapping[object, Any] = {name: kind for kind, name in _NAMES.items()}
+
+
+class Entry(NamedTuple):
+    """Commands with their place in the order. number: it only grows. time_us: microseconds since 1970, the order's clock."""
+
+    number: int
+    time_us: int
+    commands: tuple[Command, ...]
+
+
+def entry_to_wire(entry: Entry) -> list[object]:
+    """*entry* as lists, numbers, strings, booleans and None: ``[version, number, time_us, [[kind, field …] …]]``."""
+    commands = [
+        [_NAMES[type(command)], *(list(field) if isinstance(field, tuple) else field for field in command)]
+        for command in entry.commands
+    ]
+    return [ENTRY_VERSION, entry.number, entry.time_us, commands]
+
+
+def entry_from_wire(fields: Sequence[Any]) -> Entry:
+    """The entry that `entry_to_wire` made *fields* of; raises LogUnreadable for what a later version has made, or nobody."""
+    try:
+        version, number, time_us, commands = fields
+        if version > ENTRY_VERSION:
+            raise LogUnreadable(f"an entry of version {version}, this PyroChat knows up to {ENTRY_VERSION}: upgrade it")
+        return Entry(number, time_us, tuple(_command(*command) for command in commands))
+    except (TypeError, ValueError, KeyError) as error:
+        raise LogUnreadable(f"not an entry of this version of PyroChat ({error}): upgrade it") from None
+
+
+def _command(name: str, *fields: object) -> Command:
+    command: Command = _KINDS[name](*(tuple(field) if isinstance(field, list) else field for field in fields))
+    return command

@@ -1,0 +1,284 @@
+"""A room as a function of its log: ``state + entries → what changes``, the same on every machine.
+
+State machine replication (Schneider, "Implementing fault-tolerant services using the state machine approach", 1990):
+the order (`core.order`) says what comes next, and only that changes a room. Nothing here looks at a clock, at anything
+random, or at who it is; the one thing that is read is the log, for what keys have made (`core.keys`). A `Transition`
+works out beside the state what a group of entries does; whoever makes that durable takes `Transition.state` over then,
+and a commit that fails has changed nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from pyrochat.core.commands import Command, Declare, End, Entry, Lose, Open, Post, Restarted, Resume
+from pyrochat.core.digests import digest_after
+from pyrochat.core.keys import Keys, OwnersKey, owner_of
+from pyrochat.core.log import Log
+from pyrochat.core.sessions import SUSPECTED, Session, state_of
+from pyrochat.core.views import Member, Views
+from pyrochat.values.errors import KeyConflict, LogLost, PyroChatError, UnknownSession
+from pyrochat.values.message import CHAT, JOINED, LEFT, SYSTEM, Message, message_of
+from pyrochat.values.times import clamped_time_us
+
+__all__ = ["Outcome", "RoomState", "Transition", "loss_text"]
+
+Outcome = list[Message] | PyroChatError | None
+"""Of a command: the messages that it has become, now or before (none, where it makes none); or why nothing has changed.
+None, of a `Post` that appends nothing: its keys have not made anything before."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomState:
+    """All that the log says of who is here. It is replaced, never changed: any thread may read it.
+
+    tail, digest: of the last message. entry: the number of the last entry that was applied. sessions: of each member
+    that has some. present: the view, the names of the members that are here in the order of their joins. loss: what
+    proves that messages are missing; None while nothing does. Members are keyed by folded name.
+    """
+
+    room: str
+    tail: int
+    digest: bytes
+    entry: int = 0
+    sessions: dict[str, tuple[Session, ...]] = field(default_factory=dict)
+    members: dict[str, Member] = field(default_factory=dict)
+    present: dict[str, str] = field(default_factory=dict)
+    loss: str | None = None
+
+    @classmethod
+    def of(cls, log: Log) -> RoomState:
+        """The state that *log* tells of."""
+        views = Views(log.changes())
+        sessions: dict[str, tuple[Session, ...]] = {}
+        kept = sorted(log.sessions())
+        for session in kept:
+            sessions[session.member] = (*sessions.get(session.member, ()), session)
+        entry = max((session.lost_at or 0 for session in kept), default=0)
+        return cls(log.room, *log.tip, entry, sessions, views.members, views.present, log.loss)
+
+    def session(self, member: str, id: str) -> Session | None:
+        """The session *id* of *member*, lost or not."""
+        return next((session for session in self.sessions.get(member, ()) if session.id == id), None)
+
+    def all_sessions(self) -> list[Session]:
+        """All sessions, lost ones included."""
+        return [session for sessions in self.sessions.values() for session in sessions]
+
+    def suspected(self) -> list[str]:
+        """The names of the members whose sessions are all lost."""
+        return [name for member, name in self.present.items() if state_of(self.sessions.get(member, ())) == SUSPECTED]
+
+    def members_since(self, id: int, sender: str) -> list[str]:
+        """The folded names of those who had joined for the first time at or before message *id*, without its *sender*."""
+        return [name for name, member in self.members.items() if member.first_joined <= id and name != sender]
+
+    def name_of(self, member: str) -> str:
+        """The spelling under which *member* joined last; *member* itself where it never did."""
+        known = self.members.get(member)
+        return member if known is None else known.name
+
+
+class Transition:
+    """What a group of entries does to *state*, worked out beside it.
+
+    outcomes of `apply`: to be told only when what follows is durable.
+    messages: new in the log, each with its digest in `digests`. owners: whose their keys are, by id.
+    sessions: those that are new or changed, by id; None for one that has ended. ended: those, as they were.
+    moved: the members that have joined or left.
+    """
+
+    def __init__(self, state: RoomState, log: Log, entries: Iterable[Entry] = ()) -> None:
+        posts = [command for entry in entries for command in entry.commands if isinstance(command, Post)]
+        self._keys = Keys(log, posts)
+        self.before = state
+        self.messages: list[Message] = []
+        self.digests: list[bytes] = []
+        self.owners: dict[int, str] = {}
+        self.sessions: dict[str, Session | None] = {}
+        self.ended: list[Session] = []
+        self.moved: list[str] = []
+        self._tail, self._digest, self._entry, self._loss = state.tail, state.digest, state.entry, state.loss
+        self._time_us = 0
+        self._by_member, self._members, self._present = state.sessions, state.members, state.present
+        self._is_own = False  # whether these three are copies, which may be changed
+
+    @property
+    def state(self) -> RoomState:
+        """What the room is afterwards."""
+        return replace(
+            self.before, tail=self._tail, digest=self._digest, entry=self._entry, sessions=self._by_member,
+            members=self._members, present=self._present, loss=self._loss,
+        )  # fmt: skip
+
+    @property
+    def loss(self) -> str | None:
+        """The loss that was declared; None where none was."""
+        return self._loss if self._loss != self.before.loss else None
+
+    @property
+    def new_keys(self) -> list[OwnersKey]:
+        """The keys that have made something new."""
+        return [(self.owners[message.id], message.key) for message in self.messages if message.key is not None]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has to be made durable."""
+        return not (self.messages or self.sessions or self.loss)
+
+    def apply(self, entry: Entry) -> list[Outcome]:
+        """Do what the commands of *entry* want, one after the other; returns the outcome of each.
+
+        An entry that was applied before does nothing: whoever handed it in has been told.
+        """
+        if entry.number <= self._entry:
+            return [None] * len(entry.commands)
+        self._entry, self._time_us = entry.number, clamped_time_us(entry.time_us)
+        return [self._do(command) for command in entry.commands]
+
+    def _do(self, command: Command) -> Outcome:
+        if self._loss is not None and not isinstance(command, Declare):
+            return LogLost(loss_text(self.before.room, self._loss))
+        match command:
+            case Post():
+                return self._post(command)
+            case Open(session, member, name):
+                return self._open(Session(session, member, name))
+            case Resume(session, member):
+                return self._resume(member, session)
+            case Lose(session, member):
+                self._lose(member, session)
+            case End(session, member, lost_at):
+                return self._end(member, session, lost_at)
+            case Restarted():
+                self._restart()
+            case Declare(loss):
+                self._loss = self._loss or loss
+        return []
+
+    # -- sessions and views ------------------------------------------------------------------------------
+
+    def _open(self, session: Session) -> list[Message]:
+        """A session that is there already stays as it is."""
+        if self._find(session.member, session.id) is not None:
+            return []
+        self._put(session)
+        if session.member in self._present:
+            return []
+        joined = self._append(session.name, f"{session.name} {JOINED}", SYSTEM)
+        known = self._members.get(session.member)
+        self._members[session.member] = Member(session.name, joined.id if known is None else known.first_joined)
+        self._present[session.member] = session.name
+        self.moved.append(session.member)
+        return [joined]
+
+    def _resume(self, member: str, id: str) -> Outcome:
+        session = self._find(member, id)
+        if session is None:
+            return UnknownSession("this session has ended: join again")
+        if session.lost_at is not None:
+            self._put(session._replace(lost_at=None))
+        return []
+
+    def _lose(self, member: str, id: str) -> None:
+        session = self._find(member, id)
+        if session is not None and session.lost_at is None:
+            self._put(session._replace(lost_at=self._entry))
+
+    def _end(self, member: str, id: str, lost_at: int | None) -> list[Message]:
+        session = self._find(member, id)
+        if session is None or (lost_at is not None and session.lost_at != lost_at):
+            return []
+        self._own()
+        self.sessions[id] = None
+        self.ended.append(session)
+        others = tuple(other for other in self._by_member.pop(member) if other.id != id)
+        if others:
+            self._by_member[member] = others
+            return []
+        name = self._present.pop(member)
+        self.moved.append(member)
+        return [self._append(name, f"{name} {LEFT}", SYSTEM)]
+
+    def _restart(self) -> None:
+        """Nobody has a connection. Who is in the view without a session, in a log of an older version, gets one that
+        nobody can name."""
+        for member, name in self._present.items():
+            if member not in self._by_member:
+                self._put(Session(f"before entry {self._entry}: {member}", member, name))
+        for sessions in list(self._by_member.values()):
+            for session in sessions:
+                self._lose(session.member, session.id)
+
+    def _find(self, member: str, id: str) -> Session | None:
+        return next((session for session in self._by_member.get(member, ()) if session.id == id), None)
+
+    def _put(self, session: Session) -> None:
+        self._own()
+        others = (other for other in self._by_member.get(session.member, ()) if other.id != session.id)
+        self._by_member[session.member] = tuple(sorted((*others, session)))
+        self.sessions[session.id] = session
+
+    def _own(self) -> None:
+        """Copy what is about to change, once a group: *before* stays as it is."""
+        if not self._is_own:
+            self._is_own = True
+            self._by_member, self._members, self._present = (
+                dict(self._by_member),
+                dict(self._members),
+                dict(self._present),
+            )
+
+    # -- messages ----------------------------------------------------------------------------------------
+
+    def _post(self, post: Post) -> Outcome:
+        owner, length = owner_of(post), len(self.messages)
+        if post.list_key is not None:
+            made = self._keys.by_list(owner, post.list_key, post.keys, post.texts)
+            return (
+                [self._take(post, owner, n) for n in range(len(post.texts))] if made is None and post.appends else made
+            )
+        messages: list[Message] = []
+        for n, (text, key) in enumerate(zip(post.texts, post.keys, strict=True)):
+            known = None if key is None else self._keys.by_text(owner, key, text)
+            if isinstance(known, KeyConflict) or (known is None and not post.appends):
+                self._take_back(owner, length)
+                return known
+            messages.append(known or self._take(post, owner, n))
+        return messages
+
+    def _take(self, post: Post, owner: str, number: int) -> Message:
+        """The text *number* of *post* becomes a message."""
+        key = post.keys[number]
+        message = self._append(post.sender, post.texts[number], CHAT, key)
+        if key is not None:
+            self._keys.made(owner, key, message)
+            self.owners[message.id] = owner
+        return message
+
+    def _take_back(self, owner: str, length: int) -> None:
+        """A post is refused: `messages` were *length* before it, and are again."""
+        for message in self.messages[length:]:
+            if message.key is not None:
+                self._keys.forget(owner, message.key)
+                del self.owners[message.id]
+        del self.messages[length:], self.digests[length:]
+        self._tail = self.before.tail + length
+        self._digest = self.digests[-1] if self.digests else self.before.digest
+
+    def _append(self, sender: str, text: str, kind: str, key: str | None = None) -> Message:
+        self._tail += 1
+        message = message_of((self._tail, self.before.room, sender, text, self._time_us, kind, key))
+        self._digest = digest_after(self._digest, message)
+        self.messages.append(message)
+        self.digests.append(self._digest)
+        return message
+
+
+def loss_text(room: str, loss: str) -> str:
+    """What to say of *loss*, which proves that messages of *room* are missing."""
+    return (
+        f"room {room!r} has lost messages ({loss}): it takes none until its operator has "
+        "decided (restore a backup, or start it with pyrochat-server --accept-loss)"
+    )

@@ -1,0 +1,54 @@
+"""Suspicion: which sessions have no connection here, since when by this server's clock, and what it proposes about them.
+
+Only proposals: the room's order decides whether a session is lost, and whether it ends (`core.room`). So more than one
+server may propose, twice too, and a proposal that could not be carried out is made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pyrochat.core.commands import Command, End, Lose
+from pyrochat.core.room import RoomState
+from pyrochat.core.sessions import Session
+
+__all__ = ["Suspicion"]
+
+
+class Suspicion:
+    """Not synchronized. Times are seconds of any monotonic clock, always given by the caller."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, tuple[str, float]] = {}  # session id: its member, and when its connection was lost
+        self._leaving: dict[str, str] = {}  # session id: its member; it wants to end, whatever else happens
+
+    def lost(self, id: str, member: str, now: float) -> None:
+        """The session has no connection (yet, or any more)."""
+        self._since.setdefault(id, (member, now))
+
+    def back(self, id: str) -> None:
+        """It has one."""
+        self._since.pop(id, None)
+
+    def leaving(self, id: str, member: str) -> None:
+        """It was told to end: that is proposed until it has."""
+        self._leaving[id] = member
+
+    def ended(self, sessions: Iterable[Session]) -> None:
+        """They have ended."""
+        for session in sessions:
+            self._since.pop(session.id, None)
+            self._leaving.pop(session.id, None)
+
+    def proposals(self, state: RoomState, now: float, grace_seconds: float) -> list[Command]:
+        """What to propose now: that sessions are lost, and that those end which nobody came back for within the grace."""
+        wanted: list[Command] = [End(id, member) for id, member in self._leaving.items()]
+        for id, (member, since) in list(self._since.items()):
+            session = state.session(member, id)
+            if session is None:
+                del self._since[id]
+            elif session.lost_at is None:
+                wanted.append(Lose(id, member))
+            elif since + grace_seconds < now:
+                wanted.append(End(id, member, session.lost_at))
+        return wanted

@@ -1,0 +1,160 @@
+"""Where a room follows its order: what was decided next becomes durable, and then true.
+
+`core.room` works out what entries do; here it is put into the log, in one step with the marks that are due, and only
+then it is the room's state. A commit that fails changes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from pyrochat.clock import monotonic
+from pyrochat.core.commands import Command, Entry, Post
+from pyrochat.core.keys import OwnersKey, keys_of
+from pyrochat.core.log import Log, MemberRecord
+from pyrochat.core.marks import Mark, Marks
+from pyrochat.core.order import Applied, Follower
+from pyrochat.core.room import Outcome, RoomState, Transition
+from pyrochat.values.errors import LogUnavailable, LogUncertain
+
+__all__ = ["Applier"]
+
+_RETRY_SECONDS = 1.0  # until marks that could not be written are tried again
+
+Committed = Callable[[Transition], None]
+
+
+class Applier(Follower):
+    """What an order calls. interval: so long marks are gathered, by the number of members. committed: called in the
+    order's thread with what is durable now, before anybody is told its outcome.
+
+    state: replaced, never changed; any thread may read it, as it may call all but what an order calls.
+    """
+
+    def __init__(self, log: Log, interval: Callable[[int], float], committed: Committed) -> None:
+        self._log = log
+        self._interval = interval
+        self._committed = committed
+        self.state = RoomState.of(log)
+        self._mutex = threading.Lock()  # guards the marks
+        self._marks = Marks(log.members())
+        self._marks_due = 0.0
+        self._unknown: frozenset[OwnersKey] = frozenset()  # of a commit of which nobody knows whether it is on disk
+
+    # -- marks --------------------------------------------------------------------------------------------
+
+    def heard(self, marks: Mapping[str, Mark]) -> None:
+        with self._mutex:
+            for member, mark in marks.items():
+                self._marks.record(member, *mark)
+
+    def hurry(self) -> None:
+        """Marks are due now."""
+        self._marks_due = 0.0
+
+    @property
+    def has_unwritten_marks(self) -> bool:
+        """Whether a commit is needed for marks."""
+        return self._marks.has_unwritten
+
+    @property
+    def marks_version(self) -> int:
+        """The newest version of the marks."""
+        return self._marks.version
+
+    def marks_of(self, members: Sequence[str]) -> list[Mark]:
+        """``(delivered, read)`` of each of *members*, as far as they are durable."""
+        with self._mutex:
+            return [self._marks.of(member) for member in members]
+
+    def marks_since(self, version: int, limit: int) -> tuple[list[tuple[str, int, int]], int]:
+        """See `Marks.since`."""
+        with self._mutex:
+            return self._marks.since(version, limit)
+
+    # -- in the order's thread ----------------------------------------------------------------------------
+
+    @property
+    def entry(self) -> int:
+        return self.state.entry
+
+    def due_seconds(self) -> float | None:
+        if self._log.is_untidy:
+            return 0.0
+        return max(0.0, self._marks_due - monotonic()) if self._marks.has_unwritten else None
+
+    def apply(self, entries: Sequence[Entry]) -> Applied:
+        applied = self._apply(entries)
+        self._log.tidy()
+        return applied
+
+    def _apply(self, entries: Sequence[Entry]) -> Applied:
+        try:
+            transition = Transition(self.state, self._log, entries)
+        except LogUnavailable as unread:
+            return Applied([[_unread(command, unread) for command in entry.commands] for entry in entries], unread)
+        outcomes = [transition.apply(entry) for entry in entries]
+        unknown, error = self._unknown, self._commit(transition)
+        if error is not None or unknown:
+            outcomes = [
+                [self._known(*pair, unknown, error) for pair in zip(entry.commands, told, strict=True)]
+                for entry, told in zip(entries, outcomes, strict=True)
+            ]
+        return Applied(outcomes, error)
+
+    def _commit(self, transition: Transition) -> LogUnavailable | None:
+        """Make durable what *transition* does, and take it over; returns why that could not be done."""
+        now = monotonic()
+        records, wrote_marks = self._records(transition, now)
+        if not transition.is_empty or records:
+            try:
+                self._log.append(
+                    transition.messages, records, transition.owners,
+                    digests=transition.digests, sessions=transition.sessions, loss=transition.loss,
+                )  # fmt: skip
+            except LogUnavailable as error:
+                self._marks_due = now + _RETRY_SECONDS
+                if isinstance(error, LogUncertain):
+                    self._unknown |= frozenset(transition.new_keys)
+                return error
+            with self._mutex:
+                self._marks.written((record.member, (record.delivered, record.read)) for record in records)
+        self.state = transition.state
+        if wrote_marks:
+            self._marks_due = now + self._interval(len(self.state.present))
+        if records or not transition.is_empty:
+            self._committed(transition)
+        return None
+
+    def _records(self, transition: Transition, now: float) -> tuple[list[MemberRecord], bool]:
+        """The member records that have to be in the commit of *transition*, and whether they have the marks that are due."""
+        state = transition.state
+        if state.loss is not None:
+            self._marks_due = now + _RETRY_SECONDS
+        with self._mutex:
+            is_due = now >= self._marks_due
+            marks = self._marks.unwritten if is_due else {}
+            for member in transition.moved:
+                marks.setdefault(member, self._marks.latest(member))
+        return [MemberRecord(state.name_of(member), *mark) for member, mark in marks.items()], is_due and bool(marks)
+
+    def _known(
+        self, command: Command, outcome: Outcome, unknown: frozenset[OwnersKey], error: LogUnavailable | None
+    ) -> Outcome:
+        """*outcome*, where the commit that it may have needed has failed. unknown: the keys of an earlier one."""
+        if isinstance(command, Post) and not unknown.isdisjoint(keys_of(command)):
+            return LogUncertain(
+                "the disk failed when this key was used before: whether its message is stored is known when the "
+                "server has been restarted; ask again then, with the same key"
+            )
+        if error is None or isinstance(outcome, Exception) or outcome is None:
+            return outcome
+        return outcome if outcome and all(message.id <= self.state.tail for message in outcome) else error
+
+
+def _unread(command: Command, error: LogUnavailable) -> LogUnavailable:
+    """What to say where the log can't be read: a post with a key may have been stored before."""
+    if isinstance(command, Post) and any(key is not None for key in command.keys):
+        return LogUncertain(f"{error}: whether the message was stored before is unknown; ask again with the same key")
+    return error

@@ -1,0 +1,59 @@
+"""A process that applies entries and says what the room is then: ``python -m tests.core.replaying [MUTATION] < entries``.
+
+With the name of a mutation, `core.room` is broken in that way first.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pyrochat.core
+from pyrochat.core.commands import entry_from_wire
+from pyrochat.core.memory_log import MemoryLog
+
+IDENTITY = "1b0a4b1e-0000-4000-8000-000000000000"
+MUTATIONS = {
+    "clock": ("clamped_time_us(entry.time_us)", "__import__('time').time_ns() // 1000"),
+    "set": ("dict(self._present)", "{member: self._present[member] for member in set(self._present)}"),
+    "random": ('f"{session.name} {JOINED}"', 'f"{session.name} {JOINED}" + __import__("uuid").uuid4().hex'),
+    "host": ('f"{name} {LEFT}"', 'f"{name} {LEFT}" + str(__import__("os").getpid())'),
+}
+
+
+def mutate(name: str) -> None:
+    """From now on `pyrochat.core.room` is broken."""
+    path = Path(pyrochat.core.__file__).with_name("room.py")
+    right, wrong = MUTATIONS[name]
+    source = path.read_text()
+    assert source.count(right) == 1, right
+    spec = importlib.util.spec_from_file_location("pyrochat.core.room", path)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["pyrochat.core.room"] = module
+    exec(compile(source.replace(right, wrong), path, "exec"), module.__dict__)
+
+
+def replay(lines: str) -> str:
+    """What the room is when the entries of *lines*, in JSON, are applied in groups of three: its state, all of it."""
+    from pyrochat.core.room import RoomState, Transition
+
+    log = MemoryLog("lobby", IDENTITY)
+    state = RoomState.of(log)
+    entries = [entry_from_wire(fields) for fields in json.loads(lines)]
+    for first in range(0, len(entries), 3):
+        group = entries[first : first + 3]
+        transition = Transition(state, log, group)
+        for entry in group:
+            transition.apply(entry)
+        log.append(transition.messages, (), transition.owners, digests=transition.digests, sessions=transition.sessions)
+        state = transition.state
+    return repr((state, log.tip, log.read(0, 10_000), sorted(log.sessions())))
+
+
+if __name__ == "__main__":
+    for mutation in sys.argv[1:]:
+        mutate(mutation)
+    print(replay(sys.stdin.read()))

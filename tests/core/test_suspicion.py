@@ -1,0 +1,61 @@
+"""Suspicion proposes, and goes on proposing until the order has decided."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyrochat.core.commands import Command, End, Lose, Open, Resume
+from pyrochat.core.memory_log import MemoryLog
+from pyrochat.core.suspicion import Suspicion
+from tests.core.modelling import Driven
+
+GRACE = 5.0
+
+
+@pytest.fixture
+def room() -> Driven:
+    room = Driven(MemoryLog("lobby"))
+    room.apply(Open("1", "ana", "Ana"))
+    return room
+
+
+def proposals(suspicion: Suspicion, room: Driven, now: float) -> list[Command]:
+    return suspicion.proposals(room.applier.state, now, GRACE)
+
+
+def test_a_session_without_a_connection_is_lost_first_and_ends_with_the_grace(room: Driven) -> None:
+    suspicion = Suspicion()
+    suspicion.lost("1", "ana", 10.0)
+    assert proposals(suspicion, room, 10.0) == [Lose("1", "ana")]
+    assert proposals(suspicion, room, 11.0) == [Lose("1", "ana")], "until it is decided"
+    room.apply(Lose("1", "ana"))
+    [session] = room.applier.state.sessions["ana"]
+    assert proposals(suspicion, room, 15.0) == []
+    assert proposals(suspicion, room, 15.1) == [End("1", "ana", session.lost_at)]
+    room.apply(End("1", "ana", session.lost_at))
+    assert proposals(suspicion, room, 16.0) == []
+
+
+def test_who_is_back_is_not_suspected(room: Driven) -> None:
+    suspicion = Suspicion()
+    suspicion.lost("1", "ana", 10.0)
+    room.apply(Lose("1", "ana"))
+    suspicion.back("1")
+    room.apply(Resume("1", "ana"))
+    assert proposals(suspicion, room, 99.0) == []
+
+
+def test_the_first_loss_counts(room: Driven) -> None:
+    suspicion = Suspicion()
+    suspicion.lost("1", "ana", 10.0)
+    room.apply(Lose("1", "ana"))
+    suspicion.lost("1", "ana", 14.0)
+    assert [type(command) for command in proposals(suspicion, room, 15.1)] == [End]
+
+
+def test_who_was_told_to_end_is_proposed_until_it_has(room: Driven) -> None:
+    suspicion = Suspicion()
+    suspicion.leaving("1", "ana")
+    assert proposals(suspicion, room, 0.0) == proposals(suspicion, room, 1.0) == [End("1", "ana")]
+    suspicion.ended(room.applier.state.sessions["ana"])
+    assert proposals(suspicion, room, 2.0) == []
