@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import logging
 import socket
+import ssl
 import threading
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from pyrochat.pyro.frames import Frame, whole_frame
 from pyrochat.pyro.remote import SMALL
 from pyrochat.pyro.serializers import MSGPACK, decode_value, encode_value
 from pyrochat.values.addresses import Address, shown_address
-from pyrochat.values.errors import PyroChatError, RoomNotFound
+from pyrochat.values.errors import PyroChatError, RoomNotFound, UntrustedServer
 from pyrochat.values.wire_errors import code_in
 
 __all__ = ["PROBE_SECONDS", "Presence", "ProbeResult", "is_here", "look"]
@@ -78,7 +79,10 @@ def _look(address: Address, object_id: str, seconds: float) -> ProbeResult:
             reply = _greeted(sock, object_id, seconds)
         if reply is None:
             return ProbeResult(Presence.SILENT if _hangs(address, seconds) else Presence.ABSENT, is_here=is_here)
-        answer = decode_value(reply.payload, reply.serializer_id, SMALL.bounds)
+        answer = _answer(reply)
+        if reply.type != protocol.MSG_CONNECTOK and code_in(str(answer)) == UntrustedServer.code:  # it speaks TLS
+            reply = _greeted_over_tls(address, object_id, seconds) or reply
+            answer = _answer(reply)
     except (OSError, ValueError, PyroError, PyroChatError):  # IDNA refuses some hosts with a UnicodeError
         return ProbeResult(Presence.ABSENT)
     if reply.type == protocol.MSG_CONNECTOK:
@@ -89,6 +93,21 @@ def _look(address: Address, object_id: str, seconds: float) -> ProbeResult:
         return ProbeResult(Presence.ABSENT, is_here=is_here)
     log.info("%s at %s is refused (%s), so its server is alive", object_id, shown_address(address), code)
     return ProbeResult(Presence.SERVED, is_here=is_here)
+
+
+def _answer(reply: Frame) -> object:
+    return decode_value(reply.payload, reply.serializer_id, SMALL.bounds)
+
+
+def _greeted_over_tls(address: Address, object_id: str, seconds: float) -> Frame | None:
+    """The same over TLS, with whomever; None where that can't be: then it is not known which rooms there are."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is told that anybody may not hear
+    try:
+        with socket.create_connection(address, seconds) as plain, context.wrap_socket(plain) as sock:
+            return _greeted(sock, object_id, seconds)
+    except (OSError, PyroError):
+        return None
 
 
 def _greeted(sock: socket.socket, object_id: str, seconds: float) -> Frame | None:

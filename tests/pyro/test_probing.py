@@ -69,7 +69,11 @@ def test_a_room_is_served_and_its_server_says_its_key(server: Server) -> None:
 
 
 def test_a_room_behind_tls_is_served(host_lobby: Callable[..., Server]) -> None:
-    assert look(address_of(host_lobby(tls=True)), "pyrochat.lobby", 10.0) == ProbeResult(Presence.SERVED, "", True)
+    server = host_lobby(tls=True)
+    found = look(address_of(server), "pyrochat.lobby", 10.0)
+    assert (found.presence, found.is_here) == (Presence.SERVED, True)
+    assert found.server_key, "its server says its key there too"
+    assert seen(address_of(server), "another") == Presence.ABSENT
 
 
 def test_another_room_of_a_server_is_absent(server: Server) -> None:
