@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pyrochat import Server
-from pyrochat.pyro.probing import Presence, ProbeResult, look
+from pyrochat.pyro.probing import Presence, look
 from pyrochat.values.addresses import Address
 from tests.support import address_of, free_port
 
