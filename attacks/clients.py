@@ -32,7 +32,7 @@ _VICTIM_SECONDS = 90.0
 _MOST_CHARACTERS = 800
 _MOST_LINES = 30
 _FAULT = "^ServerFault"
-_JOINED = [1, "lobby", "victim", "victim joined", 1_700_000_000_000_000, "system", None]
+_JOINED = [1, "lobby", "victim", "victim joined", 1_700_000_000_000_000, "system", None, None, "joined", None, None]
 _TIMES, _PAUSE_SECONDS = 5, 1.0  # so long the attack lasts: the victim listens meanwhile
 
 

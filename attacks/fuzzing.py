@@ -180,7 +180,7 @@ def fuzz_callbacks(target: Target, seed: int, frames: int, console: Console) -> 
 def _check_delivers(connect: Connect) -> None:
     """Raise Attacked unless a delivery is taken and answered."""
     with connect(random.Random()) as room:
-        message = [1, "lobby", "Erick", "hi", 1_700_000_000_000_000, "chat", None]
+        message = [1, "lobby", "Erick", "hi", 1_700_000_000_000_000, "chat", *[None] * 5]
         reply = room.ask(call_frame("deliver", [message], [], object_id=CALLBACK_OBJECT))
         if reply.is_refusal or packed(reply.value) != packed([1, 0]):
             raise Attacked(f"a delivery is not answered: {reply.text}")

@@ -20,17 +20,17 @@ _SERIALIZERS = (SERPENT, JSON, MSGPACK)
 _HEX = "5a" * 32
 _HANDSHAKES: list[object] = [
     "hello", None, {}, {"name": "fuzz"}, {"name": ""}, {"name": "a\u202eb"}, {"name": ["x"]}, {"name": "x" * 40},
-    {"name": "fuzz", "version": 1, "key": _HEX, "nonce": _HEX, "room": LOBBY},
+    {"name": "fuzz", "version": 2, "key": _HEX, "nonce": _HEX, "room": LOBBY},
     {"name": "fuzz", "version": 2**40, "session": "x", "password": "wrong"}, {"name": "fuzz", "key": 5, "nonce": []},
 ]  # fmt: skip
 _ODD: list[object] = [
     None, True, -1, 0, 1, 2**31, 2**62, 2**63 - 1, 1.5, float("inf"), "", "x", "é\u0301\u200b", "x" * 20_000, [], [[]],
     ["x"], {}, {"a": 1}, {"__class__": "builtins.SystemExit", "args": [1]}, [1, [2, [3, [4]]]],
 ]  # fmt: skip
-_MESSAGE = [1, "lobby", "Erick", "hi", 1_700_000_000_000_000, "chat", None]
+_MESSAGE = [1, "lobby", "Erick", "hi", 1_700_000_000_000_000, "chat", None, None, None, None, "a-salt-of-1"]
 _CALLBACK_CALLS: list[tuple[str, list[object]]] = [
     ("welcome", ["session"]), ("deliver", [[], []]), ("deliver", [[_MESSAGE], [["Erick", 1, 1]]]),
-    ("deliver", [[[2, *_MESSAGE[1:]]], []]), ("deliver", [[[1, "lobby", "Erick", "joined", 5, "system", None]], []]),
+    ("deliver", [[[2, *_MESSAGE[1:]]], []]), ("deliver", [[[1, "lobby", "Erick", "joined", 5, "system", None, None, "joined", None, None]], []]),
     ("notice", ["something"]), ("seal", [1, "00" * 96]), ("closing", ["good bye"]),
 ]  # fmt: skip
 

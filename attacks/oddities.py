@@ -16,10 +16,10 @@ from pyrochat.values.protocol import CALLBACK_OBJECT
 __all__ = ["GOOD_ANSWERS", "Oddities"]
 
 _HEX = "5a" * 32
-_MESSAGE = [2, "lobby", "Ana", "hi", 1_700_000_000_000_000, "chat", "key-1"]
+_MESSAGE = [2, "lobby", "Ana", "hi", 1_700_000_000_000_000, "chat", "key-1", None, None, None, "a-salt-of-1"]
 GOOD_ANSWERS: dict[str, Any] = {
     "greeting": {
-        "handshake": {"version": 1, "key": _HEX, "nonce": _HEX, "signature": _HEX * 2, "password": False}, "meta": {},
+        "handshake": {"version": 2, "key": _HEX, "nonce": _HEX, "signature": _HEX * 2, "password": False}, "meta": {},
     },
     "rooms": ["lobby", "coffee"],
     "prove": None,

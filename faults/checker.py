@@ -21,6 +21,7 @@ from faults.confirmation_checks import (
 from faults.evidence import Dispute, Evidence, RoomEvidence
 from faults.history import SYSTEM, History, Replica
 from faults.order_checks import real_time_disorder, sender_disorder
+from pyrochat.values.message import CHAT
 
 __all__ = ["CHECKS", "Anomaly", "Check", "check"]
 
@@ -72,7 +73,7 @@ def doubled_messages(evidence: Evidence) -> Iterator[Finding]:
     for room in evidence.rooms:
         by_key: dict[tuple[str, str], set[int]] = {}
         for id, content in room.log.items():
-            if content.key is not None:
+            if content.key is not None and content.kind == CHAT:  # of a "joined" it is the member's own
                 by_key.setdefault((content.sender, content.key), set()).add(id)
         told = set()
         for text, places in room.places.items():

@@ -133,9 +133,9 @@ class RoomEvidence:
         return stays
 
     def was_member(self, name: str, id: int) -> bool:
-        """Whether *name* was in the view at message *id*: join id <= id < leave id."""
-        joins, leaves = self.stays.get(name, ([], []))
-        return bisect_right(joins, id) > bisect_right(leaves, id)
+        """Whether *name* had joined for the first time at or before message *id*."""
+        joins, _ = self.stays.get(name, ([], []))
+        return bisect_right(joins, id) > 0
 
     def content_at(self, id: int) -> Content | None:
         """What the log has at *id*; None where it is disputed or nobody has it."""

@@ -134,16 +134,19 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
+SALT = "a-salt-of-1"  # 11 characters
+
+
 def chat_message(id: int, text: str = "hi", sender: str = "Erick", key: str | None = None) -> Message:
-    return Message(id, "lobby", sender, text, 1_700_000_000_000_000 + id, CHAT, key)
+    return Message(id, "lobby", sender, text, 1_700_000_000_000_000 + id, CHAT, key, proof=SALT)
 
 
 def joined_message(id: int, name: str) -> Message:
-    return Message(id, "lobby", name, f"{name} {JOINED}", 1_700_000_000_000_000 + id, SYSTEM)
+    return Message(id, "lobby", name, f"{name} {JOINED}", 1_700_000_000_000_000 + id, SYSTEM, change=JOINED, proof=SALT)
 
 
 def left_message(id: int, name: str) -> Message:
-    return Message(id, "lobby", name, f"{name} {LEFT}", 1_700_000_000_000_000 + id, SYSTEM)
+    return Message(id, "lobby", name, f"{name} {LEFT}", 1_700_000_000_000_000 + id, SYSTEM, change=LEFT, proof=SALT)
 
 
 def texts(messages: Sequence[Message], kind: str = CHAT) -> list[str]:

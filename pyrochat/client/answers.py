@@ -8,10 +8,11 @@ ServerFault; nothing else is raised, and nothing of it is believed before its fo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Generic, NamedTuple, TypeVar
 
-from pyrochat.core.digests import DIGEST_BYTES
+from pyrochat.core.digests import DIGEST_BYTES, SALT_CHARACTERS, is_commitment
 from pyrochat.pyro.remote import SMALL, Most, RemoteObject
 from pyrochat.pyro.serializers import Bounds
 from pyrochat.values.errors import InvalidArgument, ServerFault
@@ -34,7 +35,8 @@ _MOST_NOTICE_CHARACTERS = 500
 _MOST_SEAL_CHARACTERS = 512
 _LOG_ID_CHARACTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.")
 
-_ROOM, _SENDER, _TEXT, _KEY = map(itemgetter, (1, 2, 3, 6))  # of messages, for whole columns
+_ROOM, _SENDER, _TEXT, _KIND = map(itemgetter, (1, 2, 3, 5))  # of messages, for whole columns
+_SHORT = itemgetter(6, 8, 9, 10)  # key, change, ref, proof
 
 _NAMES = Most(4 << 20, Bounds(65_536, 8))
 _MESSAGES = Most(8 << 20, Bounds(200_000, 8))  # 10,000 texts with their names and keys
@@ -152,14 +154,21 @@ def _read_message(value: object) -> Message:
 
 def _check_fields(messages: Sequence[Message]) -> None:
     """Raise ServerFault for what no log holds: the digests have no place for it. There is at least one message."""
-    names = {*map(_ROOM, messages), *map(_SENDER, messages)}
-    text = "".join(map(_TEXT, messages))
+    names = {*map(_ROOM, messages), *map(_SENDER, messages), *map(_KIND, messages)}
+    short = set(filter(None, chain.from_iterable(map(_SHORT, messages))))
+    text = "".join(chain(map(_TEXT, messages), names, short))
     if not (
         max(map(len, names)) <= _MOST_NAME_CHARACTERS
-        and max(map(len, filter(None, map(_KEY, messages))), default=0) <= MAX_KEY_CHARACTERS
+        and max(map(len, short), default=0) <= MAX_KEY_CHARACTERS
         and (text.isascii() or _is_unicode(text))
+        and all(map(_can_be_proved, messages))
     ):
         raise _nonsense("a message has what no log can hold")
+
+
+def _can_be_proved(message: Message) -> bool:
+    proof = message.proof
+    return proof is None or (len(proof) == SALT_CHARACTERS and proof.isascii()) or is_commitment(proof, message.text)
 
 
 def _is_unicode(text: str) -> bool:

@@ -24,7 +24,7 @@ ENTRY_VERSION = 1
 class Post(NamedTuple):
     """Append texts, consecutive, all or none.
 
-    keys: one for each text, or None. list_key: the one that all of them were sent under, if they were; *keys* are its
+    keys: one for each text, or None. salts: one for each text (`core.digests`). list_key: the one that all of them were sent under, if they were; *keys* are its
     parts then (`core.keys`). mark: a guest's (`values.keys`). appends: where it is false, nothing is appended: what the
     same keys have made before is told, and nothing else.
     """
@@ -33,17 +33,23 @@ class Post(NamedTuple):
     member: str
     texts: tuple[str, ...]
     keys: tuple[str | None, ...]
+    salts: tuple[str, ...]
     list_key: str | None = None
     mark: str = ""
     appends: bool = True
 
 
 class Open(NamedTuple):
-    """A client comes: it gets the session *session*; its member joins, where it is not here."""
+    """A client comes: it gets the session *session*; its member joins, where it is not here.
+
+    salt: of "joined". key: the member's public key, in hexadecimal; None for a guest.
+    """
 
     session: str
     member: str
     name: str
+    salt: str
+    key: str | None = None
 
 
 class Resume(NamedTuple):
@@ -61,7 +67,7 @@ class Lose(NamedTuple):
 
 
 class End(NamedTuple):
-    """The session ends; its member leaves, where that was its last one.
+    """The session ends; its member leaves, where that was its last one. salt: of "left".
 
     lost_at: the number of the entry that has lost the session: it ends only if that is still so. None: however it is.
     So whoever has waited long enough for a lost session only proposes its end, and a client that came back meanwhile stays.
@@ -69,6 +75,7 @@ class End(NamedTuple):
 
     session: str
     member: str
+    salt: str
     lost_at: int | None = None
 
 

@@ -1,8 +1,17 @@
 """The chain of digests: each message of a log proves all that came before it.
 
-The digest of message N is SHA-256 over the digest of message N-1 and N's canonical form: its numbers,
-its kind, its sender and key, and the *hash* of its text. Whose a guest's key is, no digest covers (`values.keys`).
-The chain begins with the identity that the log was made with.
+The digest of message N is SHA-256 over the digest of message N-1 and N's canonical form:
+
+- its id and its time, 8 bytes each, big-endian;
+- kind, sender, key, about, change, ref in UTF-8 (a number in decimal), each after its length in 4 bytes; of what is None
+  the length is FF FF FF FF, and nothing follows;
+- the *commitment* to the text, 32 bytes: SHA-256 over its salt (11 characters, ASCII) and the text. The salt stands beside
+  the text. When a text has to go, the salt goes too and the commitment stays: from that not even a short text can be guessed;
+- what a later version has added, if anything, as a JSON array (ASCII, no spaces).
+
+Logs of older formats have messages without a proof. Their canonical form is another one (`_old_form`), and nothing of them
+changes: the file says with which message the new one begins. Whose a guest's key is, no digest covers (`values.keys`). The
+chain begins with the identity that the log was made with.
 """
 
 from __future__ import annotations
@@ -11,15 +20,31 @@ import hashlib
 import struct
 from collections.abc import Iterable
 
-from pyrochat.values.message import KINDS, Message
+from pyrochat.values.errors import InvalidArgument
+from pyrochat.values.message import CHAT, SYSTEM, Message
 
-__all__ = ["DIGEST_BYTES", "digest_after", "digest_of_fields", "extend_chain", "first_digest"]
+__all__ = [
+    "DIGEST_BYTES",
+    "SALT_CHARACTERS",
+    "commitment",
+    "digest_after",
+    "extend_chain",
+    "first_digest",
+    "is_commitment",
+]
 
 DIGEST_BYTES = 32
-_KIND_CODES = {kind.encode(): code for code, kind in enumerate(KINDS)}
-_OTHER_KIND = 0xFF  # one that this version doesn't know: its name is covered too
-_NO_KEY = 0xFFFF
-_numbers = struct.Struct(">QqBHH")  # id, time_us, kind, bytes of the sender, bytes of the key
+SALT_CHARACTERS = 11
+_COMMITMENT_DIGITS = 2 * DIGEST_BYTES
+_HEXADECIMAL = frozenset("0123456789abcdef")
+_NONE = b"\xff\xff\xff\xff"
+_numbers = struct.Struct(">Qq")  # id, time_us
+_length = struct.Struct(">I")
+
+_OLD_KIND_CODES = {CHAT: 0, SYSTEM: 1}
+_OLD_OTHER_KIND = 0xFF  # its name is covered too
+_OLD_NO_KEY = 0xFFFF
+_old_numbers = struct.Struct(">QqBHH")  # id, time_us, kind, bytes of the sender, bytes of the key
 
 
 def first_digest(identity: str) -> bytes:
@@ -27,30 +52,49 @@ def first_digest(identity: str) -> bytes:
     return hashlib.sha256(b"PyroChat log " + identity.encode()).digest()
 
 
-def digest_after(previous: bytes, message: Message) -> bytes:
-    """The digest of *message*, whose predecessor's is *previous*."""
-    key = None if message.key is None else message.key.encode()
-    return digest_of_fields(
-        previous,
-        message.id,
-        message.sender.encode(),
-        message.text.encode(),
-        message.time_us,
-        message.kind.encode(),
-        key,
+def commitment(proof: str, text: str) -> bytes:
+    """What stands for *text*: of its salt and the text, or as it was kept when the text went. Raises InvalidArgument."""
+    if len(proof) == SALT_CHARACTERS and proof.isascii():
+        return hashlib.sha256(proof.encode() + text.encode()).digest()
+    if is_commitment(proof, text):
+        return bytes.fromhex(proof)
+    raise InvalidArgument(
+        f"a proof is a salt of {SALT_CHARACTERS} characters, or, without a text, 64 hexadecimal digits"
     )
 
 
-def digest_of_fields(
-    previous: bytes, id: int, sender: bytes, text: bytes, time_us: int, kind: bytes, key: bytes | None
-) -> bytes:
-    """The same from fields as they stand on disk; raises struct.error where they can't be a message's."""
-    key_size = _NO_KEY if key is None else len(key)
-    code = _KIND_CODES.get(kind, _OTHER_KIND)
-    numbers = _numbers.pack(id, time_us, code, len(sender), key_size)
-    if code == _OTHER_KIND:
+def is_commitment(proof: str, text: str) -> bool:
+    """Whether *proof* is the commitment to a text that is gone; *text*: what is there of it."""
+    return not text and len(proof) == _COMMITMENT_DIGITS and _HEXADECIMAL.issuperset(proof)
+
+
+def digest_after(previous: bytes, message: Message) -> bytes:
+    """The digest of *message*, whose predecessor's is *previous*. Raises InvalidArgument where its proof is none."""
+    id, _, sender, text, time_us, kind, key, about, change, ref, proof, more = message
+    if proof is None:
+        return hashlib.sha256(previous + _old_form(message)).digest()
+    parts = [previous, _numbers.pack(id, time_us)]
+    for field in (kind, sender, key, None if about is None else str(about), change, ref):
+        if field is None:
+            parts.append(_NONE)
+        else:
+            encoded = field.encode()
+            parts += (_length.pack(len(encoded)), encoded)
+    parts.append(commitment(proof, text))
+    if more is not None:
+        parts.append(more.encode())
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def _old_form(message: Message) -> bytes:
+    """The canonical form of a message from before format 3; raises struct.error where it can't be one."""
+    sender, key, kind = message.sender.encode(), (message.key or "").encode(), message.kind.encode()
+    code = _OLD_KIND_CODES.get(message.kind, _OLD_OTHER_KIND)
+    key_size = _OLD_NO_KEY if message.key is None else len(key)
+    numbers = _old_numbers.pack(message.id, message.time_us, code, len(sender), key_size)
+    if code == _OLD_OTHER_KIND:
         numbers += len(kind).to_bytes(4, "big") + kind
-    return hashlib.sha256(b"".join((previous, numbers, sender, key or b"", hashlib.sha256(text).digest()))).digest()
+    return b"".join((numbers, sender, key, hashlib.sha256(message.text.encode()).digest()))
 
 
 def extend_chain(previous: bytes, messages: Iterable[Message]) -> list[bytes]:

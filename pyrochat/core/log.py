@@ -24,12 +24,15 @@ NO_SESSIONS: Mapping[str, Session | None] = MappingProxyType({})
 class MemberRecord:
     """What the log remembers of a member between its stays.
 
-    delivered, read: the member's marks, message ids; ``read <= delivered``.
+    delivered, read: the member's marks, message ids; ``read <= delivered``. first_joined: the id of its first "joined", 0
+    where there is none; joined: that of the "joined" since which it is here, None while it is not.
     """
 
     name: str
     delivered: int = 0
     read: int = 0
+    first_joined: int = 0
+    joined: int | None = None
 
     @property
     def member(self) -> str:
@@ -98,10 +101,6 @@ class Log(ABC):
     @abstractmethod
     def digest(self, id: int) -> bytes:
         """The digest of message *id* (see `core.digests`), of the beginning for 0; raises UnknownMessage."""
-
-    @abstractmethod
-    def changes(self) -> list[Message]:
-        """All messages of kind ``system``, in order: the history of the view."""
 
     @abstractmethod
     def members(self) -> list[MemberRecord]:

@@ -43,14 +43,15 @@ class MemoryLog(Log):
     ) -> None:  # fmt: skip
         if messages and messages[0].id != self.tail + 1:
             raise InvalidArgument(f"message {messages[0].id} can't follow message {self.tail}")
-        keys = [(owners.get(m.id) or fold(m.sender), m.key) for m in messages if m.key is not None]
+        keyed = [m for m in messages if m.key is not None and m.kind != SYSTEM]
+        keys = [(owners.get(m.id) or fold(m.sender), m.key or "") for m in keyed]
         if len(set(keys)) < len(keys) or not self._ids_by_key.keys().isdisjoint(keys):
             raise LogUnavailable("a key is in the log already: nothing was stored")
         self._digests += digests or extend_chain(
             self._digests[-1], messages
         )  # first: who reads meanwhile finds the tail's
-        self._messages += messages_from_wire(messages)
-        self._ids_by_key.update(zip(keys, (m.id for m in messages if m.key is not None), strict=True))
+        self._messages += messages_from_wire([message.to_wire() for message in messages])
+        self._ids_by_key.update(zip(keys, (m.id for m in keyed), strict=True))
         self._members.update((record.member, record) for record in members)
         self._sessions.update(sessions)
         self.loss = loss or self.loss
@@ -65,9 +66,6 @@ class MemoryLog(Log):
         if not 0 <= id <= self.tail:
             raise UnknownMessage(f"there is no message {id}: the log ends at {self.tail}")
         return self._digests[id]
-
-    def changes(self) -> list[Message]:
-        return [message for message in self._messages if message.kind == SYSTEM]
 
     def members(self) -> list[MemberRecord]:
         return list(self._members.values())

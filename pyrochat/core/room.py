@@ -17,7 +17,7 @@ from pyrochat.core.digests import digest_after
 from pyrochat.core.keys import Keys, OwnersKey, owner_of
 from pyrochat.core.log import Log
 from pyrochat.core.sessions import SUSPECTED, Session, state_of
-from pyrochat.core.views import Member, Views
+from pyrochat.core.views import Member
 from pyrochat.values.errors import KeyConflict, LogLost, PyroChatError, UnknownSession
 from pyrochat.values.message import CHAT, JOINED, LEFT, SYSTEM, Message, message_of
 from pyrochat.values.times import clamped_time_us
@@ -50,13 +50,16 @@ class RoomState:
     @classmethod
     def of(cls, log: Log) -> RoomState:
         """The state that *log* tells of."""
-        views = Views(log.changes())
+        members = {r.member: Member(r.name, r.first_joined, r.joined) for r in log.members() if r.first_joined}
+        here = sorted((known.joined, member) for member, known in members.items() if known.joined is not None)
         sessions: dict[str, tuple[Session, ...]] = {}
         kept = sorted(log.sessions())
         for session in kept:
             sessions[session.member] = (*sessions.get(session.member, ()), session)
         entry = max((session.lost_at or 0 for session in kept), default=0)
-        return cls(log.room, *log.tip, entry, sessions, views.members, views.present, log.loss)
+        return cls(
+            log.room, *log.tip, entry, sessions, members, {member: members[member].name for _, member in here}, log.loss
+        )
 
     def session(self, member: str, id: str) -> Session | None:
         """The session *id* of *member*, lost or not."""
@@ -120,7 +123,7 @@ class Transition:
     @property
     def new_keys(self) -> list[OwnersKey]:
         """The keys that have made something new."""
-        return [(self.owners[message.id], message.key) for message in self.messages if message.key is not None]
+        return [(self.owners[m.id], m.key) for m in self.messages if m.key is not None and m.id in self.owners]
 
     @property
     def is_empty(self) -> bool:
@@ -143,14 +146,14 @@ class Transition:
         match command:
             case Post():
                 return self._post(command)
-            case Open(session, member, name):
-                return self._open(Session(session, member, name))
+            case Open(session, member, name, salt, key):
+                return self._open(Session(session, member, name), salt, key)
             case Resume(session, member):
                 return self._resume(member, session)
             case Lose(session, member):
                 self._lose(member, session)
-            case End(session, member, lost_at):
-                return self._end(member, session, lost_at)
+            case End(session, member, salt, lost_at):
+                return self._end(member, session, salt, lost_at)
             case Restarted():
                 self._restart()
             case Declare(loss):
@@ -159,16 +162,17 @@ class Transition:
 
     # -- sessions and views ------------------------------------------------------------------------------
 
-    def _open(self, session: Session) -> list[Message]:
+    def _open(self, session: Session, salt: str, key: str | None) -> list[Message]:
         """A session that is there already stays as it is."""
         if self._find(session.member, session.id) is not None:
             return []
         self._put(session)
         if session.member in self._present:
             return []
-        joined = self._append(session.name, f"{session.name} {JOINED}", SYSTEM)
+        joined = self._append(session.name, f"{session.name} {JOINED}", SYSTEM, key, JOINED, salt)
         known = self._members.get(session.member)
-        self._members[session.member] = Member(session.name, joined.id if known is None else known.first_joined)
+        first_joined = joined.id if known is None else known.first_joined
+        self._members[session.member] = Member(session.name, first_joined, joined.id)
         self._present[session.member] = session.name
         self.moved.append(session.member)
         return [joined]
@@ -186,7 +190,7 @@ class Transition:
         if session is not None and session.lost_at is None:
             self._put(session._replace(lost_at=self._entry))
 
-    def _end(self, member: str, id: str, lost_at: int | None) -> list[Message]:
+    def _end(self, member: str, id: str, salt: str, lost_at: int | None) -> list[Message]:
         session = self._find(member, id)
         if session is None or (lost_at is not None and session.lost_at != lost_at):
             return []
@@ -198,8 +202,9 @@ class Transition:
             self._by_member[member] = others
             return []
         name = self._present.pop(member)
+        self._members[member] = self._members[member]._replace(joined=None)
         self.moved.append(member)
-        return [self._append(name, f"{name} {LEFT}", SYSTEM)]
+        return [self._append(name, f"{name} {LEFT}", SYSTEM, None, LEFT, salt)]
 
     def _restart(self) -> None:
         """Nobody has a connection. Who is in the view without a session, in a log of an older version, gets one that
@@ -251,7 +256,7 @@ class Transition:
     def _take(self, post: Post, owner: str, number: int) -> Message:
         """The text *number* of *post* becomes a message."""
         key = post.keys[number]
-        message = self._append(post.sender, post.texts[number], CHAT, key)
+        message = self._append(post.sender, post.texts[number], CHAT, key, None, post.salts[number])
         if key is not None:
             self._keys.made(owner, key, message)
             self.owners[message.id] = owner
@@ -260,16 +265,17 @@ class Transition:
     def _take_back(self, owner: str, length: int) -> None:
         """A post is refused: `messages` were *length* before it, and are again."""
         for message in self.messages[length:]:
-            if message.key is not None:
-                self._keys.forget(owner, message.key)
+            if message.id in self.owners:
+                self._keys.forget(owner, message.key or "")
                 del self.owners[message.id]
         del self.messages[length:], self.digests[length:]
         self._tail = self.before.tail + length
         self._digest = self.digests[-1] if self.digests else self.before.digest
 
-    def _append(self, sender: str, text: str, kind: str, key: str | None = None) -> Message:
+    def _append(self, sender: str, text: str, kind: str, key: str | None, change: str | None, salt: str) -> Message:
         self._tail += 1
-        message = message_of((self._tail, self.before.room, sender, text, self._time_us, kind, key))
+        room = self.before.room
+        message = message_of((self._tail, room, sender, text, self._time_us, kind, key, None, change, None, salt, None))
         self._digest = digest_after(self._digest, message)
         self.messages.append(message)
         self.digests.append(self._digest)

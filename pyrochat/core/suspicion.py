@@ -6,7 +6,7 @@ server may propose, twice too, and a proposal that could not be carried out is m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pyrochat.core.commands import Command, End, Lose
 from pyrochat.core.room import RoomState
@@ -40,9 +40,11 @@ class Suspicion:
             self._since.pop(session.id, None)
             self._leaving.pop(session.id, None)
 
-    def proposals(self, state: RoomState, now: float, grace_seconds: float) -> list[Command]:
+    def proposals(
+        self, state: RoomState, now: float, grace_seconds: float, new_salt: Callable[[], str]
+    ) -> list[Command]:
         """What to propose now: that sessions are lost, and that those end which nobody came back for within the grace."""
-        wanted: list[Command] = [End(id, member) for id, member in self._leaving.items()]
+        wanted: list[Command] = [End(id, member, new_salt()) for id, member in self._leaving.items()]
         for id, (member, since) in list(self._since.items()):
             session = state.session(member, id)
             if session is None:
@@ -50,5 +52,5 @@ class Suspicion:
             elif session.lost_at is None:
                 wanted.append(Lose(id, member))
             elif since + grace_seconds < now:
-                wanted.append(End(id, member, session.lost_at))
+                wanted.append(End(id, member, new_salt(), session.lost_at))
         return wanted

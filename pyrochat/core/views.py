@@ -12,10 +12,12 @@ __all__ = ["Member", "Views"]
 
 
 class Member(NamedTuple):
-    """Who has ever joined. name: as it was spelled at the last join. first_joined: the id of the first "joined"."""
+    """Who has ever joined. name: as it was spelled at the last join. first_joined: the id of the first "joined".
+    joined: that of the last, while the member is here; None while it is not."""
 
     name: str
     first_joined: int
+    joined: int | None
 
 
 class Views:
@@ -39,7 +41,8 @@ class Views:
             member = fold(message.sender)
             if change == JOINED and member not in self.present:
                 known = self.members.get(member)
-                self.members[member] = Member(message.sender, known.first_joined if known else message.id)
+                self.members[member] = Member(message.sender, known.first_joined if known else message.id, message.id)
                 self.present[member] = message.sender
-            elif change == LEFT:
-                self.present.pop(member, None)
+            elif change == LEFT and member in self.present:
+                del self.present[member]
+                self.members[member] = self.members[member]._replace(joined=None)

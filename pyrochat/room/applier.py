@@ -137,7 +137,7 @@ class Applier(Follower):
             marks = self._marks.unwritten if is_due else {}
             for member in transition.moved:
                 marks.setdefault(member, self._marks.latest(member))
-        return [MemberRecord(state.name_of(member), *mark) for member, mark in marks.items()], is_due and bool(marks)
+        return [_record(state, member, mark) for member, mark in marks.items()], is_due and bool(marks)
 
     def _known(
         self, command: Command, outcome: Outcome, unknown: frozenset[OwnersKey], error: LogUnavailable | None
@@ -151,6 +151,15 @@ class Applier(Follower):
         if error is None or isinstance(outcome, Exception) or outcome is None:
             return outcome
         return outcome if outcome and all(message.id <= self.state.tail for message in outcome) else error
+
+
+def _record(state: RoomState, member: str, mark: Mark) -> MemberRecord:
+    known = state.members.get(member)
+    return (
+        MemberRecord(member, *mark)
+        if known is None
+        else MemberRecord(known.name, *mark, known.first_joined, known.joined)
+    )
 
 
 def _unread(command: Command, error: LogUnavailable) -> LogUnavailable:

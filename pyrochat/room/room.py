@@ -40,6 +40,7 @@ from pyrochat.room.status import RoomStatus
 from pyrochat.room.turns import read_page
 from pyrochat.room.wholeness import Wholeness
 from pyrochat.trust.keys import Key
+from pyrochat.trust.salts import new_salt, new_salts
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.errors import (
     InvalidArgument,
@@ -118,7 +119,8 @@ class Room:
         """
         if refusal is not None and None in keys:
             raise refusal
-        post = Post(sender, fold(sender), tuple(texts), tuple(keys), list_key, mark, appends=refusal is None)
+        salts = new_salts(len(texts))
+        post = Post(sender, fold(sender), tuple(texts), tuple(keys), salts, list_key, mark, appends=refusal is None)
         submission = self._order.submit(post)
         submission.refusal = refusal
         return submission
@@ -198,7 +200,8 @@ class Room:
         with self._suspicion_mutex:
             self._suspicion.lost(id, member, monotonic())  # until it has a connection
         try:
-            submission = self._order.submit(Open(id, member, identity.name))
+            key = None if identity.key is None else identity.key.hex()
+            submission = self._order.submit(Open(id, member, identity.name, new_salt(), key))
         except RoomClosing:
             self._names.release(member, id)
             raise
@@ -251,7 +254,7 @@ class Room:
         self._multicaster.dismiss(self, session_id)
         with self._suspicion_mutex:
             self._suspicion.leaving(session_id, member)
-        return self._order.submit(End(session_id, member))
+        return self._order.submit(End(session_id, member, new_salt()))
 
     # -- the order's thread -----------------------------------------------------------------------------
 
@@ -335,7 +338,7 @@ class Room:
         if self.log.loss is not None or (self._proposed is not None and not self._proposed.done):
             return
         with self._suspicion_mutex:
-            proposals = self._suspicion.proposals(self._applier.state, now, self.timing.grace_seconds)
+            proposals = self._suspicion.proposals(self._applier.state, now, self.timing.grace_seconds, new_salt)
         if proposals:
             with suppress(RoomClosing):
                 self._proposed = self._order.submit(*proposals)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pyrochat.storage.log_formats import APPLICATION_ID, FORMAT, SCHEMA, Progress, add_digests
+from pyrochat.storage.log_formats import APPLICATION_ID, FORMAT, PROVED_FROM, SCHEMA, Progress, add_digests
 from pyrochat.values.errors import CannotHost, LogUnreadable
 from pyrochat.values.rules import fold
 
@@ -29,11 +29,14 @@ _READ_ONLY_OR_FULL = ("SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLI
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a log file says of itself. origin: the identity that its chain of digests begins with."""
+    """What a log file says of itself. origin: the identity that its chain of digests begins with. proved_from: the id of the
+    first message that has a proof (`core.digests`); None for an older format, where none has.
+    """
 
     room: str
     identity: str
     origin: str
+    proved_from: int | None
     loss: str | None = None
     forks: dict[str, int] = field(default_factory=dict)
 
@@ -117,7 +120,7 @@ def prepare(db: sqlite3.Connection, path: Path, room: str, progress: Progress) -
         if is_new:
             identity = str(uuid.uuid4())
             db.executescript(f"BEGIN; {SCHEMA}")
-            about = {"identity": identity, "origin": identity, "room": room}
+            about = {"identity": identity, "origin": identity, "room": room, PROVED_FROM: "1"}
             db.executemany("INSERT INTO about VALUES (?, ?)", about.items())
             db.execute("COMMIT")
         add_digests(db, progress)
@@ -133,7 +136,8 @@ def read_about(db: sqlite3.Connection, path: Path) -> About:
         _check_format(db, path)
         about = dict(db.execute("SELECT key, value FROM about"))
         forks = {key[5:]: int(value) for key, value in about.items() if key.startswith("fork:")}
-        return About(about["room"], about["identity"], about["origin"], about.get("loss"), forks)
+        proved_from = int(about[PROVED_FROM]) if PROVED_FROM in about else None
+        return About(about["room"], about["identity"], about["origin"], proved_from, about.get("loss"), forks)
     except (sqlite3.Error, KeyError, ValueError) as error:
         raise LogUnreadable(
             f"{path} can't be read as a log ({error}): restore it from a backup, or move it away"

@@ -1,6 +1,7 @@
 """What stands in a log's file, and how files of older formats are brought up to date at the first start.
 
-Format 1 has no digests. Format 2 has its keys in an index by sender, and a secret for the seals of its time.
+Format 1 has no digests. Format 2 has its keys in an index by sender, and a secret for the seals of its time; its messages
+end with the key, and what a system message says stands in its text only. Their digests keep the old rule (`core.digests`).
 """
 
 from __future__ import annotations
@@ -9,14 +10,26 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
 
-from pyrochat.core.digests import digest_of_fields, first_digest
-from pyrochat.values.message import SYSTEM
+from pyrochat.core.digests import digest_after, first_digest
+from pyrochat.core.views import Views
+from pyrochat.values.message import SYSTEM, Message, change_in
 from pyrochat.values.rules import fold
 
-__all__ = ["APPLICATION_ID", "FORMAT", "SCHEMA", "Progress", "add_digests", "bring_up_to_date"]
+__all__ = [
+    "APPLICATION_ID",
+    "FORMAT",
+    "PROVED_FROM",
+    "SCHEMA",
+    "Progress",
+    "add_digests",
+    "bring_up_to_date",
+    "format_of",
+]
 
 FORMAT = 3
 APPLICATION_ID = 0x50796368  # "Pych": `file` and SQLite's tools can tell our logs by it
+
+PROVED_FROM = "proved_from"  # in the table about: the id of the first message that has a proof
 
 Progress = Callable[[int, int], object]
 """Called now and then with ``(done, total)`` messages."""
@@ -25,7 +38,7 @@ _ABOUT = "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT
 # Which message its owner (`values.keys.key_owner`) has made with a key: the first one, where older versions let it make
 # several.
 _KEYS = "CREATE TABLE keys (key TEXT, owner TEXT, id INTEGER NOT NULL, PRIMARY KEY (key, owner)) WITHOUT ROWID"
-_SESSIONS = "CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, member TEXT NOT NULL, name TEXT NOT NULL, lost_at INTEGER) WITHOUT ROWID"
+_SESSIONS = "CREATE TABLE sessions (id TEXT PRIMARY KEY, member TEXT NOT NULL, name TEXT NOT NULL, lost_at INTEGER) WITHOUT ROWID"
 _FORGET_KEY = """
 CREATE TRIGGER forget_key AFTER DELETE ON messages WHEN OLD.key IS NOT NULL
     BEGIN DELETE FROM keys WHERE key = OLD.key AND id = OLD.id; END
@@ -40,16 +53,22 @@ CREATE TABLE messages (
     time_us INTEGER NOT NULL,
     kind TEXT NOT NULL,
     key TEXT,
+    about INTEGER,
+    change TEXT,
+    ref TEXT,
+    proof TEXT,
+    more TEXT,
     digest BLOB NOT NULL
 );
 {_KEYS};
 {_FORGET_KEY};
-CREATE INDEX changes ON messages (id) WHERE kind = '{SYSTEM}';
 CREATE TABLE members (
     member TEXT PRIMARY KEY,
     name TEXT NOT NULL,
     delivered INTEGER NOT NULL,
-    read INTEGER NOT NULL
+    read INTEGER NOT NULL,
+    first_joined INTEGER NOT NULL DEFAULT 0,
+    joined INTEGER
 ) WITHOUT ROWID;
 {_SESSIONS};
 PRAGMA application_id = {APPLICATION_ID};
@@ -60,7 +79,7 @@ _MESSAGES_A_STEP = 10_000
 
 def add_digests(db: sqlite3.Connection, progress: Progress) -> None:
     """From format 1 to 2, in one step: every message gets its digest. Nothing happens to a newer format."""
-    if _format_of(db) != 1:
+    if format_of(db) != 1:
         return
     with _one_step(db, 2):
         identity = db.execute("SELECT value FROM about WHERE key = 'identity'").fetchone()[0]
@@ -71,24 +90,54 @@ def add_digests(db: sqlite3.Connection, progress: Progress) -> None:
         rows = db.execute("SELECT id, sender, text, time_us, kind, key FROM messages ORDER BY id")
         while batch := rows.fetchmany(1000):
             digests = []
-            for id, sender, text, time_us, kind, key in batch:
-                key = None if key is None else key.encode()
-                digest = digest_of_fields(digest, id, sender.encode(), text.encode(), time_us, kind.encode(), key)
+            for id, *fields in batch:
+                digest = digest_after(digest, Message(id, "", *fields))
                 digests.append((digest, id))
             db.executemany("UPDATE messages SET digest = ? WHERE id = ?", digests)
             progress(batch[-1][0], total)
 
 
-def bring_up_to_date(db: sqlite3.Connection, progress: Progress) -> None:
-    """From format 2 to the newest, in one step; the log has been found whole. No digest changes."""
-    if _format_of(db) != 2:
-        return
+def bring_up_to_date(db: sqlite3.Connection, progress: Progress) -> bool:
+    """From format 2 to the newest, in one step; the log has been found whole. No digest changes.
+
+    Returns whether there was anything to do.
+    """
+    if format_of(db) != 2:
+        return False
     db.execute("PRAGMA secure_delete = ON")
     with _one_step(db, FORMAT):
         _make_keys(db, progress)
-        db.execute(_SESSIONS)
+        _make_fields(db)
         _forget_seal_key(db)
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return True
+
+
+def _make_fields(db: sqlite3.Connection) -> None:
+    """What messages and members have had since format 3. The new rule for digests begins with the next message."""
+    db.execute("DROP INDEX IF EXISTS changes")
+    for column in ("about INTEGER", "change TEXT", "ref TEXT", "proof TEXT", "more TEXT"):
+        db.execute(f"ALTER TABLE messages ADD COLUMN {column}")
+    db.execute("ALTER TABLE members ADD COLUMN first_joined INTEGER NOT NULL DEFAULT 0")
+    db.execute("ALTER TABLE members ADD COLUMN joined INTEGER")
+    db.execute(_SESSIONS)
+    rows = db.execute(
+        f"SELECT id, sender, text, time_us, kind FROM messages WHERE kind = '{SYSTEM}' ORDER BY id"
+    ).fetchall()
+    changes = [
+        Message(id, "", sender, text, time_us, kind, change=change_in(kind, sender, text))
+        for id, sender, text, time_us, kind in rows
+    ]
+    db.executemany("UPDATE messages SET change = ? WHERE id = ?", [(message.change, message.id) for message in changes])
+    for member, known in Views(changes).members.items():
+        db.execute(
+            "INSERT OR IGNORE INTO members (member, name, delivered, read) VALUES (?, ?, 0, 0)", (member, known.name)
+        )
+        db.execute(
+            "UPDATE members SET first_joined = ?, joined = ? WHERE member = ?",
+            (known.first_joined, known.joined, member),
+        )
+    db.execute("INSERT INTO about VALUES (?, ?)", (PROVED_FROM, _count(db) + 1))
 
 
 def _make_keys(db: sqlite3.Connection, progress: Progress) -> None:
@@ -130,7 +179,8 @@ def _one_step(db: sqlite3.Connection, format: int) -> Iterator[None]:
         raise
 
 
-def _format_of(db: sqlite3.Connection) -> int:
+def format_of(db: sqlite3.Connection) -> int:
+    """Of the file; 0 where it is new."""
     version: int = db.execute("PRAGMA user_version").fetchone()[0]
     return version
 

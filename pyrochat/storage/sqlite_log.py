@@ -35,7 +35,7 @@ from pyrochat.storage.log_file import (
     prepare,
     read_about,
 )
-from pyrochat.storage.log_formats import bring_up_to_date
+from pyrochat.storage.log_formats import FORMAT, PROVED_FROM, bring_up_to_date, format_of
 from pyrochat.storage.log_lock import LogLock
 from pyrochat.storage.place import Place
 from pyrochat.storage.troubles import Troubles
@@ -56,8 +56,8 @@ __all__ = ["SqliteLog"]
 log = logging.getLogger(__name__)
 
 _COPY_BYTES = 1024 * 1024
-_COLUMNS = "id, sender, text, time_us, kind, key"
-_FIELDS = "id, ?, sender, text, time_us, kind, key"  # of a Message; its room is given
+_COLUMNS = "id, sender, text, time_us, kind, key, about, change, ref, proof, more, digest"
+_FIELDS = "id, ?, sender, text, time_us, kind, key, about, change, ref, proof, more"  # of a Message; its room is given
 _FIND = f"""
 WITH wanted (of, what) AS (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)),
 found (owner, id) AS (SELECT owner, id FROM wanted CROSS JOIN keys ON key = what AND owner = of)
@@ -101,9 +101,13 @@ class SqliteLog(Log):
             self._release = undo.pop_all()
 
     def _open(self, room: str, accept_loss: bool, progress: Progress) -> None:
-        db = self._writer
+        db, before = self._writer, format_of(self._writer)
+        kept = self.path.with_name(f"{file_stem(room)}-before-format-{FORMAT}.sqlite3")
+        if 0 < before < FORMAT and not kept.exists():
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._keep(kept)
         about = prepare(db, self.path, room, progress)
-        verdict = walk(db, about.origin, progress)
+        verdict = walk(db, about, progress)
         self._tip = (verdict.whole_up_to, verdict.digest)
         self._origin = about.origin
         loss = about.loss
@@ -118,8 +122,15 @@ class SqliteLog(Log):
         if loss is not None and accept_loss:
             self._accept(room, loss, about.identity)
             about, loss = read_about(db, self.path), None
-        bring_up_to_date(db, progress)
+        if bring_up_to_date(db, progress):
+            about = read_about(db, self.path)
+            verdict = walk(db, about, progress)
+            if (verdict.whole_up_to, verdict.digest) != self._tip:
+                raise LogDamaged(f"{self.path} is not whole in format {FORMAT} ({verdict.damage}): go back to {kept}")
         self.room, self.identity, self.forks, self.loss = about.room, about.identity, about.forks, loss
+        if kept.exists():
+            kept.unlink()
+            log.warning("room %s: its log is in format %d now, and whole: %s is removed", room, FORMAT, kept.name)
 
     def _missing(self, identity: str) -> str | None:
         """What shows that the log ended later once: a confirmation, or the witness beside it."""
@@ -233,20 +244,22 @@ class SqliteLog(Log):
                     )
             if messages:
                 db.executemany(
-                    f"INSERT INTO messages ({_COLUMNS}, digest) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    [
-                        (m.id, m.sender, m.text, m.time_us, m.kind, m.key, digest)
-                        for m, digest in zip(messages, digests, strict=True)
-                    ],
+                    f"INSERT INTO messages ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    [(m[0], *m[2:], digest) for m, digest in zip(messages, digests, strict=True)],
                 )
                 db.executemany(
                     "INSERT INTO keys (key, owner, id) VALUES (?, ?, ?)",
-                    [(m.key, owners.get(m.id) or fold(m.sender), m.id) for m in messages if m.key is not None],
+                    [
+                        (m.key, owners.get(m.id) or fold(m.sender), m.id)
+                        for m in messages
+                        if m.key is not None and m.kind != SYSTEM
+                    ],
                 )
             if members:
                 db.executemany(
-                    "INSERT OR REPLACE INTO members (member, name, delivered, read) VALUES (?, ?, ?, ?)",
-                    [(r.member, r.name, r.delivered, r.read) for r in members],
+                    "INSERT OR REPLACE INTO members (member, name, delivered, read, first_joined, joined) "
+                    "VALUES (?, ?, ?, ?, ?, ?)",
+                    [(r.member, r.name, r.delivered, r.read, r.first_joined, r.joined) for r in members],
                 )
             db.execute("COMMIT")
         except sqlite3.Error as error:
@@ -289,7 +302,7 @@ class SqliteLog(Log):
         except sqlite3.Error as error:
             raise self._unreadable(error) from None
         self._troubles.over("read")
-        return {(owner, row[-1]): message_of(row) for owner, *row in rows}
+        return {(owner, row[6]): message_of(row) for owner, *row in rows}
 
     def digest(self, id: int) -> bytes:
         if id == 0:
@@ -303,15 +316,10 @@ class SqliteLog(Log):
             raise UnknownMessage(f"there is no message {id}: the log ends at {self.tail}")
         return bytes(row[0])
 
-    def changes(self) -> list[Message]:
-        with self._reader() as db:
-            query = f"SELECT {_FIELDS} FROM messages WHERE kind = '{SYSTEM}' ORDER BY id"
-            return list(map(message_of, db.execute(query, (self.room,))))
-
     def members(self) -> list[MemberRecord]:
         with self._reader() as db:
-            rows = db.execute("SELECT name, delivered, read FROM members").fetchall()
-        return [MemberRecord(name, delivered, read) for name, delivered, read in rows]
+            rows = db.execute("SELECT name, delivered, read, first_joined, joined FROM members").fetchall()
+        return [MemberRecord(*row) for row in rows]
 
     def sessions(self) -> list[Session]:
         with self._reader() as db:
@@ -336,19 +344,26 @@ class SqliteLog(Log):
         kept = self.path.with_name(f"{file_stem(room)}-before-{when}-{identity[:8]}.sqlite3")
         db, tail = self._writer, self.tail
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        try:
-            self._copy(kept)
-        except OSError as error:
-            raise CannotHost(f"can't keep a copy of the log as {kept} ({error.strerror}): see to the disk") from None
+        self._keep(kept)
         log.warning("room %s: loss accepted (%s); the log as it was is kept as %s", room, loss, kept)
         db.execute("BEGIN IMMEDIATE")
         db.execute("DELETE FROM messages WHERE id > ?", (tail,))
         db.execute("UPDATE members SET delivered = min(delivered, ?), read = min(read, ?)", (tail, tail))
         db.execute("DELETE FROM about WHERE key = 'loss'")
+        db.execute(
+            "UPDATE about SET value = ? WHERE key = ? AND CAST(value AS INTEGER) > ?", (tail + 1, PROVED_FROM, tail + 1)
+        )
         db.execute("UPDATE about SET value = ? WHERE key LIKE 'fork:%' AND CAST(value AS INTEGER) > ?", (tail, tail))
         db.execute("INSERT INTO about VALUES (?, ?)", (f"fork:{identity}", tail))
         db.execute("UPDATE about SET value = ? WHERE key = 'identity'", (str(uuid.uuid4()),))
         db.execute("COMMIT")
+
+    def _keep(self, kept: Path) -> None:
+        """Raises CannotHost where there is no room for a copy."""
+        try:
+            self._copy(kept)
+        except OSError as error:
+            raise CannotHost(f"can't keep a copy of the log as {kept} ({error.strerror}): see to the disk") from None
 
     def _copy(self, target: Path) -> None:
         """Copy the file as it stands on disk. Not by its name: see `log_lock` on closing a descriptor."""

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
+from typing import Any
 
-from pyrochat.core.digests import digest_of_fields, first_digest
+from pyrochat.core.digests import digest_after, first_digest
 from pyrochat.storage.log_file import About, Progress, read_about
 from pyrochat.storage.reading import open_to_read
-from pyrochat.values.errors import LogUnreadable
+from pyrochat.values.errors import InvalidArgument, LogUnreadable
+from pyrochat.values.message import message_of
 
 __all__ = ["Verdict", "verify_file", "walk"]
 
 _PROGRESS_EVERY = 10_000
-_LONGEST = 0xFFFE  # bytes: lengths have 16 bits in the canonical form
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +46,22 @@ def verify_file(path: Path, progress: Progress, at: int = 0) -> tuple[About, Ver
     try:
         with open_to_read(path) as db:
             about = read_about(db, path)
-            return about, walk(db, about.origin, progress, at)
+            return about, walk(db, about, progress, at)
     except sqlite3.Error as error:
         raise LogUnreadable(f"{path} can't be read as a log ({error}): restore it from a backup") from None
 
 
-def walk(db: sqlite3.Connection, origin: str, progress: Progress, at: int = 0) -> Verdict:
-    """Compute the chain of the log in *db* anew and compare it with what is stored."""
-    digest = first_digest(origin)
+def walk(db: sqlite3.Connection, about: About, progress: Progress, at: int = 0) -> Verdict:
+    """Compute the chain of the log in *db* anew and compare it with what is stored. about: what the file says of itself."""
+    digest = first_digest(about.origin)
     expected = digest if at == 0 else None
     last = 0
     db.text_factory = _Text  # what stands there may be no UTF-8 any more
     try:
         total = db.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()[0]
-        for row in _rows(db):
-            damage, digest = _check(row, last + 1, digest)
+        for row in _rows(db, has_proofs=about.proved_from is not None):
+            has_proof = about.proved_from is not None and last + 1 >= about.proved_from
+            damage, digest = _check(row, last + 1, digest, has_proof)
             if damage is not None:
                 return Verdict(last, digest, damage, expected)
             last += 1
@@ -77,13 +81,14 @@ class _Text(bytes):
     """A column that is TEXT on disk, undecoded. A BLOB comes as plain bytes: one flipped bit makes the one the other."""
 
 
-def _rows(db: sqlite3.Connection) -> Iterator[tuple[object, ...]]:
+def _rows(db: sqlite3.Connection, has_proofs: bool) -> Iterator[tuple[object, ...]]:
     """All rows up to the first that can't be read.
 
     Python's cursor steps one row ahead: where that fails it loses the row that it already has. So from
     there on each row is asked for by itself.
     """
-    columns = "SELECT id, sender, text, time_us, kind, key, digest FROM messages"
+    added = "about, change, ref, proof, more" if has_proofs else "NULL, NULL, NULL, NULL, NULL"
+    columns = f"SELECT id, digest, sender, text, time_us, kind, key, {added} FROM messages"
     last: object = 0
     try:
         for row in db.execute(f"{columns} ORDER BY id"):
@@ -98,22 +103,23 @@ def _rows(db: sqlite3.Connection) -> Iterator[tuple[object, ...]]:
             last = row[0]
 
 
-def _check(row: tuple[object, ...], id: int, previous: bytes) -> tuple[str | None, bytes]:
+_TYPES = ((_Text,), (_Text,), (int,), (_Text,), (_Text, NoneType), (int, NoneType), *((_Text, NoneType),) * 4)
+"""Of sender, text, time_us, kind, key, about, change, ref, proof, more."""
+
+
+def _check(row: tuple[Any, ...], id: int, previous: bytes, has_proof: bool) -> tuple[str | None, bytes]:
     """What is wrong with *row*, which should be message *id*, and its digest (the *previous* one where it is wrong)."""
-    found, sender, text, time_us, kind, key, stored = row
+    found, stored, *fields = row
     if found != id:
         return f"message {id} is missing, or its id was changed", previous
-    if not (
-        type(sender) is _Text
-        and type(text) is _Text
-        and type(time_us) is int
-        and type(kind) is _Text
-        and (key is None or type(key) is _Text)
-        and type(stored) is bytes
-        and max(len(sender), len(key or b"")) <= _LONGEST
-    ):
-        return f"message {id} was changed: its fields make no sense", previous
-    digest = digest_of_fields(previous, id, sender, text, time_us, kind, key)
-    if digest != stored:
-        return f"message {id} was changed: its digest does not fit", previous
-    return None, digest
+    if type(stored) is bytes and all(type(field) in types for field, types in zip(fields, _TYPES, strict=True)):
+        try:
+            message = message_of((id, "", *(field.decode() if type(field) is _Text else field for field in fields)))
+            digest = digest_after(previous, message) if (message.proof is not None) == has_proof else b""
+        except (UnicodeDecodeError, InvalidArgument, struct.error):
+            pass
+        else:
+            if digest == stored:
+                return None, digest
+            return f"message {id} was changed: its digest does not fit", previous
+    return f"message {id} was changed: its fields make no sense", previous

@@ -184,6 +184,8 @@ def _fields(message: Message) -> dict[str, object]:
         "text": message.text,
         "time": _iso(message.time),
         "kind": message.kind,
+        "about": message.about,
+        "ref": message.ref,
     }
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import select
 import socket
 import stat
 import threading
-from collections.abc import Iterator
+from collections import deque
 
 from pyrochat.clock import monotonic
 from pyrochat.terminal.plain import input_groups
@@ -53,7 +52,8 @@ class PlainLoop:
         self._is_last_read = False
         self._has_quit = False
         self._is_cut = False  # nobody reads the output any more
-        self._waiting: queue.SimpleQueue[list[str] | None] = queue.SimpleQueue()
+        self._handing_over = threading.Condition()  # guards the next
+        self._waiting: deque[list[str] | None] = deque()  # what was read; None: the end
         self._read_bytes = 0  # a thread of its own writes each of these two
         self._done_bytes = 0
         self._defect: BaseException | None = None
@@ -84,8 +84,8 @@ class PlainLoop:
         else:
             for group in input_groups(self._input, self._is_ready):
                 self._read_bytes += sum(map(len, group))
-                self._waiting.put(group)
-        self._waiting.put(None)
+                self._hand_over(group)
+        self._hand_over(None)
         is_settled = self._wait_until_settled()
         if self._defect is not None:
             raise self._defect
@@ -154,11 +154,11 @@ class PlainLoop:
 
     def _work(self) -> None:
         try:
-            while (group := self._waiting.get()) is not None:
-                if not self._client.do_all(group):
+            while (size := self._take()) is not None:
+                if not self._client.do_taken():
                     self._has_quit = True
                     return
-                self._done_bytes += sum(map(len, group))
+                self._done_bytes += size
         except BaseException as error:  # a defect: it is told where everything ends
             self._defect = error
             self._has_quit = True
@@ -166,12 +166,28 @@ class PlainLoop:
             self.wake()
             self._client.touch()
 
-    def _take_back(self) -> Iterator[list[str]]:
-        """What was read and is not being done."""
-        while not self._waiting.empty():
-            if (group := self._waiting.get()) is not None:
-                yield group
-        self._waiting.put(None)
+    def _hand_over(self, group: list[str] | None) -> None:
+        with self._handing_over:
+            self._waiting.append(group)
+            self._handing_over.notify()
+
+    def _take(self) -> int | None:
+        """Have the client take what was read next; its characters, None at the end. It is with the one or with the other."""
+        with self._handing_over:
+            self._handing_over.wait_for(lambda: self._waiting)
+            group = self._waiting.popleft()
+            if group is None:
+                return None
+            self._client.take(group)
+            return sum(map(len, group))
+
+    def _take_back(self) -> list[list[str]]:
+        """What was read and the client has not taken."""
+        with self._handing_over:
+            groups = [group for group in self._waiting if group is not None]
+            self._waiting = deque([None])
+            self._handing_over.notify()
+            return groups
 
     # -- the end ---------------------------------------------------------------------------------------------
 

@@ -36,7 +36,9 @@ class Typist:
         # What was typed, and from where to where it is being done.
         self._doing: tuple[list[Typed], int, int] = ([], 0, 0)
         self._may_be_sent = False  # that: the room could be reached since it was begun
+        self._giving_up = threading.Lock()  # guards the next, and what is begun before it
         self._given_up = False
+        self._is_silent = False
         self.failed = False  # something that was typed to be sent has not been sent, or something was not written
 
     @property
@@ -75,14 +77,26 @@ class Typist:
 
     def do_all(self, typed: Iterable[str]) -> bool:
         """Send or answer lines that came together: texts that follow each other share a call."""
-        lines = [_read(line) for line in typed if line]
-        at, goes_on = 0, True
-        while at < len(lines) and goes_on and not self._given_up:
+        self.take(typed)
+        return self.do_taken()
+
+    def take(self, typed: Iterable[str]) -> None:
+        """These lines are next: from now on `give_up` knows of them. They are done by `do_taken`."""
+        self._doing = ([_read(line) for line in typed if line], 0, 0)
+
+    def do_taken(self) -> bool:
+        """Do what was taken; False for ``/quit``."""
+        lines, at, _ = self._doing
+        goes_on = True
+        while at < len(lines) and goes_on:
             first, end = lines[at], at + 1
             if isinstance(first, str):
                 end = next((n for n in range(at, len(lines)) if not isinstance(lines[n], str)), len(lines))
-            self._may_be_sent = self.state == "connected"
-            self._doing = (lines, at, end)
+            with self._giving_up:
+                if self._given_up:
+                    break
+                self._may_be_sent = self.state == "connected"
+                self._doing = (lines, at, end)
             if isinstance(first, str):
                 self._send(_texts(lines[at:end]))
             elif isinstance(first, InvalidText):
@@ -142,14 +156,16 @@ class Typist:
 
         Nothing is said after that: `leave` makes the call that is under way fail.
         """
-        lines, at, end = self._doing
+        with self._giving_up:
+            self._given_up = True
+            lines, at, end = self._doing
         texts = [(text, self._may_be_sent) for text in _texts(lines[at:end])]
         texts += [(text, False) for text in _texts([*lines[end:], *(_read(line) for line in typed if line)])]
         if texts:
             count = "1 line was" if len(texts) == 1 else f"{len(texts):,} lines were"
             self._fail(RoomUnreachable(f"{count} not sent, the room did not answer: send them when it is back"))
             self._name(texts)
-        self._given_up = True
+        self._is_silent = True
 
     def _name(self, texts: Sequence[tuple[str, bool]]) -> None:
         """Name texts that were not sent, each with whether it may have been all the same."""
@@ -164,7 +180,7 @@ class Typist:
         self._say(f"error: {as_options(str(error))}")
 
     def _say(self, line: str) -> None:
-        if not self._given_up:
+        if not self._is_silent:
             self._complain(line)
 
 

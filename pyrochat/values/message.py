@@ -1,16 +1,18 @@
 """The message: the one value that everything here is about.
 
-On the wire a message is the flat list ``[id, room, sender, text, time_us, kind, key]``: only str, int
-and None, because dicts with the key ``"__class__"`` fail on receipt and tuples turn into lists.
+On the wire a message is the flat list ``[id, room, sender, text, time_us, kind, key, about, change, ref, proof]``: only
+str, int and None, because dicts with the key ``"__class__"`` fail on receipt and tuples turn into lists. A later version
+may send longer ones: what this one doesn't know is carried.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
-from itertools import islice
+from itertools import repeat
 from types import NoneType
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +27,7 @@ __all__ = [
     "SYSTEM",
     "Message",
     "WireMessage",
+    "change_in",
     "message_of",
     "messages_from_wire",
 ]
@@ -39,7 +42,9 @@ LEFT: Final = "left"
 WireMessage = list[object]
 
 _KINDS: dict[object, str] = {kind: kind for kind in KINDS}
-_FIELDS = 7
+_FIELDS = 11
+_SHAPE = "[id, room, sender, text, time_us, kind, key, about, change, ref, proof]"
+MAX_MORE = 16  # fields of a later version
 
 
 class Message(NamedTuple):
@@ -52,7 +57,13 @@ class Message(NamedTuple):
     kind: ``"chat"``, or ``"system"`` for a change of membership; one that this version doesn't know is carried
         as it came.
     key: the sender's own key for it (None where it gave none); a retried send with the same key
-        yields the same message.
+        yields the same message. Of a "joined": the member's public key, in hexadecimal; None for a guest.
+    about: the id of the message that this one is about; None where it is about none.
+    change: what a system message says: ``"joined"``, ``"left"`` …; None for all else.
+    ref: its name everywhere, where the id is not; None where it is.
+    proof: the salt of its text's commitment, or, where the text is gone, that commitment (`core.digests`); None for a
+        message of an older log.
+    more: what a later version has added, as a JSON array (ASCII, no spaces); None where it is nothing.
     """
 
     id: int
@@ -62,6 +73,11 @@ class Message(NamedTuple):
     time_us: int
     kind: str = CHAT
     key: str | None = None
+    about: int | None = None
+    change: str | None = None
+    ref: str | None = None
+    proof: str | None = None
+    more: str | None = None
 
     @property
     def time(self) -> datetime:
@@ -75,27 +91,15 @@ class Message(NamedTuple):
             return self.text
         return f"(a message of the kind {self.kind!r}, which this version of PyroChat doesn't know)"
 
-    @property
-    def change(self) -> str | None:
-        """``"joined"`` or ``"left"`` for a change of membership of `sender`; None for all else."""
-        if self.kind != SYSTEM:
-            return None
-        for change in (JOINED, LEFT):
-            if self.text == f"{self.sender} {change}":
-                return change
-        return None
-
     def to_wire(self) -> WireMessage:
         """The flat list that crosses the wire."""
-        return list(self)
+        return list(self[:_FIELDS]) if self.more is None else [*self[:_FIELDS], *json.loads(self.more)]
 
     @classmethod
     def from_wire(cls, fields: Iterable[object]) -> Message:
         """The message for a flat list, which may be longer; raises InvalidArgument where it is none."""
-        match list(fields):
-            case [int(id), str(room), str(sender), str(text), int(time_us), str(kind), None | str() as key, *_]:
-                return cls(id, room, sender, text, time_us, _KINDS.get(kind, kind), key)
-        raise InvalidArgument("not a message: expected [id, room, sender, text, time_us, kind, key]")
+        [message] = messages_from_wire([list(fields)])
+        return message
 
     def __str__(self) -> str:
         clock = self.time.astimezone().strftime("%H:%M:%S")
@@ -106,10 +110,18 @@ class Message(NamedTuple):
         return f"<Message #{self.id} {self.room}/{self.sender}: {self.text!r}>"
 
 
+_PLAIN = {str, int, float, bool, NoneType}
 _TIMES_US = range(-(1 << 63), 1 << 63)  # what a log can hold
 
 message_of: Callable[[Iterable[Any]], Message] = partial(tuple.__new__, Message)
-"""A message of its seven fields, unchecked."""
+"""A message of its twelve fields, unchecked."""
+
+
+def change_in(kind: str, sender: str, text: str) -> str | None:
+    """What a message of a log from before format 3 says of its sender: there it stands in the text."""
+    if kind != SYSTEM:
+        return None
+    return next((change for change in (JOINED, LEFT) if text == f"{sender} {change}"), None)
 
 
 def messages_from_wire(rows: Sequence[Sequence[object]]) -> list[Message]:
@@ -122,17 +134,21 @@ def messages_from_wire(rows: Sequence[Sequence[object]]) -> list[Message]:
     if not rows:
         return []
     try:
-        ids, rooms, senders, texts, times, kinds, keys = islice(zip(*rows, strict=False), _FIELDS)
+        rows, more = _split(rows)
+        ids, rooms, senders, texts, times, kinds, keys, abouts, changes, refs, proofs = zip(*rows, strict=True)
         fields = (
             ids, map(sys.intern, rooms), map(sys.intern, senders), texts, times, map(_KINDS.get, kinds, kinds), keys,
+            abouts, changes, refs, proofs, more,
         )  # fmt: skip
         messages = list(map(message_of, zip(*fields, strict=True)))
     except (TypeError, ValueError):
-        raise InvalidArgument("not messages: expected [id, room, sender, text, time_us, kind, key]") from None
+        raise InvalidArgument(f"not messages: expected {_SHAPE}") from None
     if not (
         set(map(type, texts)) | set(map(type, kinds)) == {str}
         and set(map(type, ids)) | set(map(type, times)) == {int}
-        and set(map(type, keys)) <= {str, NoneType}
+        and set(map(type, keys)) | set(map(type, changes)) | set(map(type, refs)) | set(map(type, proofs))
+        <= {str, NoneType}
+        and set(map(type, abouts)) <= {int, NoneType}
     ):
         raise InvalidArgument("not messages: ids and times have to be numbers, texts, kinds and keys text")
     if min(times) not in _TIMES_US or max(times) not in _TIMES_US:
@@ -140,3 +156,13 @@ def messages_from_wire(rows: Sequence[Sequence[object]]) -> list[Message]:
     if ids != tuple(range(ids[0], ids[0] + len(ids))):
         raise InvalidArgument(f"messages {ids[0]} … {ids[-1]} have a gap")
     return messages
+
+
+def _split(rows: Sequence[Sequence[object]]) -> tuple[Sequence[Sequence[object]], Iterable[str | None]]:
+    """The fields of *rows* that this version knows, and of each row the others. Raises ValueError."""
+    if set(map(len, rows)) == {_FIELDS}:
+        return rows, repeat(None, len(rows))
+    more = [list(row[_FIELDS:]) for row in rows]
+    if any(len(each) > MAX_MORE or not set(map(type, each)) <= _PLAIN for each in more):
+        raise ValueError
+    return [row[:_FIELDS] for row in rows], [json.dumps(each, separators=(",", ":")) if each else None for each in more]

@@ -27,7 +27,7 @@ __all__ = [
     "room_object",
 ]
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 DEFAULT_PORT = 5679
 DEFAULT_ROOM = "lobby"
 SERVER_OBJECT = "pyrochat.server"

@@ -27,7 +27,7 @@ from pyrochat import (
 from pyrochat.storage.log_file import log_path
 from pyrochat.storage.sqlite_log import SqliteLog
 from pyrochat.values.message import CHAT
-from tests.support import QUICK, Running, changes, chat_message, eventually, free_port, texts
+from tests.support import QUICK, SALT, Running, changes, chat_message, eventually, free_port, texts
 
 Join = Callable[..., Chat]
 
@@ -288,9 +288,11 @@ def test_found_14_a_clock_that_is_wrong_for_a_moment_closes_no_room(data: Path) 
 def test_found_14_a_log_with_odd_messages_is_delivered_as_it_is(data: Path) -> None:
     """Older versions have written any time, and later ones may know more kinds."""
     odd = [
-        Message(1, "lobby", "Ana", "long ago", -(1 << 63), CHAT), Message(2, "lobby", "Ana", "far away", (1 << 63) - 1, CHAT),
-        Message(3, "lobby", "Ana", "which one?", 5, "poll", "k"), Message(4, "lobby", "a b\u202e", "", 5, CHAT, "é"),
-    ]  # fmt: skip
+        Message(1, "lobby", "Ana", "long ago", -(1 << 63), CHAT, proof=SALT),
+        Message(2, "lobby", "Ana", "far away", (1 << 63) - 1, CHAT, proof=SALT),
+        Message(3, "lobby", "Ana", "which one?", 5, "poll", "k", 2, None, None, SALT, '["of a later version",1,null]'),
+        Message(4, "lobby", "a b\u202e", "", 5, CHAT, "é", proof="5a" * 32),
+    ]
     log = SqliteLog(log_path(data, "lobby"), "lobby")
     log.append(odd)
     log.close()

@@ -17,6 +17,7 @@ from pyrochat.core.order import Applied
 from pyrochat.room.applier import Applier
 from pyrochat.values.message import JOINED, SYSTEM, Message
 from pyrochat.values.rules import fold
+from tests.support import SALT
 
 
 class FailingLog(MemoryLog):
@@ -79,8 +80,16 @@ class Sent:
         if self.is_list:
             [(_, key)] = self.parts
             assert key is not None
-            return Post(self.name, fold(self.name), texts, tuple(part_key(key, n) for n in range(len(texts))), key)
-        return Post(self.name, fold(self.name), texts, tuple(key for texts, key in self.parts for _ in texts))
+            return post(self.name, texts, tuple(part_key(key, n) for n in range(len(texts))), key)
+        return post(self.name, texts, tuple(key for texts, key in self.parts for _ in texts))
+
+
+def post(
+    sender: str, texts: Sequence[str], keys: Sequence[str | None] | None = None, list_key: str | None = None
+) -> Post:
+    """As a room makes it. keys: none, where they are not given."""
+    keys = (None,) * len(texts) if keys is None else keys
+    return Post(sender, fold(sender), tuple(texts), tuple(keys), (SALT,) * len(texts), list_key)
 
 
 class Driven:

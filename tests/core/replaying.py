@@ -9,10 +9,15 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyrochat.core
 from pyrochat.core.commands import entry_from_wire
+from pyrochat.core.log import MemberRecord
 from pyrochat.core.memory_log import MemoryLog
+
+if TYPE_CHECKING:
+    from pyrochat.core.room import Transition
 
 IDENTITY = "1b0a4b1e-0000-4000-8000-000000000000"
 MUTATIONS = {
@@ -36,6 +41,13 @@ def mutate(name: str) -> None:
     exec(compile(source.replace(right, wrong), path, "exec"), module.__dict__)
 
 
+def records_of(transition: Transition) -> list[MemberRecord]:
+    """The records of the members that have come or gone."""
+    members = transition.state.members
+    known = [(member, members[member]) for member in dict.fromkeys(transition.moved)]
+    return [MemberRecord(each.name, 0, 0, each.first_joined, each.joined) for _, each in known]
+
+
 def replay(lines: str) -> str:
     """What the room is when the entries of *lines*, in JSON, are applied in groups of three: its state, all of it."""
     from pyrochat.core.room import RoomState, Transition
@@ -48,7 +60,13 @@ def replay(lines: str) -> str:
         transition = Transition(state, log, group)
         for entry in group:
             transition.apply(entry)
-        log.append(transition.messages, (), transition.owners, digests=transition.digests, sessions=transition.sessions)
+        log.append(
+            transition.messages,
+            records_of(transition),
+            transition.owners,
+            digests=transition.digests,
+            sessions=transition.sessions,
+        )
         state = transition.state
     return repr((state, log.tip, log.read(0, 10_000), sorted(log.sessions())))
 

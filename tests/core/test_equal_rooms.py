@@ -32,18 +32,20 @@ from pyrochat.core.commands import (
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.core.room import RoomState, Transition
 from pyrochat.values.errors import LogUnreadable
-from tests.core.replaying import IDENTITY, MUTATIONS, replay
+from tests.core.modelling import post
+from tests.core.replaying import IDENTITY, MUTATIONS, records_of, replay
+from tests.support import SALT
 
 NAMES = ["Ana", "Igor", "Zoë", "Erick", "Bea", "Carl", "Dan", "Eva"]
 sessions = st.sampled_from([(f"{member} {number}", member) for member in ("ana", "igor", "zoë") for number in (1, 2)])
 posts = st.builds(
-    lambda session, texts, keys: Post(session[1].title(), session[1], tuple(texts), tuple(keys[: len(texts)])),
+    lambda session, texts, keys: post(session[1].title(), texts, keys[: len(texts)]),
     sessions, st.lists(st.sampled_from("ab"), min_size=1, max_size=3), st.lists(st.none() | st.sampled_from("kl"), min_size=3, max_size=3),
 )  # fmt: skip
 commands: st.SearchStrategy[Command] = st.one_of(
-    posts, sessions.map(lambda session: Open(*session, session[1].title())), sessions.map(lambda session: Resume(*session)),
+    posts, sessions.map(lambda session: Open(*session, session[1].title(), SALT)), sessions.map(lambda session: Resume(*session)),
     sessions.map(lambda session: Lose(*session)), st.just(Restarted()),
-    st.builds(lambda session, lost_at: End(*session, lost_at), sessions, st.none() | st.integers(1, 12)),
+    st.builds(lambda session, lost_at: End(*session, SALT, lost_at), sessions, st.none() | st.integers(1, 12)),
 )  # fmt: skip
 groups = st.lists(st.lists(st.lists(commands, max_size=3), max_size=3), max_size=6)
 
@@ -56,7 +58,13 @@ def apply(log: MemoryLog, state: RoomState, entries: list[Entry]) -> RoomState:
     transition = Transition(state, log, entries)
     for entry in entries:
         transition.apply(entry)
-    log.append(transition.messages, (), transition.owners, digests=transition.digests, sessions=transition.sessions)
+    log.append(
+        transition.messages,
+        records_of(transition),
+        transition.owners,
+        digests=transition.digests,
+        sessions=transition.sessions,
+    )
     return transition.state
 
 
@@ -94,10 +102,15 @@ def a_long_story() -> str:
         member, session = name.casefold(), f"s{number // 2}"
         told.append(
             [
-                Open(session, member, name),
-                Post(name, member, ("hi",), (chance.choice((None, f"k{number % 7}")),)),
+                Open(session, member, name, SALT, "ab" * 32),
+                post(name, ["hi"], [chance.choice((None, f"k{number % 7}"))]),
                 chance.choice(
-                    (Lose(session, member), End(session, member), End(session, member), Resume(session, member))
+                    (
+                        Lose(session, member),
+                        End(session, member, SALT),
+                        End(session, member, SALT),
+                        Resume(session, member),
+                    )
                 ),
             ]
         )
@@ -141,8 +154,9 @@ def test_what_decides_imports_nothing_that_differs_from_machine_to_machine() -> 
 
 
 ALL: list[Command] = [
-    Post("Ana", "ana", ("a", "b"), ("k.0", "k.1"), "k", "mark", False), Post("Ana", "ana", ("a",), (None,)), Open("1", "ana", "Ana"),
-    Resume("1", "ana"), Lose("1", "ana"), End("1", "ana", 7), End("1", "ana"), Restarted(), Declare("why"),
+    Post("Ana", "ana", ("a", "b"), ("k.0", "k.1"), (SALT, SALT), "k", "mark", False), post("Ana", ["a"]),
+    Open("1", "ana", "Ana", SALT), Open("1", "ana", "Ana", SALT, "ab" * 32),
+    Resume("1", "ana"), Lose("1", "ana"), End("1", "ana", SALT, 7), End("1", "ana", SALT), Restarted(), Declare("why"),
 ]  # fmt: skip
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from pyrochat.core.commands import Declare, End, Entry, Lose, Open, Post, Restarted, Resume
+from pyrochat.core.commands import Command, Declare, End, Entry, Lose, Open, Restarted, Resume
+from pyrochat.core.log import MemberRecord
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.core.room import RoomState, Transition
 from pyrochat.core.sessions import PRESENT, SUSPECTED, state_of
 from pyrochat.values.errors import LogLost, UnknownSession
 from pyrochat.values.message import Message
 from pyrochat.values.rules import fold
-from tests.core.modelling import Driven
-from tests.support import joined_message
+from tests.core.modelling import Driven, post
+from tests.support import SALT, joined_message
 
 
 @pytest.fixture
@@ -21,11 +22,11 @@ def room() -> Driven:
 
 
 def opens(id: str, name: str) -> Open:
-    return Open(id, fold(name), name)
+    return Open(id, fold(name), name, SALT)
 
 
-def said(sender: str, text: str = "hi") -> Post:
-    return Post(sender, fold(sender), (text,), (None,))
+def said(sender: str, text: str = "hi") -> Command:
+    return post(sender, [text])
 
 
 def texts(room: Driven) -> list[str]:
@@ -40,16 +41,16 @@ def state(room: Driven) -> RoomState:
 def test_a_member_joins_with_its_first_session_and_leaves_with_its_last(room: Driven) -> None:
     room.apply(opens("1", "Ana"), opens("2", "ANA"))
     assert texts(room) == ["Ana joined"]
-    room.apply(End("1", "ana"))
+    room.apply(End("1", "ana", SALT))
     assert texts(room) == []
-    room.apply(End("2", "ana"))
+    room.apply(End("2", "ana", SALT))
     assert [(m.text, m.change) for m in room.appended] == [("Ana left", "left")]
     assert state(room).present == {}
     assert room.log.sessions() == []
 
 
 def test_what_is_wanted_twice_happens_once(room: Driven) -> None:
-    for command in (opens("1", "Ana"), Lose("1", "ana"), Resume("1", "ana"), End("1", "ana")):
+    for command in (opens("1", "Ana"), Lose("1", "ana"), Resume("1", "ana"), End("1", "ana", SALT)):
         room.apply(command)
         once = state(room), room.log.sessions(), room.log.read(0, 10)
         assert isinstance(room.apply(command).outcomes[0][0], list | UnknownSession)
@@ -80,19 +81,19 @@ def test_who_came_back_is_not_ended_by_who_waited_for_it(room: Driven) -> None:
     room.apply(Lose("1", "ana"))
     [lost] = state(room).sessions["ana"]
     room.apply(Resume("1", "ana"))
-    room.apply(End("1", "ana", lost.lost_at))
+    room.apply(End("1", "ana", SALT, lost.lost_at))
     assert list(state(room).present) == ["ana"]
     room.apply(Lose("1", "ana"))
-    room.apply(End("1", "ana", lost.lost_at))
+    room.apply(End("1", "ana", SALT, lost.lost_at))
     assert list(state(room).present) == ["ana"], "it was lost again, later"
     [lost] = state(room).sessions["ana"]
-    room.apply(End("1", "ana", lost.lost_at))
+    room.apply(End("1", "ana", SALT, lost.lost_at))
     assert texts(room) == ["Ana left"]
 
 
 def test_after_a_restart_sessions_are_there_and_lost(room: Driven) -> None:
     room.apply(opens("1", "Ana"), opens("2", "Igor"), opens("3", "Zoë"))
-    room.apply(End("2", "igor"), Lose("3", "zoë"))
+    room.apply(End("2", "igor", SALT), Lose("3", "zoë"))
     [zoe] = state(room).sessions["zoë"]
     again = Driven(room.log)
     assert state(again) == state(room)
@@ -106,7 +107,8 @@ def test_after_a_restart_sessions_are_there_and_lost(room: Driven) -> None:
 
 def test_who_is_in_the_view_of_an_older_log_can_come_back_or_leave() -> None:
     log = MemoryLog("lobby")
-    log.append([joined_message(1, "Ana"), joined_message(2, "Igor")])
+    records = [MemberRecord(name, first_joined=id, joined=id) for id, name in ((1, "Ana"), (2, "Igor"))]
+    log.append([joined_message(1, "Ana"), joined_message(2, "Igor")], records)
     room = Driven(log)
     room.apply(Restarted())
     assert state(room).suspected() == ["Ana", "Igor"]
@@ -114,13 +116,13 @@ def test_who_is_in_the_view_of_an_older_log_can_come_back_or_leave() -> None:
     assert texts(room) == []
     for session in state(room).all_sessions():
         if session.lost_at is not None:
-            room.apply(End(session.id, session.member, session.lost_at))
+            room.apply(End(session.id, session.member, SALT, session.lost_at))
     assert list(state(room).present) == ["ana"]
 
 
 def test_first_joins_last(room: Driven) -> None:
     room.apply(opens("1", "Ana"), said("Erick"))
-    room.apply(End("1", "ana"), opens("2", "ANA"))
+    room.apply(End("1", "ana", SALT), opens("2", "ANA"))
     member = state(room).members["ana"]
     assert (member.name, member.first_joined) == ("ANA", 1)
     assert RoomState.of(room.log).members == state(room).members
@@ -131,7 +133,7 @@ def test_first_joins_last(room: Driven) -> None:
 def test_a_room_that_has_lost_something_takes_nothing(room: Driven) -> None:
     room.apply(opens("1", "Ana"))
     room.apply(Declare("Igor has message 500"))
-    for command in (said("Ana"), opens("2", "Igor"), End("1", "ana"), Restarted()):
+    for command in (said("Ana"), opens("2", "Igor"), End("1", "ana", SALT), Restarted()):
         [[outcome]] = room.apply(command).outcomes
         assert isinstance(outcome, LogLost)
         assert "Igor has message 500" in str(outcome)
@@ -144,7 +146,7 @@ def test_what_is_worked_out_changes_nothing_until_it_is_taken_over(room: Driven)
     before = state(room)
     kept = RoomState.of(room.log)
     transition = Transition(before, room.log)
-    commands = (opens("2", "Igor"), said("Ana"), Lose("1", "ana"), End("1", "ana"), Restarted())
+    commands = (opens("2", "Igor"), said("Ana"), Lose("1", "ana"), End("1", "ana", SALT), Restarted())
     transition.apply(Entry(9, 5, commands))
     assert before.tail == 1
     assert (before.present, before.sessions, before.members) == (kept.present, kept.sessions, kept.members)
@@ -154,4 +156,7 @@ def test_what_is_worked_out_changes_nothing_until_it_is_taken_over(room: Driven)
 
 def test_messages_have_the_time_of_their_entry(room: Driven) -> None:
     room.apply(opens("1", "Ana"), said("Ana"), time_us=77)
-    assert room.log.read(0, 10) == [joined_message(1, "Ana")._replace(time_us=77), Message(2, "lobby", "Ana", "hi", 77)]
+    assert room.log.read(0, 10) == [
+        joined_message(1, "Ana")._replace(time_us=77),
+        Message(2, "lobby", "Ana", "hi", 77, proof=SALT),
+    ]

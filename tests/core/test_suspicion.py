@@ -8,6 +8,7 @@ from pyrochat.core.commands import Command, End, Lose, Open, Resume
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.core.suspicion import Suspicion
 from tests.core.modelling import Driven
+from tests.support import SALT
 
 GRACE = 5.0
 
@@ -15,12 +16,12 @@ GRACE = 5.0
 @pytest.fixture
 def room() -> Driven:
     room = Driven(MemoryLog("lobby"))
-    room.apply(Open("1", "ana", "Ana"))
+    room.apply(Open("1", "ana", "Ana", SALT))
     return room
 
 
 def proposals(suspicion: Suspicion, room: Driven, now: float) -> list[Command]:
-    return suspicion.proposals(room.applier.state, now, GRACE)
+    return suspicion.proposals(room.applier.state, now, GRACE, lambda: SALT)
 
 
 def test_a_session_without_a_connection_is_lost_first_and_ends_with_the_grace(room: Driven) -> None:
@@ -31,8 +32,8 @@ def test_a_session_without_a_connection_is_lost_first_and_ends_with_the_grace(ro
     room.apply(Lose("1", "ana"))
     [session] = room.applier.state.sessions["ana"]
     assert proposals(suspicion, room, 15.0) == []
-    assert proposals(suspicion, room, 15.1) == [End("1", "ana", session.lost_at)]
-    room.apply(End("1", "ana", session.lost_at))
+    assert proposals(suspicion, room, 15.1) == [End("1", "ana", SALT, session.lost_at)]
+    room.apply(End("1", "ana", SALT, session.lost_at))
     assert proposals(suspicion, room, 16.0) == []
 
 
@@ -56,6 +57,6 @@ def test_the_first_loss_counts(room: Driven) -> None:
 def test_who_was_told_to_end_is_proposed_until_it_has(room: Driven) -> None:
     suspicion = Suspicion()
     suspicion.leaving("1", "ana")
-    assert proposals(suspicion, room, 0.0) == proposals(suspicion, room, 1.0) == [End("1", "ana")]
+    assert proposals(suspicion, room, 0.0) == proposals(suspicion, room, 1.0) == [End("1", "ana", SALT)]
     suspicion.ended(room.applier.state.sessions["ana"])
     assert proposals(suspicion, room, 2.0) == []

@@ -15,12 +15,13 @@ from pyrochat.core.memory_log import MemoryLog
 from pyrochat.core.order import Applied, Order, Submission
 from pyrochat.room.applier import Applier
 from pyrochat.values.errors import LogUncertain, PyroChatError, RoomClosing
+from tests.core.modelling import post
 from tests.orders.conftest import Told
-from tests.support import Running, eventually, together
+from tests.support import SALT, Running, eventually, together
 
 
 def said(*texts: str) -> Post:
-    return Post("Erick", "erick", texts, (None,) * len(texts))
+    return post("Erick", texts)
 
 
 def texts(submission: Submission) -> list[str]:
@@ -182,10 +183,10 @@ def test_two_rooms_that_are_told_the_same_are_the_same(make: Callable[..., Order
     refused = threading.Event()
 
     def hand_in(number: int) -> None:
-        order.submit(Open(f"s{number}", f"member {number % 3}", f"Member {number % 3}")).wait()
+        order.submit(Open(f"s{number}", f"member {number % 3}", f"Member {number % 3}", SALT)).wait()
         for turn in range(15):
             try:
-                order.submit(Post(f"Member {number % 3}", f"member {number % 3}", (f"{number}",), (f"k{turn}",))).wait()
+                order.submit(post(f"Member {number % 3}", [f"{number}"], [f"k{turn}"])).wait()
             except PyroChatError:
                 refused.set()  # another session of the same member was quicker, with another text
 

@@ -69,10 +69,11 @@ def erick(server: Server, serializer: str) -> Iterator[Proxy]:
 
 
 def test_post_returns_the_message_as_a_flat_list(erick: Proxy) -> None:
-    id, room, sender, text, time_us, kind, key = erick.post("olá ⏎ 😀")
+    id, room, sender, text, time_us, kind, key, about, change, ref, proof = erick.post("olá ⏎ 😀")
     assert (id, room, sender, text, kind, key) == (1, "lobby", "Erick", "olá ⏎ 😀", "chat", None)
+    assert (about, change, ref, len(proof)) == (None, None, None, 11)
     assert type(time_us) is int
-    assert erick.history() == [[id, room, sender, text, time_us, kind, key]]
+    assert erick.history() == [[id, room, sender, text, time_us, kind, key, about, change, ref, proof]]
 
 
 def test_post_with_a_key_appends_once(erick: Proxy) -> None:
@@ -93,7 +94,7 @@ def test_found_12_guests_who_follow_each_other_under_a_name_share_no_keys(server
             batch = ana.post_many([text, text], key="b")
             assert ana.post_many([text, text], key="b") == batch
             made += [message, *batch]
-    assert [(id, text, key) for id, _, _, text, _, _, key in made] == [
+    assert [(id, text, key) for id, _, _, text, _, _, key, *_ in made] == [
         (id, text, key)
         for id, (text, key) in enumerate(
             ((text, key) for text in ("first", "second", "third", "fourth") for key in ("k", "b.0", "b.1")), 1

@@ -146,7 +146,7 @@ def test_who_gives_no_name_is_nobody_and_may_only_ask_the_server(server: Server,
     with Proxy(f"PYRO:pyrochat.server@{server.at}") as proxy:
         proxy._pyroHandshake = handshake
         assert proxy.rooms() == ["lobby"]
-        assert proxy.version() == 1
+        assert proxy.version() == 2
     with Proxy(server.uri("lobby")) as proxy:
         proxy._pyroHandshake = handshake
         for call in (proxy.members, proxy.history, proxy.leave, proxy.standing, lambda proxy=proxy: proxy.post("x")):

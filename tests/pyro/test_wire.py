@@ -27,6 +27,7 @@ names = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_siz
 messages = st.builds(
     Message, id=st.integers(1, 2**53), room=names, sender=names, text=st.text(max_size=40),
     time_us=st.integers(0, 2**53), kind=st.sampled_from(["chat", "system"]), key=st.none() | st.just("a-1"),
+    about=st.none() | st.integers(1, 2**53), more=st.none() | st.just('["more",1,null]'),
 )  # fmt: skip
 marks = st.lists(st.tuples(names, st.integers(0, 2**53), st.integers(0, 2**53)).map(list), max_size=20)
 

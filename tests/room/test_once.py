@@ -14,9 +14,9 @@ from pyrochat.core.log import MemberRecord
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.core.room import Outcome
 from pyrochat.values.message import SYSTEM, Message
-from pyrochat.values.rules import fold
 from pyrochat.values.times import MOST_TIME_US
-from tests.core.modelling import Driven, FailingLog
+from tests.core.modelling import Driven, FailingLog, post
+from tests.support import SALT
 
 Text = tuple[str, str | None, str]
 
@@ -41,7 +41,7 @@ class Sender:
 
 def as_post(texts: Sequence[Text]) -> Post:
     sender = texts[0][2] if texts else "Erick"
-    return Post(sender, fold(sender), tuple(text for text, _, _ in texts), tuple(key for _, key, _ in texts))
+    return post(sender, [text for text, _, _ in texts], [key for _, key, _ in texts])
 
 
 @pytest.fixture
@@ -60,8 +60,7 @@ def text(text: str, key: str | None = None, sender: str = "Erick") -> Text:
 
 def listed(texts: list[str], key: str, sender: str = "Erick") -> Post:
     """What a room makes of a list of texts under one key."""
-    keys = tuple(part_key(key, index) for index in range(len(texts)))
-    return Post(sender, fold(sender), tuple(texts), keys, key)
+    return post(sender, texts, [part_key(key, index) for index in range(len(texts))], key)
 
 
 def outcome(sender: Sender, *texts: Text) -> Outcome:
@@ -80,18 +79,18 @@ def in_the_log(log: MemoryLog) -> list[str]:
 def test_posts_get_the_next_ids_in_their_order(sender: Sender, log: MemoryLog) -> None:
     sender.post([[text("one")]])
     done = sender.post([[text("two")], []], 6)
-    two = Message(2, "lobby", "Erick", "two", 6)
+    two = Message(2, "lobby", "Erick", "two", 6, proof=SALT)
     assert done == ([[two], []], [two], None)
     assert log.read(1, 10) == [two]
 
 
 def test_who_joins_between_two_posts_stands_between_them(log: MemoryLog) -> None:
     room = Driven(log)
-    applied = room.apply(as_post([text("before")]), Open("1", "ana", "Ana"), as_post([text("after")]))
+    applied = room.apply(as_post([text("before")]), Open("1", "ana", "Ana", SALT), as_post([text("after")]))
     assert [m.text for m in log.read(0, 10)] == ["before", "Ana joined", "after"]
     assert log.read(1, 1)[0].kind == SYSTEM
     assert applied.outcomes[1] == [log.read(1, 1)]
-    assert log.members() == [MemberRecord("Ana")], "in the same step"
+    assert log.members() == [MemberRecord("Ana", first_joined=2, joined=2)], "in the same step"
 
 
 @pytest.mark.parametrize(

@@ -327,7 +327,7 @@ def test_read_marks_are_durable_when_mark_read_returns(
     room.join(identity(room, "Ana"), None)
     room.post("Erick", ["hi"], [None]).wait()
     room.mark_read("ana", 2).wait()
-    assert log.members() == [MemberRecord("Ana", 2, 2)]
+    assert log.members() == [MemberRecord("Ana", 2, 2, 1, 1)]
     assert room.confirmations(2).read_by == {"Ana"}
     with pytest.raises(UnknownMessage):
         room.mark_read("ana", 3).wait()
@@ -440,7 +440,7 @@ def test_found_16_marks_that_were_not_due_yet_are_written_at_a_clean_stop(
     assert room.marks_of("ana") == (0, 0)
     room._applier.heard({"ana": (2, 1)})  # the answer to the last delivery comes when nothing is committed any more
     room.close_log()
-    assert log.members() == [MemberRecord("Ana", 2, 1)]
+    assert log.members() == [MemberRecord("Ana", 2, 1, 1, 1)]
 
 
 def test_found_16_a_room_that_has_lost_messages_writes_no_marks_at_its_end(
@@ -452,4 +452,4 @@ def test_found_16_a_room_that_has_lost_messages_writes_no_marks_at_its_end(
     room._applier.heard({"ana": (1, 1)})
     room.close()
     room.close_log()
-    assert log.members() == [MemberRecord("Ana")]
+    assert log.members() == [MemberRecord("Ana", 0, 0, 1, 1)]

@@ -13,13 +13,12 @@ import pytest
 
 import pyrochat
 from pyrochat import Chat, DiskFull, RoomFull
-from pyrochat.core.commands import Post
 from pyrochat.core.log import Log
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.room.space import Disk, RoomSpace
 from pyrochat.storage.log_file import log_path
 from pyrochat.storage.sqlite_log import SqliteLog
-from tests.core.modelling import Driven
+from tests.core.modelling import Driven, post
 from tests.security.support import Host
 from tests.support import QUICK, bare, changes, eventually, texts
 
@@ -153,7 +152,7 @@ def test_a_log_says_how_large_it_is(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "lobby.sqlite3"
     log: Log = MemoryLog("lobby") if kind == "memory" else SqliteLog(path, "lobby")
     before, _ = log.size()
-    Driven(log).apply(Post("Ana", "ana", (TEXT,) * 100, (None,) * 100))
+    Driven(log).apply(post("Ana", [TEXT] * 100))
     after, coming = log.size()
     file_bytes = path.stat().st_size if path.exists() else 0
     log.close()

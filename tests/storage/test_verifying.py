@@ -16,6 +16,7 @@ from pyrochat.storage.sqlite_log import SqliteLog
 from pyrochat.storage.verifying import verify_file
 from pyrochat.values.errors import CannotHost, LogDamaged, LogUnreadable
 from pyrochat.values.message import Message
+from tests.support import SALT
 
 COUNT = 120
 VICTIM = 57
@@ -27,7 +28,7 @@ def nothing(done: int, total: int) -> None:
 
 def messages(count: int = COUNT) -> list[Message]:
     return [
-        Message(id, "lobby", "Ana", f"text {id} of some length", 1_000_000 + id, key=f"k{id}")
+        Message(id, "lobby", "Ana", f"text {id} of some length", 1_000_000 + id, key=f"k{id}", proof=SALT)
         for id in range(1, count + 1)
     ]
 
@@ -98,7 +99,7 @@ def test_an_operator_may_keep_what_is_before_the_damage(path: Path) -> None:
     assert log.identity != old_identity
     assert log.forks == {old_identity: VICTIM - 1}
     assert log.find([("ana", f"k{VICTIM - 1}"), ("ana", f"k{VICTIM}")]).keys() == {("ana", f"k{VICTIM - 1}")}
-    log.append([Message(VICTIM, "lobby", "Ana", "another", 1)])
+    log.append([Message(VICTIM, "lobby", "Ana", "another", 1, proof=SALT)])
     log.close()
     assert verify_file(path, nothing)[1].whole_up_to == VICTIM
     [kept] = path.parent.glob("lobby-before-*.sqlite3")
@@ -128,7 +129,7 @@ def test_found_8_forks_are_lowered_to_the_new_tail(path: Path) -> None:
     third = SqliteLog(path, "lobby", accept_loss=True)
     assert (third.loss, third.tail) == (None, 20)
     assert third.forks == {first.identity: 20, second.identity: 20}
-    third.append([Message(id, "lobby", "Ana", "new", 1) for id in range(21, 200)])
+    third.append([Message(id, "lobby", "Ana", "new", 1, proof=SALT) for id in range(21, 200)])
     third.close()
     again = SqliteLog(path, "lobby")
     assert again.forks == third.forks
@@ -139,7 +140,7 @@ def test_found_8_forks_are_lowered_to_the_new_tail(path: Path) -> None:
 def test_found_14_a_kind_of_a_later_version_is_no_damage(path: Path) -> None:
     """It is walked, read, and delivered as it came; a changed byte of it is found as ever."""
     log = SqliteLog(path, "lobby")
-    log.append([Message(COUNT + 1, "lobby", "Ana", "which one?", -5, "poll", "k")])
+    log.append([Message(COUNT + 1, "lobby", "Ana", "which one?", -5, "poll", "k", proof=SALT)])
     log.close()
     log = SqliteLog(path, "lobby")
     [message] = log.read(COUNT, 9)
@@ -168,7 +169,7 @@ def test_a_tail_that_was_replaced_is_noticed(path: Path) -> None:
     seen = beside.read_bytes()
     beside.unlink()
     log = SqliteLog(path, "lobby")
-    log.append([Message(id, "lobby", "Eve", "other", 1) for id in range(21, COUNT + 10)])
+    log.append([Message(id, "lobby", "Eve", "other", 1, proof=SALT) for id in range(21, COUNT + 10)])
     log.close()
     beside.write_bytes(seen)
     log = SqliteLog(path, "lobby")
@@ -190,7 +191,7 @@ def test_a_backup_of_an_open_log_is_a_whole_log(path: Path, tmp_path: Path) -> N
     log = SqliteLog(path, "lobby")
     target = tmp_path / "backup.sqlite3"
     verdict = back_up(path, target, nothing)
-    log.append([Message(COUNT + 1, "lobby", "Ana", "after the backup", 1)])
+    log.append([Message(COUNT + 1, "lobby", "Ana", "after the backup", 1, proof=SALT)])
     log.close()
     assert verdict.whole_up_to == COUNT
     assert verify_file(target, nothing)[1] == verdict

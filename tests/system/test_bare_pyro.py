@@ -34,7 +34,7 @@ def refused(code, call):
 erick = proxy("Erick")
 
 # post, post_many
-id, room, sender, text, time_us, kind, key = erick.post("olá")
+id, room, sender, text, time_us, kind, key, about, change, ref, proof = erick.post("olá")
 assert [id, room, sender, text, kind, key] == [1, "lobby", "Erick", "olá", "chat", None]
 assert isinstance(time_us, int)
 assert erick.post("with a key", "k1") == erick.post("with a key", "k1")
@@ -99,7 +99,7 @@ assert tail == 7
 callback.wait(lambda: len(callback.log) == 7)
 assert [message[0] for message in callback.log] == [1, 2, 3, 4, 5, 6, 7]
 assert callback.log == erick.history()
-assert callback.log[6][3:] == ["Igor joined", callback.log[6][4], "system", None]
+assert callback.log[6][3:10] == ["Igor joined", callback.log[6][4], "system", None, None, "joined", None]
 assert igor.members() == ["Igor"]
 
 # live, and confirmed

@@ -142,7 +142,7 @@ def test_json_lines_are_objects(machine: Machine) -> None:
     by_type = {found["type"]: found for found in client.objects}
     assert list(by_type) == ["message", "members", "confirmations", "history"]
     message = by_type["message"]
-    assert list(message) == ["type", "id", "room", "sender", "text", "time", "kind"]
+    assert list(message) == ["type", "id", "room", "sender", "text", "time", "kind", "about", "ref"]
     assert (message["id"], message["room"], message["sender"], message["text"]) == (2, "lobby", "Zoë", "Olá")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", message["time"])
     assert by_type["members"]["members"] == ["Zoë"]

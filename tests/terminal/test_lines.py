@@ -100,7 +100,7 @@ def test_a_verification_says_how_far_the_copies_are_identical() -> None:
 def test_a_message_as_json_has_its_fields_and_utc() -> None:
     assert json.loads(JsonLines().message(OLA)) == {
         "type": "message", "id": 12, "room": "lobby", "sender": "Erick", "text": "Olá",
-        "time": "2024-05-01T17:03:22.250000Z", "kind": "chat",
+        "time": "2024-05-01T17:03:22.250000Z", "kind": "chat", "about": None, "ref": None,
     }  # fmt: skip
     assert json.loads(JsonLines().message(JOINED))["kind"] == "system"
 

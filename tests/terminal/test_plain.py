@@ -259,3 +259,14 @@ def test_found_27b_a_room_that_is_hosted_anew_goes_on_below_a_line_that_says_so(
     assert not shown.client.failed
     assert ana.state == "closed"
     shown.client.chat.leave()
+
+
+def test_found_20_what_was_taken_and_not_begun_is_told_when_all_is_given_up(joined: Join) -> None:
+    """The end may come at any moment: a line is sent, or it is told that it was not."""
+    ana = joined("Ana")
+    shown = Terminal(ana)
+    shown.client.take(["one", "/who", "two"])
+    shown.client.give_up(["three"])
+    assert shown.client.do_taken()
+    assert shown.complaints[-3:] == ["not sent: one", "not sent: two", "not sent: three"]
+    assert [message.text for message in ana.history()] == ["Ana joined"]

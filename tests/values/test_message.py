@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyrochat import InvalidArgument, Message
-from pyrochat.values.message import CHAT, KINDS, SYSTEM
-from tests.support import chat_message, joined_message, left_message
+from pyrochat.values.message import CHAT, KINDS, SYSTEM, change_in
+from tests.support import SALT, chat_message, joined_message, left_message
 
 messages = st.builds(
     Message,
@@ -21,6 +21,11 @@ messages = st.builds(
     time_us=st.integers(0, 2**53),
     kind=st.sampled_from(KINDS),
     key=st.none() | st.text(max_size=8),
+    about=st.none() | st.integers(1, 2**53),
+    change=st.none() | st.sampled_from(["joined", "left"]),
+    ref=st.none() | st.text(max_size=8),
+    proof=st.none() | st.text(min_size=11, max_size=11),
+    more=st.none() | st.sampled_from(['["a",1]', "[null]"]),
 )
 
 
@@ -33,7 +38,9 @@ def test_a_message_comes_back_from_its_wire_form(message: Message) -> None:
 
 def test_the_wire_form_is_the_flat_list_of_the_contract() -> None:
     message = Message(7, "lobby", "Erick", "olá", 5, CHAT, "k")
-    assert message.to_wire() == [7, "lobby", "Erick", "olá", 5, "chat", "k"]
+    assert message.to_wire() == [7, "lobby", "Erick", "olá", 5, "chat", "k", None, None, None, None]
+    longer = Message(7, "lobby", "Erick", "olá", 5, "poll", "k", 3, None, "erick.7", SALT, '["é",null]')
+    assert longer.to_wire() == [7, "lobby", "Erick", "olá", 5, "poll", "k", 3, None, "erick.7", SALT, "é", None]
 
 
 @pytest.mark.parametrize(
@@ -47,11 +54,16 @@ def test_the_wire_form_is_the_flat_list_of_the_contract() -> None:
         [1, "lobby", "Erick", "olá", 5, None, None],
         [1, "lobby", "Erick", "olá", 5, ["chat"], None],
         [1, "lobby", "Erick", "olá", 5, "chat", 9],
+        [1, "lobby", "Erick", "olá", 5, "chat", None],
+        [1, "lobby", "Erick", "olá", 5, "chat", None, "3", None, None, None],
+        [1, "lobby", "Erick", "olá", 5, "chat", None, None, None, None, None, [1]],
+        [1, "lobby", "Erick", "olá", 5, "chat", None, None, None, None, None, *[1] * 17],
     ],
 )
 def test_what_is_no_message_is_refused(wire: list[object]) -> None:
+    padded = wire if len(wire) != 7 or wire == [1, "lobby", "Erick", "olá", 5, "chat", None] else [*wire, *[None] * 4]
     with pytest.raises(InvalidArgument):
-        Message.from_wire(wire)
+        Message.from_wire(padded)
 
 
 def test_a_kind_read_off_the_wire_is_the_interned_one() -> None:
@@ -67,7 +79,10 @@ def test_joined_and_left_are_changes_of_membership_of_their_sender() -> None:
 
 def test_nobody_can_type_a_change_of_membership() -> None:
     assert chat_message(1, "Igor joined", sender="Igor").change is None
-    assert joined_message(1, "Igor")._replace(sender="Ana").change is None
+    assert change_in(CHAT, "Igor", "Igor joined") is None
+    assert change_in(SYSTEM, "Ana", "Igor joined") is None
+    assert change_in(SYSTEM, "Igor", "Igor joined") == "joined"
+    assert change_in(SYSTEM, "Igor", "Igor left") == "left"
 
 
 def test_a_time_is_aware_utc_to_the_microsecond() -> None:

@@ -212,7 +212,7 @@ def test_a_run_says_who_has_come_and_who_has_gone(changes: str, told: str) -> No
 
 
 def test_what_the_room_says_otherwise_is_shown_as_it_is() -> None:
-    message = joined_message(1, "Ana")._replace(text="the room has moved\x1b", kind=SYSTEM)
+    message = joined_message(1, "Ana")._replace(text="the room has moved\x1b", kind=SYSTEM, change=None)
     assert text_of(lay_out([message], Look(40, "Own"))[0]) == "· the room has moved␛"
 
 
