@@ -1,6 +1,6 @@
 """The log: what a room is. The interface, and the records that live beside the messages.
 
-One thread at a time appends, finds keys and tidies: the sequencer's. Any number may read meanwhile.
+One thread at a time appends, finds keys and tidies: the order's. Any number may read meanwhile.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Log(ABC):
         that has ended. loss: what proves that messages are missing, from now on. owners: whose the keys of some messages are, by id (`values.keys.key_owner`); of all others they
         are their senders', by folded name. Raises LogUnavailable where nothing can be written now, or a key of an owner is there already
         (`find` says which are): nothing has changed then. Raises LogUncertain where that is unknown; from then on
-        nothing can be written until the log is opened again. Called by one thread at a time: the sequencer's.
+        nothing can be written until the log is opened again. Called by one thread at a time: the order's.
         """
 
     @abstractmethod
@@ -95,7 +95,7 @@ class Log(ABC):
         """The messages that owners made with their keys, of all the pairs of both in *keys*; see `append`.
 
         Where a key stands twice, which only older versions let happen, its first message counts. Raises
-        LogUnavailable where it can't be read. Called by the sequencer's thread, as `append`.
+        LogUnavailable where it can't be read. Called by the order's thread, as `append`.
         """
 
     @abstractmethod
@@ -114,7 +114,7 @@ class Log(ABC):
         """Called now and then, in any thread: see to what stands beside the log."""
 
     def tidy(self) -> None:  # noqa: B027
-        """In the sequencer's thread: where it `is_untidy`, give back what space is not needed; waits for nobody."""
+        """In the order's thread: where it `is_untidy`, give back what space is not needed; waits for nobody."""
 
     @abstractmethod
     def size(self) -> tuple[int, int]:

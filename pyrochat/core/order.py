@@ -38,8 +38,8 @@ class Follower(ABC):
 
     @abstractmethod
     def apply(self, entries: Sequence[Entry]) -> Applied:
-        """*entries* are next, in this order. Returns when what they do is durable; without entries what is due is made
-        durable."""
+        """*entries* are next, in this order. Returns when what they do is durable. One without commands makes durable
+        all that was heard before; without entries, what is due of it is made durable."""
 
     @abstractmethod
     def due_seconds(self) -> float | None:
@@ -59,7 +59,7 @@ class Order(ABC):
 
     @abstractmethod
     def submit(self, *commands: Command) -> Submission:
-        """Hand in *commands*, which stay together. Without any: what is due is made durable. Raises RoomClosing."""
+        """Hand in *commands*, which stay together. Without any: all that was heard is made durable. Raises RoomClosing."""
 
     @abstractmethod
     def tell(self, marks: Mapping[str, Mark]) -> None:

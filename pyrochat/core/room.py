@@ -88,7 +88,8 @@ class Transition:
 
     outcomes of `apply`: to be told only when what follows is durable.
     messages: new in the log, each with its digest in `digests`. owners: whose their keys are, by id.
-    sessions: those that are new or changed, by id; None for one that has ended. ended: those, as they were.
+    sessions: those that are new or changed, by id; None for one that has ended. opened: those that are new. ended:
+    those that have ended, as they were.
     moved: the members that have joined or left.
     """
 
@@ -100,6 +101,7 @@ class Transition:
         self.digests: list[bytes] = []
         self.owners: dict[int, str] = {}
         self.sessions: dict[str, Session | None] = {}
+        self.opened: list[Session] = []
         self.ended: list[Session] = []
         self.moved: list[str] = []
         self._tail, self._digest, self._entry, self._loss = state.tail, state.digest, state.entry, state.loss
@@ -167,6 +169,7 @@ class Transition:
         if self._find(session.member, session.id) is not None:
             return []
         self._put(session)
+        self.opened.append(session)
         if session.member in self._present:
             return []
         joined = self._append(session.name, f"{session.name} {JOINED}", SYSTEM, key, JOINED, salt)

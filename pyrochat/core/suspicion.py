@@ -44,6 +44,7 @@ class Suspicion:
         self, state: RoomState, now: float, grace_seconds: float, new_salt: Callable[[], str]
     ) -> list[Command]:
         """What to propose now: that sessions are lost, and that those end which nobody came back for within the grace."""
+        self._leaving = {id: member for id, member in self._leaving.items() if state.session(member, id) is not None}
         wanted: list[Command] = [End(id, member, new_salt()) for id, member in self._leaving.items()]
         for id, (member, since) in list(self._since.items()):
             session = state.session(member, id)

@@ -49,10 +49,6 @@ class Applier(Follower):
             for member, mark in marks.items():
                 self._marks.record(member, *mark)
 
-    def hurry(self) -> None:
-        """Marks are due now."""
-        self._marks_due = 0.0
-
     @property
     def has_unwritten_marks(self) -> bool:
         """Whether a commit is needed for marks."""
@@ -95,7 +91,8 @@ class Applier(Follower):
         except LogUnavailable as unread:
             return Applied([[_unread(command, unread) for command in entry.commands] for entry in entries], unread)
         outcomes = [transition.apply(entry) for entry in entries]
-        unknown, error = self._unknown, self._commit(transition)
+        flushes = not all(entry.commands for entry in entries)
+        unknown, error = self._unknown, self._commit(transition, flushes)
         if error is not None or unknown:
             outcomes = [
                 [self._known(*pair, unknown, error) for pair in zip(entry.commands, told, strict=True)]
@@ -103,10 +100,14 @@ class Applier(Follower):
             ]
         return Applied(outcomes, error)
 
-    def _commit(self, transition: Transition) -> LogUnavailable | None:
-        """Make durable what *transition* does, and take it over; returns why that could not be done."""
+    def flush(self) -> LogUnavailable | None:
+        """Write all marks; returns why that could not be done. Where the order is closed already."""
+        return self.apply([Entry(self.entry + 1, 0, ())]).error
+
+    def _commit(self, transition: Transition, flushes: bool) -> LogUnavailable | None:
+        """Make durable what *transition* does, and take it over; returns why that could not be done. flushes: with all marks."""
         now = monotonic()
-        records, wrote_marks = self._records(transition, now)
+        records, wrote_marks = self._records(transition, now, flushes)
         if not transition.is_empty or records:
             try:
                 self._log.append(
@@ -127,13 +128,13 @@ class Applier(Follower):
             self._committed(transition)
         return None
 
-    def _records(self, transition: Transition, now: float) -> tuple[list[MemberRecord], bool]:
+    def _records(self, transition: Transition, now: float, flushes: bool) -> tuple[list[MemberRecord], bool]:
         """The member records that have to be in the commit of *transition*, and whether they have the marks that are due."""
         state = transition.state
         if state.loss is not None:
             self._marks_due = now + _RETRY_SECONDS
         with self._mutex:
-            is_due = now >= self._marks_due
+            is_due = state.loss is None and (flushes or now >= self._marks_due)
             marks = self._marks.unwritten if is_due else {}
             for member in transition.moved:
                 marks.setdefault(member, self._marks.latest(member))
@@ -155,11 +156,9 @@ class Applier(Follower):
 
 def _record(state: RoomState, member: str, mark: Mark) -> MemberRecord:
     known = state.members.get(member)
-    return (
-        MemberRecord(member, *mark)
-        if known is None
-        else MemberRecord(known.name, *mark, known.first_joined, known.joined)
-    )
+    if known is None:
+        return MemberRecord(member, *mark)
+    return MemberRecord(known.name, *mark, known.first_joined, known.joined)
 
 
 def _unread(command: Command, error: LogUnavailable) -> LogUnavailable:

@@ -150,15 +150,15 @@ class Room:
     def mark_read(self, member: str, id: int) -> Submission:
         """*member* has been shown everything up to *id*; durable when there is an outcome.
 
-        Raises NotAMember, UnknownMessage, RoomClosing.
+        Raises NotAMember, UnknownMessage, LogLost, RoomClosing.
         """
+        self._wholeness.check()
         state = self._applier.state
         if member not in state.present:
             raise NotAMember("only members confirm what they read: call join() first")
         if not 1 <= id <= state.tail:
             raise UnknownMessage(f"there is no message {id}: the log ends at {state.tail}")
         self._order.tell({member: (id, id)})
-        self._applier.hurry()
         return self._order.submit()
 
     def marks_of(self, member: str) -> Mark:
@@ -197,8 +197,6 @@ class Room:
         self.space.check_join(identity.name)
         id, member = uuid.uuid4().hex, identity.member
         self._names.share(member, identity, id)
-        with self._suspicion_mutex:
-            self._suspicion.lost(id, member, monotonic())  # until it has a connection
         try:
             key = None if identity.key is None else identity.key.hex()
             submission = self._order.submit(Open(id, member, identity.name, new_salt(), key))
@@ -263,16 +261,17 @@ class Room:
         if transition.messages:
             self._stretches.extend(transition.messages)
             self.search.grew()
-        if transition.ended:
-            self._tell_ended(transition.ended)
+        with self._suspicion_mutex:
+            for session in transition.opened:
+                self._suspicion.lost(session.id, session.member, monotonic())  # until it has a connection
+            self._suspicion.ended(transition.ended)
+        self._let_go(transition.ended)
         if transition.loss is not None:
             logger.critical("%s", self._wholeness.text)
             self._multicaster.tell(self, self._wholeness.text or "")
         self._multicaster.grew(self)
 
-    def _tell_ended(self, sessions: Sequence[Session]) -> None:
-        with self._suspicion_mutex:
-            self._suspicion.ended(sessions)
+    def _let_go(self, sessions: Sequence[Session]) -> None:
         tell_expired(self.name, [session for session in sessions if session.lost_at is not None])
         for session in sessions:
             self._names.release(session.member, session.id)
@@ -363,8 +362,7 @@ class Room:
 
     def close_log(self) -> None:
         """The last step, when nobody delivers or reads any more: write the marks that no commit has carried."""
-        self._applier.hurry()
-        error = self._applier.apply(()).error if self.log.loss is None else None
+        error = self._applier.flush()
         if error is not None:
             logger.error("room %s: the last marks are lost: %s", self.name, error)
         self.log.close()

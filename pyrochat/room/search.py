@@ -127,7 +127,7 @@ class Search:
                 self._upto, self._afresh = None, _DAMAGED
                 self._changed.notify_all()
 
-    # -- the writer's thread ----------------------------------------------------------------------------------
+    # -- the order's thread ----------------------------------------------------------------------------------
 
     def grew(self) -> None:
         """The log has grown. Costs the writer nothing while the thread rests or works."""

@@ -160,6 +160,8 @@ def messages_from_wire(rows: Sequence[Sequence[object]]) -> list[Message]:
 
 def _split(rows: Sequence[Sequence[object]]) -> tuple[Sequence[Sequence[object]], Iterable[str | None]]:
     """The fields of *rows* that this version knows, and of each row the others. Raises ValueError."""
+    if not set(map(type, rows)) <= {list, tuple}:
+        raise ValueError
     if set(map(len, rows)) == {_FIELDS}:
         return rows, repeat(None, len(rows))
     more = [list(row[_FIELDS:]) for row in rows]

@@ -104,11 +104,11 @@ class Driven:
     def apply(self, *commands: Command, time_us: int = 5, with_marks: bool = True) -> Applied:
         """*commands*, an entry each, in one group."""
         self.appended.clear()
-        if with_marks:
-            self.applier.hurry()
-        entries = [Entry(number, time_us, (command,)) for number, command in enumerate(commands, self._number + 1)]
+        wanted = [(command,) for command in commands] + [()] * with_marks
+        entries = [Entry(number, time_us, each) for number, each in enumerate(wanted, self._number + 1)]
         self._number += len(entries)
-        return self.applier.apply(entries)
+        outcomes, error = self.applier.apply(entries)
+        return Applied(outcomes[: len(commands)], error)
 
 
 class Expected:

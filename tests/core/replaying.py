@@ -17,7 +17,8 @@ from pyrochat.core.log import MemberRecord
 from pyrochat.core.memory_log import MemoryLog
 
 if TYPE_CHECKING:
-    from pyrochat.core.room import Transition
+    from pyrochat.core.commands import Entry
+    from pyrochat.core.room import RoomState, Transition
 
 IDENTITY = "1b0a4b1e-0000-4000-8000-000000000000"
 MUTATIONS = {
@@ -48,26 +49,29 @@ def records_of(transition: Transition) -> list[MemberRecord]:
     return [MemberRecord(each.name, 0, 0, each.first_joined, each.joined) for _, each in known]
 
 
+def apply(log: MemoryLog, state: RoomState, entries: list[Entry]) -> RoomState:
+    """What *state* becomes with *entries*, in one commit."""
+    from pyrochat.core.room import Transition
+
+    transition = Transition(state, log, entries)
+    for entry in entries:
+        transition.apply(entry)
+    log.append(
+        transition.messages, records_of(transition), transition.owners,
+        digests=transition.digests, sessions=transition.sessions,
+    )  # fmt: skip
+    return transition.state
+
+
 def replay(lines: str) -> str:
     """What the room is when the entries of *lines*, in JSON, are applied in groups of three: its state, all of it."""
-    from pyrochat.core.room import RoomState, Transition
+    from pyrochat.core.room import RoomState
 
     log = MemoryLog("lobby", IDENTITY)
     state = RoomState.of(log)
     entries = [entry_from_wire(fields) for fields in json.loads(lines)]
     for first in range(0, len(entries), 3):
-        group = entries[first : first + 3]
-        transition = Transition(state, log, group)
-        for entry in group:
-            transition.apply(entry)
-        log.append(
-            transition.messages,
-            records_of(transition),
-            transition.owners,
-            digests=transition.digests,
-            sessions=transition.sessions,
-        )
-        state = transition.state
+        state = apply(log, state, entries[first : first + 3])
     return repr((state, log.tip, log.read(0, 10_000), sorted(log.sessions())))
 
 

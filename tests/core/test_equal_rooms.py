@@ -30,10 +30,10 @@ from pyrochat.core.commands import (
     entry_to_wire,
 )
 from pyrochat.core.memory_log import MemoryLog
-from pyrochat.core.room import RoomState, Transition
+from pyrochat.core.room import RoomState
 from pyrochat.values.errors import LogUnreadable
 from tests.core.modelling import post
-from tests.core.replaying import IDENTITY, MUTATIONS, records_of, replay
+from tests.core.replaying import IDENTITY, MUTATIONS, apply, replay
 from tests.support import SALT
 
 NAMES = ["Ana", "Igor", "Zoë", "Erick", "Bea", "Carl", "Dan", "Eva"]
@@ -52,20 +52,6 @@ groups = st.lists(st.lists(st.lists(commands, max_size=3), max_size=3), max_size
 
 def entries_of(parts: list[list[Command]]) -> list[Entry]:
     return [Entry(number, 1_700_000_000_000_000 + number, tuple(each)) for number, each in enumerate(parts, 1)]
-
-
-def apply(log: MemoryLog, state: RoomState, entries: list[Entry]) -> RoomState:
-    transition = Transition(state, log, entries)
-    for entry in entries:
-        transition.apply(entry)
-    log.append(
-        transition.messages,
-        records_of(transition),
-        transition.owners,
-        digests=transition.digests,
-        sessions=transition.sessions,
-    )
-    return transition.state
 
 
 @settings(max_examples=150, deadline=None, database=None)

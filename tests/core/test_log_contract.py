@@ -12,6 +12,7 @@ from pyrochat import LogUnavailable, UnknownMessage
 from pyrochat.core.digests import extend_chain, first_digest
 from pyrochat.core.log import Log, MemberRecord
 from pyrochat.core.memory_log import MemoryLog
+from pyrochat.core.sessions import Session
 from pyrochat.storage.sqlite_log import SqliteLog
 from pyrochat.values.message import Message
 from tests.support import chat_message, joined_message, left_message, together
@@ -71,8 +72,18 @@ def test_read_gives_at_most_the_limit_after_an_id(log: Log) -> None:
     assert log.read(3, 0) == log.read(10, 5) == log.read(99, 5) == []
 
 
-def test_changes_are_the_system_messages_in_order(log: Log) -> None:
-    log.append([joined_message(1, "Ana"), chat_message(2), joined_message(3, "Igor"), left_message(4, "Ana")])
+def test_sessions_are_in_the_same_step_and_last(open_log: Callable[[], Log]) -> None:
+    log = open_log()
+    first, second = Session("1", "ana", "Ana"), Session("2", "igor", "Igor", 7)
+    log.append([joined_message(1, "Ana")], sessions={"1": first, "2": second})
+    assert sorted(log.sessions()) == [first, second]
+    with pytest.raises(LogUnavailable):
+        log.append([chat_message(2, key="k"), chat_message(3, key="k")], sessions={"1": None})
+    assert sorted(log.sessions()) == [first, second]
+    log.append([], sessions={"1": None, "2": second._replace(lost_at=None)})
+    assert log.sessions() == [second._replace(lost_at=None)]
+    if isinstance(log, SqliteLog):
+        assert open_log().sessions() == [second._replace(lost_at=None)]
 
 
 def test_messages_are_found_by_their_members_and_keys(log: Log) -> None:
@@ -141,7 +152,6 @@ def test_many_threads_may_read_while_one_appends(log: Log) -> None:
             messages = log.read(0, 1000)
             assert [m.id for m in messages] == list(range(1, len(messages) + 1))
             assert len(messages) >= tail
-            assert len(log.members()) <= 1
 
     together([append, read, read, read])
     assert len(log.read(0, 1000)) == 200

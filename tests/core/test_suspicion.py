@@ -60,3 +60,10 @@ def test_who_was_told_to_end_is_proposed_until_it_has(room: Driven) -> None:
     assert proposals(suspicion, room, 0.0) == proposals(suspicion, room, 1.0) == [End("1", "ana", SALT)]
     suspicion.ended(room.applier.state.sessions["ana"])
     assert proposals(suspicion, room, 2.0) == []
+
+
+def test_the_end_of_what_is_not_there_is_not_proposed(room: Driven) -> None:
+    """A session whose opening has failed is told to end, as nobody may know whether it was opened."""
+    suspicion = Suspicion()
+    suspicion.leaving("never opened", "ana")
+    assert proposals(suspicion, room, 0.0) == []

@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from pyrochat import (
     Timing,
     UnknownMessage,
 )
+from pyrochat.core.commands import Declare
 from pyrochat.core.log import NO_OWNERS, MemberRecord
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.room.delivery.audience import Outlet
@@ -32,7 +34,7 @@ from pyrochat.trust.keys import Key
 from pyrochat.trust.seals import checked_seal, make_seal
 from pyrochat.values.errors import NotAMember, RoomClosing, UnknownSession
 from pyrochat.values.message import Message, messages_from_wire
-from tests.support import Running, eventually, together
+from tests.support import QUICK_PACE, Running, eventually, together
 
 OpenRoom = Callable[..., Room]
 MakeIdentity = Callable[[Room, str], Identity]
@@ -424,6 +426,50 @@ def test_found_14_a_wrong_clock_closes_no_room(open_room: OpenRoom, log: GatedLo
     assert messages_from_wire([message.to_wire()]) == [message]
 
 
+def test_a_session_that_is_being_opened_while_the_clock_is_looked_at_counts_as_without_a_connection(
+    open_room: OpenRoom, log: GatedLog, identity: MakeIdentity
+) -> None:
+    """It ends with the grace, where its client never connects."""
+    room = open_room(log)
+    log.gate.clear()
+    opening = Running(lambda: room.join(identity(room, "Ana"), None))
+    eventually(lambda: log.appends == 1)
+    room.tick(0.0)
+    log.gate.set()
+    opening.result()
+    eventually(lambda: in_the_log(log) == ["Ana joined", "Ana left"])
+
+
+def test_a_join_that_failed_leaves_nothing_to_do(open_room: OpenRoom, log: GatedLog, identity: MakeIdentity) -> None:
+    room = open_room(log)
+    log.full = True
+    with pytest.raises(LogUnavailable):
+        room.join(identity(room, "Ana"), None)
+    log.full = False
+    room.tick(0.0)
+    assert room._suspicion.proposals(room._applier.state, 1e9, 0.0, str) == []
+    assert in_the_log(log) == []
+
+
+def test_a_read_mark_is_durable_when_it_is_told_also_beside_marks_that_can_wait(
+    open_room: OpenRoom, log: GatedLog, identity: MakeIdentity
+) -> None:
+    room = open_room(log, pace=replace(QUICK_PACE, marks_interval=lambda members: 3600.0))
+    room.join(identity(room, "Ana"), None)
+    room.post("Erick", ["1", "2"], [None, None]).wait()
+    log.gate.clear()
+    before = log.appends
+    first = Running(lambda: room.mark_read("ana", 2).wait())
+    eventually(lambda: log.appends == before + 1)
+    second = Running(lambda: room.mark_read("ana", 3).wait())
+    eventually(lambda: room._order._waiting.qsize() == 1)
+    log.gate.set()
+    first.result()
+    second.result()
+    assert room.marks_of("ana") == (3, 3)
+    assert log.members() == [MemberRecord("Ana", 3, 3, 1, 1)]
+
+
 def test_found_16_marks_that_were_not_due_yet_are_written_at_a_clean_stop(
     open_room: OpenRoom, log: GatedLog, identity: MakeIdentity
 ) -> None:
@@ -448,7 +494,7 @@ def test_found_16_a_room_that_has_lost_messages_writes_no_marks_at_its_end(
 ) -> None:
     room = open_room(log)
     room.join(identity(room, "Ana"), None)
-    log.append([], loss="somebody saw more")
+    room._order.submit(Declare("somebody saw more")).wait()
     room._applier.heard({"ana": (1, 1)})
     room.close()
     room.close_log()

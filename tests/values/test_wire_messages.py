@@ -38,7 +38,19 @@ def test_one_that_is_none_refuses_all(place: int, value: object) -> None:
         messages_from_wire(rows)
 
 
-@pytest.mark.parametrize("rows", [[[1, "lobby"]], [[]], [5], [None], ["abcdefg"], [{"id": 1}]])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[1, "lobby"]],
+        [[]],
+        [5],
+        [None],
+        ["abcdefg"],
+        [{"id": 1}],
+        [dict.fromkeys(range(11))],
+        [dict.fromkeys(range(12))],
+    ],
+)
 def test_what_is_no_list_of_eleven_is_refused(rows: list[list[object]]) -> None:
     with pytest.raises(InvalidArgument):
         messages_from_wire(rows)
