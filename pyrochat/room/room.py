@@ -28,8 +28,8 @@ from pyrochat.pyro.serializers import MSGPACK
 from pyrochat.pyro.wire import WireMark
 from pyrochat.room.applier import Applier
 from pyrochat.room.delivery.audience import Outlet
+from pyrochat.room.delivery.encoded_log import BlockReader, EncodedLog
 from pyrochat.room.delivery.multicast import Multicaster
-from pyrochat.room.delivery.stretches import BlockReader, Stretches
 from pyrochat.room.door.identity import Identity, Resumption
 from pyrochat.room.door.names import Names
 from pyrochat.room.journal import tell_expired, tell_lost
@@ -83,7 +83,7 @@ class Room:
         self._suspicion_mutex = threading.Lock()
         self._suspicion = Suspicion()
         self._proposed: Submission | None = None  # the last of `tick`
-        self._stretches = Stretches(log, reader, lambda: multicaster.grew(self))
+        self._encoded = EncodedLog(log, reader, lambda: multicaster.grew(self))
         self._wholeness = Wholeness(log, key)
         self.space = space or RoomSpace(log)
         with ExitStack() as undo:
@@ -259,7 +259,6 @@ class Room:
     def _committed(self, transition: Transition) -> None:
         """What *transition* does is on disk."""
         if transition.messages:
-            self._stretches.extend(transition.messages)
             self.search.grew()
         with self._suspicion_mutex:
             for session in transition.opened:
@@ -280,10 +279,10 @@ class Room:
     # -- the multicaster's thread: see `Audience` -------------------------------------------------------
 
     def end(self) -> int:
-        return self._stretches.end
+        return self._encoded.end
 
     def after(self, position: int) -> list[bytes] | None:
-        return self._stretches.after(position)
+        return self._encoded.after(position)
 
     def marks_since(self, version: int, limit: int) -> tuple[list[WireMark], int]:
         marks, upto = self._applier.marks_since(version, limit)
@@ -314,14 +313,9 @@ class Room:
         if isinstance(resumed.outcome(), UnknownSession):
             self._multicaster.dismiss(self, outlet.session_id)
 
-    def confirmed(self, outlet: Outlet, answer: object) -> None:
-        """See `Audience`: take down the marks that a delivery was answered with."""
-        delivered, read = outlet.cursor.asked, 0
-        if isinstance(answer, list | tuple) and len(answer) == 2 and all(type(mark) is int for mark in answer):
-            delivered, read = answer
-        delivered, read = outlet.cursor.confirm(delivered, read)
+    def confirmed(self, outlet: Outlet, mark: Mark) -> None:
         first = not self._applier.has_unwritten_marks
-        self._order.tell({outlet.member: (delivered, read)})
+        self._order.tell({outlet.member: mark})
         if first and self._applier.has_unwritten_marks:
             self._order.wake()
 

@@ -14,8 +14,8 @@ from pyrochat.core.pace import Pace
 from pyrochat.orders.local import LocalOrder
 from pyrochat.pyro.daemon import Daemon
 from pyrochat.room.clock import wall_clock_us
+from pyrochat.room.delivery.encoded_log import BlockReader
 from pyrochat.room.delivery.multicast import Multicaster
-from pyrochat.room.delivery.stretches import BlockReader
 from pyrochat.room.door.names import Names
 from pyrochat.room.door.registry import Registry
 from pyrochat.room.registration import Registration

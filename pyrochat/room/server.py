@@ -26,8 +26,8 @@ from pyrochat.pyro.patched import check_not_patched
 from pyrochat.pyro.tls import ServerTls
 from pyrochat.room.chatroom import ChatRoom, ServerObject
 from pyrochat.room.clock import wall_clock_us
+from pyrochat.room.delivery.encoded_log import BlockReader
 from pyrochat.room.delivery.multicast import Multicaster
-from pyrochat.room.delivery.stretches import BlockReader
 from pyrochat.room.door.door import Access, Door
 from pyrochat.room.door.limiter import Limiter
 from pyrochat.room.door.names import Names

@@ -37,6 +37,7 @@ from pyrochat.storage.log_file import (
 )
 from pyrochat.storage.log_formats import FORMAT, PROVED_FROM, bring_up_to_date, format_of
 from pyrochat.storage.log_lock import LogLock
+from pyrochat.storage.newest import Newest
 from pyrochat.storage.place import Place
 from pyrochat.storage.troubles import Troubles
 from pyrochat.storage.verifying import walk
@@ -86,6 +87,7 @@ class SqliteLog(Log):
         self._readers: list[sqlite3.Connection] = []
         self._closed = False
         self._uncertain: str | None = None
+        self._newest = Newest()
         self._witness_mutex = threading.Lock()  # guards the witness's file, and the next
         self._witnessed: tuple[int, bytes] | None = None
         self._troubles = Troubles(f"room {room}")
@@ -265,6 +267,7 @@ class SqliteLog(Log):
         except sqlite3.Error as error:
             raise self._failure(error) from None
         if messages:
+            self._newest.add(messages)
             self._tip = (messages[-1].id, digests[-1])
         self.loss = loss or self.loss
         self._troubles.over("write")
@@ -286,10 +289,12 @@ class SqliteLog(Log):
         )
 
     def read(self, after: int, limit: int) -> list[Message]:
+        upto = min(after + limit, self.tail)
+        if (newest := self._newest.read(after, upto)) is not None:
+            return newest
         with self._reader() as db:
             rows = db.execute(
-                f"SELECT {_FIELDS} FROM messages WHERE id > ? AND id <= ? ORDER BY id",
-                (self.room, after, min(after + limit, self.tail)),
+                f"SELECT {_FIELDS} FROM messages WHERE id > ? AND id <= ? ORDER BY id", (self.room, after, upto)
             ).fetchall()
         return list(map(message_of, rows))
 

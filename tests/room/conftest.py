@@ -12,8 +12,8 @@ from pyrochat.core.log import Log
 from pyrochat.core.pace import Pace
 from pyrochat.orders.local import LocalOrder
 from pyrochat.room.clock import wall_clock_us
+from pyrochat.room.delivery.encoded_log import BlockReader
 from pyrochat.room.delivery.multicast import Multicaster
-from pyrochat.room.delivery.stretches import BlockReader
 from pyrochat.room.door.identity import Identity
 from pyrochat.room.door.names import Names
 from pyrochat.room.room import Room

@@ -206,7 +206,7 @@ def test_when_the_last_step_fails_the_others_are_undone(
         assert lobby.rooms() == ["lobby"]
         assert remembered(tmp_path) == []
         assert "pyrochat.coffee" not in NameServer().entries("pyrochat.")
-        eventually(lambda: len(server._multicaster._halls) == 1)
+        eventually(lambda: len(server._multicaster._channels) == 1)
         SqliteLog(log_path(tmp_path, "coffee"), "coffee").close()  # nobody has it open
         lobby.create_room("coffee")
         with bare(server, "Igor", room="coffee") as coffee:

@@ -14,6 +14,7 @@ from pyrochat import CannotHost, LogDamaged, LogInUse, LogUnavailable, LogUnread
 from pyrochat.core.log import MemberRecord
 from pyrochat.storage import witness
 from pyrochat.storage.log_file import FORMAT, WAL_BYTES, log_path
+from pyrochat.storage.newest import Newest
 from pyrochat.storage.sqlite_log import SqliteLog
 from tests.support import chat_message
 
@@ -211,6 +212,7 @@ def test_found_22_a_log_that_is_taken_away_takes_nothing(
     log: SqliteLog, path: Path, caplog: pytest.LogCaptureFixture, take: Callable[[Path], None]
 ) -> None:
     log.append([chat_message(1)], [MemberRecord("Erick", 1, 1)])
+    log._newest = Newest()  # what was just written is in memory
     assert log.read(0, 9) == [chat_message(1)]
     take(path)
     for _ in range(3):
@@ -322,6 +324,7 @@ def test_found_27e_a_log_that_can_not_be_read_is_said_once(
     log: SqliteLog, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     log.append([chat_message(id, "x" * 2000) for id in range(1, 100)])
+    log._newest = Newest()  # what was just written is in memory
     log._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with path.open("r+b") as file:  # closed at the end: the locks are this test's own loss
         file.seek(8 * 4096)
@@ -360,3 +363,15 @@ def test_found_27e_a_witness_that_makes_no_sense_is_said(closed: Path, caplog: p
     seen = witness.read(closed)
     assert seen is not None
     assert seen.tail == 2
+
+
+def test_what_was_just_written_is_read_from_memory_and_what_is_older_from_disk() -> None:
+    newest = Newest(most_messages=2, most_characters=20)
+    for id in range(1, 6):
+        newest.add([chat_message(id)])
+    assert [m.id for m in newest.read(3, 5) or []] == [4, 5]
+    assert newest.read(5, 5) == []
+    assert newest.read(0, 5) is None
+    assert newest.read(4, 6) is None, "it is in the log, and not here yet"
+    newest.add([chat_message(6, "x" * 100)])
+    assert newest.read(5, 6) is None, "too long to be kept"

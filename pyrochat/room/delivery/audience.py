@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from typing import Protocol
 
-from pyrochat.core.cursors import Cursor
+from pyrochat.core.delivery import Receiver
+from pyrochat.core.marks import Mark
 from pyrochat.pyro.link import Link
 from pyrochat.pyro.wire import WireMark
 from pyrochat.values.protocol import Timing
 
 __all__ = ["Audience", "Outlet"]
+
+
+class Outlet(Receiver):
+    """A receiver with its connection, of the room *audience*."""
+
+    __slots__ = ("audience", "link")
+
+    def __init__(
+        self, audience: Audience, session_id: str, member: str, link: Link, position: int, understands: bool
+    ) -> None:
+        super().__init__(session_id, member, position, understands)
+        self.audience = audience
+        self.link = link
 
 
 class Audience(Protocol):
@@ -39,62 +52,11 @@ class Audience(Protocol):
     def admitted(self, outlet: Outlet) -> bool:
         """The connection of *outlet* stands; False where its session has ended meanwhile."""
 
-    def confirmed(self, outlet: Outlet, answer: object) -> None:
-        """A delivery was answered."""
+    def confirmed(self, outlet: Outlet, mark: Mark) -> None:
+        """A delivery was answered with *mark*."""
 
     def lost(self, outlet: Outlet, reason: str) -> None:
         """The connection of *outlet* is gone."""
 
     def tick(self, now: float) -> None:
         """Called about four times a second."""
-
-
-class Outlet:
-    """A session as the multicaster sees it: its room, its cursor, its link."""
-
-    __slots__ = (
-        "asked_at",
-        "audience",
-        "busy",
-        "cursor",
-        "last_sent",
-        "link",
-        "member",
-        "notices",
-        "oneway",
-        "parting",
-        "sealed",
-        "session_id",
-        "turned",
-    )
-
-    def __init__(
-        self, audience: Audience, session_id: str, member: str, link: Link, position: int, turned: bool
-    ) -> None:
-        self.audience = audience
-        self.session_id = session_id
-        self.member = member
-        self.link = link
-        self.cursor = Cursor(position)
-        self.turned = turned  # PyroChat's own client: understands `welcome` and `closing`
-        self.oneway = False  # it takes deliveries that ask for nothing
-        self.busy = False  # a request that is no delivery (welcome, closing) is under way
-        self.notices: list[str] = []  # to be said before the next delivery
-        self.parting = False  # it has been told that the server is being stopped
-        self.sealed = 0  # it has the room's seal on the messages up to here
-        self.last_sent = 0.0
-        self.asked_at = (
-            -math.inf
-        )  # when it was last asked, or took a part of what asks; -inf: the next delivery has to ask
-
-    @property
-    def owes(self) -> bool:
-        """Whether an answer of it is outstanding: nothing else can be asked before it is here."""
-        return self.cursor.outstanding or self.busy
-
-    @property
-    def ready(self) -> bool:
-        """Whether a delivery may go out: nothing is outstanding, or a small one may follow what is."""
-        if self.busy or self.link.unsent:
-            return False
-        return not self.cursor.outstanding or (self.oneway and self.cursor.has_window())

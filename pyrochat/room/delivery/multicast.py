@@ -1,29 +1,28 @@
 """The multicast: one thread with a selector drives the deliveries of all sessions of all rooms.
 
-It holds no queue for anybody: a session is a cursor, and what it gets next is computed from the log
-when it is ready for it. Sends never block; connecting, and reading from disk, happen elsewhere.
+It holds no queue for anybody: a session is a cursor, and what it gets next is decided (`core.delivery`) when it is
+ready for it. Here are the sockets. Sends never block; connecting, and reading from disk, happen elsewhere.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import selectors
 import threading
 from collections import deque
 from collections.abc import Callable
 
 from pyrochat.clock import monotonic
+from pyrochat.core.delivery import Close, Request, Say
 from pyrochat.core.pace import Pace
 from pyrochat.pyro.budget import Budget, Budgets
 from pyrochat.pyro.link import LinkBroken
 from pyrochat.pyro.waker import selector_with_waker
 from pyrochat.pyro.wire import request_frame
 from pyrochat.room.delivery.audience import Audience, Outlet
-from pyrochat.room.delivery.hall import Hall, Stretch
+from pyrochat.room.delivery.channel import Channel
 from pyrochat.threads import Defects, go_on
-from pyrochat.values.protocol import TAKES_ONEWAY
 
 __all__ = ["Multicaster"]
 
@@ -40,12 +39,11 @@ class Multicaster:
         self._pace = pace or Pace()
         self._unsent = unsent or Budgets.of().unsent
         self._defects = Defects(log)
-        self._halls: dict[int, Hall] = {}
+        self._channels: dict[int, Channel] = {}
         self._orders: deque[Callable[[], None]] = deque()
         self._now = self._next_tick = monotonic()  # the thread's clock: looked at once a round
         self._awake = True  # False while the thread sleeps in select, or is about to
-        self._farewell: str | None = None  # what is said to all while the server is being stopped
-        self._give_up_at = 0.0
+        self._give_up_at: float | None = None  # the server is being stopped: who is slow is waited for until then
         self._stopping = False
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="pyrochat-multicast", daemon=True)
@@ -61,11 +59,11 @@ class Multicaster:
 
     def open(self, audience: Audience) -> None:
         """A room is there."""
-        self._order(lambda: self._halls.__setitem__(id(audience), Hall(audience, self._pace.marks_interval)))
+        self._order(lambda: self._channels.__setitem__(id(audience), Channel(audience, self._pace.marks_interval)))
 
     def forget(self, audience: Audience) -> None:
-        """A room is gone, before anybody was in it."""
-        self._order(lambda: self._halls.__delitem__(id(audience)))
+        """A room is gone, and nobody is in it."""
+        self._order(lambda: self._channels.__delitem__(id(audience)))
 
     def admit(self, outlet: Outlet) -> None:
         """Deliver to *outlet* from now on; another outlet of the same session is closed."""
@@ -79,9 +77,9 @@ class Multicaster:
 
     def grew(self, audience: Audience) -> None:
         """The log, the marks, or what is in memory of an old stretch, has grown."""
-        hall = self._halls.get(id(audience))
-        if hall is not None and hall.outlets and not hall.grown:
-            hall.grown = True
+        channel = self._channels.get(id(audience))
+        if channel is not None and channel.group.receivers and not channel.grown:
+            channel.grown = True
             self._wake()
 
     def tell(self, audience: Audience, text: str) -> None:
@@ -90,8 +88,8 @@ class Multicaster:
 
     def positions(self, audience: Audience) -> dict[str, int]:
         """How far each session, by its id, has confirmed; a snapshot for operators."""
-        hall = self._halls.get(id(audience))
-        outlets = list(hall.outlets.values()) if hall else []
+        channel = self._channels.get(id(audience))
+        outlets = list(channel.group.receivers.values()) if channel else []
         return {outlet.session_id: outlet.cursor.position for outlet in outlets}
 
     def close(self, farewell: str, linger_seconds: float) -> None:
@@ -115,8 +113,8 @@ class Multicaster:
 
     def _run(self) -> None:
         go_on(self._round, "the multicaster", self._defects)
-        for hall in self._halls.values():
-            for outlet in hall.outlets.values():
+        for channel in self._channels.values():
+            for outlet in channel.group.receivers.values():
                 outlet.link.close()
         self._selector.close()
         self._waker.close()
@@ -129,10 +127,10 @@ class Multicaster:
         if self._stopping:
             return False
         self._awake = False
-        pending = self._orders or any(hall.grown and not hall.rests(monotonic()) for hall in self._halls.values())
-        due = min([self._next_tick, *(self._next_due(hall) for hall in self._halls.values())])
-        wait = 0.0 if pending else max(0.0, due - monotonic())
-        events = self._selector.select(wait)
+        now, due = monotonic(), self._next_tick
+        for channel in self._channels.values():
+            due = min(due, self._next_due(channel, now))
+        events = self._selector.select(0.0 if self._orders else max(0.0, due - now))
         self._awake = True
         self._now = monotonic()
         for key, mask in events:
@@ -143,36 +141,40 @@ class Multicaster:
         while self._orders:
             self._orders.popleft()()
         self._now = monotonic()
-        for hall in list(self._halls.values()):
-            self._serve(hall)
+        for channel in list(self._channels.values()):
+            self._serve(channel)
         if self._now >= self._next_tick:
             self._next_tick = self._now + self._pace.tick_seconds
             self._tick(self._now)
         return True
 
-    def _serve(self, hall: Hall) -> None:
-        """Deliver what is new in *hall*; what goes wrong there holds up no other."""
-        if hall.rests(self._now):
+    def _serve(self, channel: Channel) -> None:
+        """Deliver what is new in *channel*; what goes wrong there holds up no other."""
+        if self._now < channel.rests_until:
             return
+        group = channel.group
         try:
-            if hall.look(self._now):
-                for outlet in list(hall.ready.values()):
+            if channel.look(self._now):
+                for outlet in group.ready():
                     self._guarded(self._deliver_to, outlet)
-            self._ask_the_unasked(hall)
+            for outlet in group.unasked(self._now):
+                self._guarded(self._deliver_to, outlet, True)
         except BaseException as error:
-            self._stumbled(hall, error)
+            self._stumbled(channel, error)
 
-    def _next_due(self, hall: Hall) -> float:
+    def _next_due(self, channel: Channel, now: float) -> float:
+        if channel.grown:
+            return max(now, channel.rests_until)
         try:
-            return hall.next_due()
+            return channel.next_due()
         except BaseException as error:
-            self._stumbled(hall, error)
+            self._stumbled(channel, error)
             return self._next_tick
 
-    def _stumbled(self, hall: Hall, error: BaseException) -> None:
+    def _stumbled(self, channel: Channel, error: BaseException) -> None:
         """Something is wrong with a whole room: it rests for a moment, and the others go on."""
         self._defects.tell("the deliveries of a room", error)
-        hall.grown, hall.rests_until = True, self._now + self._pace.tick_seconds
+        channel.grown, channel.rests_until = True, self._now + self._pace.tick_seconds
 
     def _guarded(self, do: Callable[..., None], outlet: Outlet, *arguments: object) -> None:
         """*do* something for *outlet*: what goes wrong costs that one, which may come back, and no other."""
@@ -180,210 +182,134 @@ class Multicaster:
             do(outlet, *arguments)
         except BaseException as error:
             self._defects.tell("a delivery", error)
-            hall = self._halls.get(id(outlet.audience))
-            if hall is not None and hall.outlets.get(outlet.session_id) is outlet:
-                self._lose(hall, outlet, "the server has stumbled over it")
+            channel = self._channels.get(id(outlet.audience))
+            if channel is not None:
+                self._end(channel, outlet, "the server has stumbled over it")
             outlet.link.close()
 
-    def _deliver_to(self, outlet: Outlet) -> None:
-        self._deliver(self._halls[id(outlet.audience)], outlet)
+    def _deliver_to(self, outlet: Outlet, beat: bool = False) -> None:
+        channel = self._channels[id(outlet.audience)]
+        self._do(channel, outlet, channel.group.next(outlet, self._now, beat))
 
     def _admit(self, outlet: Outlet) -> None:
-        hall = self._halls[id(outlet.audience)]
-        if not outlet.audience.admitted(outlet):
+        channel = self._channels.get(id(outlet.audience))
+        if channel is None or not outlet.audience.admitted(outlet):
             outlet.link.close()
             return
-        old = hall.outlets.get(outlet.session_id)
-        if old is not None:
-            self._close(hall, old)
+        self._dismiss(outlet.audience, outlet.session_id)
         try:
             self._selector.register(outlet.link.sock, selectors.EVENT_READ, outlet)
         except (ValueError, OSError) as error:
             outlet.link.close()
             outlet.audience.lost(outlet, str(error))
             return
-        hall.outlets[outlet.session_id] = outlet
-        hall.ready[outlet.session_id] = outlet
-        if outlet.turned:
-            self._say(hall, outlet, "welcome", outlet.session_id)
-        else:
-            self._deliver(hall, outlet)
+        self._do(channel, outlet, channel.group.admit(outlet, self._now))
 
     def _tell(self, audience: Audience, text: str) -> None:
-        hall = self._halls[id(audience)]
-        for outlet in list(hall.outlets.values()):
-            if outlet.turned:
-                outlet.notices.append(text)
-                if outlet.ready:
-                    self._guarded(self._deliver_to, outlet)
+        channel = self._channels[id(audience)]
+        for outlet in list(channel.group.receivers.values()):
+            self._guarded(self._tell_one, outlet, text)
+
+    def _tell_one(self, outlet: Outlet, text: str) -> None:
+        channel = self._channels[id(outlet.audience)]
+        self._do(channel, outlet, channel.group.tell(outlet, text, self._now))
 
     def _dismiss(self, audience: Audience, session_id: str) -> None:
-        hall = self._halls[id(audience)]
-        outlet = hall.outlets.get(session_id)
-        if outlet is not None:
-            self._close(hall, outlet)
+        channel = self._channels.get(id(audience))
+        outlet = channel.group.receivers.get(session_id) if channel is not None else None
+        if channel is not None and outlet is not None:
+            self._end(channel, outlet)
 
-    def _close(self, hall: Hall, outlet: Outlet) -> None:
-        del hall.outlets[outlet.session_id]
-        hall.ready.pop(outlet.session_id, None)
-        hall.unasked.pop(outlet.session_id, None)
+    def _end(self, channel: Channel, outlet: Outlet, lost: str | None = None) -> None:
+        """Close the connection of *outlet*. lost: why its session is lost with it."""
+        if not channel.group.has(outlet):
+            return
+        channel.group.remove(outlet)
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(outlet.link.sock)
         outlet.link.close()
         self._unsent.forget(outlet.link)
-
-    def _lose(self, hall: Hall, outlet: Outlet, reason: str) -> None:
-        if hall.outlets.get(outlet.session_id) is outlet:
-            self._close(hall, outlet)
-            outlet.audience.lost(outlet, reason)
+        if lost is not None:
+            outlet.audience.lost(outlet, lost)
 
     # -- requests and their answers ---------------------------------------------------------------------
 
-    def _deliver(self, hall: Hall, outlet: Outlet, beat: bool = False) -> None:
-        """Send what follows the outlet's cursor, if anything does (or anyway, as a *beat*, which asks for an answer)."""
-        cursor = outlet.cursor
-        if outlet.notices:
-            if not outlet.owes:
-                self._say(hall, outlet, "notice", outlet.notices.pop(0))
-        elif beat or cursor.sent < hall.tail or cursor.marks_position < hall.marks_told:
-            stretch = hall.stretch_for(outlet) or (hall.stretch_of([], outlet) if beat else None)
-            if stretch is not None:
-                self._send_stretch(hall, outlet, stretch, beat)
-        elif self._farewell is not None and not outlet.owes:
-            if cursor.in_flight:
-                self._deliver(hall, outlet, beat=True)
-            elif not self._give_seal(hall, outlet, newest=True):
-                self._part(hall, outlet, self._farewell)
+    def _do(self, channel: Channel, outlet: Outlet, request: Request | None) -> None:
+        """Carry out *request*, and what may follow it at once."""
+        group, link = channel.group, outlet.link
+        while request is not None:
+            match request:
+                case Close(lost):
+                    self._end(channel, outlet, lost)
+                    return
+                case Say(method, arguments):
+                    frame: bytes | None = request_frame(link.object_id, method, arguments, link.serializer_id)
+                case _:
+                    stretch = channel.stretch_for(outlet, request.beat)
+                    frame = None if stretch is None else group.send(outlet, stretch, self._now, request.beat)
+            goes_on = frame is not None and self._send(channel, outlet, frame)
+            request = group.next(outlet, self._now) if goes_on else None
 
-    def _send_stretch(self, hall: Hall, outlet: Outlet, stretch: Stretch, beat: bool) -> None:
-        """Send *stretch*, so that it asks for an answer or does not; or not now, where an answer has to come first."""
-        cursor, unasking = outlet.cursor, stretch.unasking
-        # Marks are written and told once an interval: asked for twice as often, they come one interval later at most.
-        asked = cursor.outstanding or self._now < outlet.asked_at + hall.interval / 2
-        if asked and not beat and unasking is not None and cursor.has_window(len(unasking)):
-            cursor.send(stretch.upto, stretch.marks_upto, len(unasking), asks=False)
-            self._note_unasked(hall, outlet)
-            self._send(hall, outlet, unasking)
-        elif cursor.outstanding:
-            hall.ready.pop(outlet.session_id, None)
-            return
-        else:
-            cursor.send(stretch.upto, stretch.marks_upto, len(stretch.asking))
-            self._send(hall, outlet, stretch.asking, asks=True)
-        if cursor.sent < hall.tail and outlet.session_id in hall.ready:  # a block has ended: there may be no answer
-            self._deliver(hall, outlet)
-
-    def _note_unasked(self, hall: Hall, outlet: Outlet) -> None:
-        """Where *outlet* has something that no answer is going to confirm: ask it soon, unless a delivery does."""
-        if outlet.cursor.in_flight and not outlet.owes:
-            hall.unasked.setdefault(outlet.session_id, (outlet, self._now))
-
-    def _ask_the_unasked(self, hall: Hall) -> None:
-        """Ask those to whom nothing has gone out meanwhile that asks."""
-        while hall.unasked:
-            outlet, since = next(iter(hall.unasked.values()))
-            if since + hall.interval > self._now:
-                break
-            del hall.unasked[outlet.session_id]
-            if not (outlet.owes or outlet.link.unsent):  # else it is noted again when that is over
-                self._deliver(hall, outlet, beat=True)
-
-    def _give_seal(self, hall: Hall, outlet: Outlet, newest: bool = False) -> bool:
-        """Send the room's seal, if *outlet* has what it is on, and not the seal."""
-        id, text = hall.audience.seal(newest)
-        if not outlet.turned or outlet.parting or not outlet.sealed < id <= outlet.cursor.position:
-            return False
-        outlet.sealed = id
-        self._say(hall, outlet, "seal", id, text)
-        return True
-
-    def _part(self, hall: Hall, outlet: Outlet, farewell: str) -> None:
-        """The server is being stopped, and *outlet* has all that it can get."""
-        if outlet.turned and not outlet.parting:
-            outlet.parting = True
-            self._say(hall, outlet, "closing", farewell)
-        else:
-            self._close(hall, outlet)
-
-    def _say(self, hall: Hall, outlet: Outlet, method: str, *arguments: object) -> None:
-        outlet.busy = True
-        frame = request_frame(outlet.link.object_id, method, arguments, outlet.link.serializer_id)
-        self._send(hall, outlet, frame, asks=True)
-
-    def _send(self, hall: Hall, outlet: Outlet, frame: bytes, asks: bool = False) -> None:
-        outlet.last_sent = self._now
-        if asks:
-            outlet.asked_at = self._now
-            hall.unasked.pop(outlet.session_id, None)
+    def _send(self, channel: Channel, outlet: Outlet, frame: bytes) -> bool:
+        """Send *frame*, or as much of it as the socket takes; returns whether more may follow at once."""
+        link = outlet.link
         try:
-            outlet.link.send(frame)
+            link.send(frame)
         except LinkBroken as error:
-            self._lose(hall, outlet, str(error))
-            return
-        if outlet.link.unsent:
-            self._unsent.keep(outlet.link, len(frame), self._now, shared=id(frame))
-            self._selector.modify(outlet.link.sock, selectors.EVENT_READ | selectors.EVENT_WRITE, outlet)
-        if not outlet.ready:
-            hall.ready.pop(outlet.session_id, None)
+            self._end(channel, outlet, str(error))
+            return False
+        if link.unsent:
+            self._unsent.keep(link, len(frame), self._now, shared=id(frame))
+            self._selector.modify(link.sock, selectors.EVENT_READ | selectors.EVENT_WRITE, outlet)
+        return channel.group.sent(outlet, stuck=bool(link.unsent))
 
     def _look_at(self, outlet: Outlet, mask: int) -> None:
-        hall = self._halls[id(outlet.audience)]
-        if hall.outlets.get(outlet.session_id) is not outlet:
+        channel = self._channels[id(outlet.audience)]
+        if not channel.group.has(outlet):
             return  # closed by an earlier event of the same round
         try:
             if mask & selectors.EVENT_WRITE:
-                outlet.link.flush()
-                # It reads, if slowly: a long stretch over a thin line is no silence.
-                outlet.last_sent = outlet.asked_at = self._now
-                if outlet.link.unsent:
-                    self._unsent.moved(outlet.link, self._now)
-                else:
-                    self._unsent.free(outlet.link)
-                    self._selector.modify(outlet.link.sock, selectors.EVENT_READ, outlet)
+                self._flush(channel, outlet)
             answer = outlet.link.receive() if mask & selectors.EVENT_READ else None
             if answer is not None and not outlet.owes:
                 raise LinkBroken("an answer to nothing")
         except LinkBroken as error:
-            self._lose(hall, outlet, str(error))
+            self._end(channel, outlet, str(error))
             return
-        if answer is not None:
-            self._take_answer(outlet, answer[0])
-        self._note_unasked(hall, outlet)
-        if outlet.ready:
-            hall.ready[outlet.session_id] = outlet
-            self._deliver(hall, outlet)
+        if answer is not None and (mark := channel.group.answered(outlet, answer[0])) is not None:
+            outlet.audience.confirmed(outlet, mark)
+        self._do(channel, outlet, channel.group.heard(outlet, self._now))
 
-    @staticmethod
-    def _take_answer(outlet: Outlet, answer: object) -> None:
-        if outlet.busy:
-            outlet.busy, outlet.asked_at = False, -math.inf
-            outlet.oneway = outlet.oneway or answer == TAKES_ONEWAY
+    def _flush(self, channel: Channel, outlet: Outlet) -> None:
+        """Raises LinkBroken."""
+        outlet.link.flush()
+        if outlet.link.unsent:
+            self._unsent.moved(outlet.link, self._now)
         else:
-            outlet.audience.confirmed(outlet, answer)
+            self._unsent.free(outlet.link)
+            self._selector.modify(outlet.link.sock, selectors.EVENT_READ, outlet)
+        channel.group.moved(outlet, bool(outlet.link.unsent), self._now)
 
     # -- time -----------------------------------------------------------------------------------------------
 
     def _tick(self, now: float) -> None:
-        for hall in self._halls.values():
-            for outlet in list(hall.outlets.values()):
+        for channel in self._channels.values():
+            for outlet in list(channel.group.receivers.values()):
                 self._guarded(self._look_at_clock, outlet)
             try:
-                hall.audience.tick(now)
+                channel.audience.tick(now)
             except BaseException as error:
-                self._stumbled(hall, error)
-        if self._farewell is not None and (now >= self._give_up_at or not any(h.outlets for h in self._halls.values())):
-            self._stopping = True
+                self._stumbled(channel, error)
+        if self._give_up_at is not None:
+            is_empty = not any(channel.group.receivers for channel in self._channels.values())
+            self._stopping = is_empty or now >= self._give_up_at
 
     def _look_at_clock(self, outlet: Outlet) -> None:
-        """Is *outlet* silent for too long, or has it heard nothing for too long?"""
-        hall, timing = self._halls[id(outlet.audience)], outlet.audience.timing
-        if outlet.owes or outlet.link.unsent:
-            if self._now - outlet.asked_at >= timing.silent_seconds:
-                self._lose(hall, outlet, f"no answer for {timing.silent_seconds:g} s")
-        elif not self._give_seal(hall, outlet) and self._now - outlet.last_sent >= timing.beat_seconds:
-            self._deliver(hall, outlet, beat=True)
+        channel = self._channels[id(outlet.audience)]
+        self._do(channel, outlet, channel.group.overdue(outlet, self._now))
 
     def _begin_farewell(self, farewell: str, give_up_at: float) -> None:
-        self._farewell, self._give_up_at = farewell, give_up_at
-        for hall in self._halls.values():
-            hall.grown = True
+        self._give_up_at = give_up_at
+        for channel in self._channels.values():
+            channel.group.say_farewell(farewell)
+            channel.grown = True

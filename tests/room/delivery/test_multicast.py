@@ -8,9 +8,7 @@ import marshal
 import select
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import msgpack
 import pytest
@@ -21,6 +19,7 @@ from Pyro5.socketutil import SocketConnection
 
 from pyrochat import Timing
 from pyrochat.core.cursors import BLOCK_MESSAGES, WINDOW_BYTES
+from pyrochat.core.marks import Mark
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.core.pace import Pace
 from pyrochat.pyro.budget import Budget
@@ -35,7 +34,7 @@ from pyrochat.room.room import Room
 from pyrochat.trust.keys import Key
 from pyrochat.trust.seals import checked_seal
 from pyrochat.values.protocol import CALLBACK_OBJECT, TAKES_ONEWAY
-from tests.support import QUICK_PACE, Running, chat_message, eventually
+from tests.support import Running, chat_message, eventually
 
 PATIENT = Timing(beat_seconds=30, silent_seconds=60, grace_seconds=60)
 HASTY = Timing(beat_seconds=0.1, silent_seconds=0.4, grace_seconds=0.3)
@@ -53,6 +52,12 @@ class Member:
         room.attach(identity, self.session_id, tail if position is None else position, ours)
 
     def request(self) -> tuple[str, list[object]]:
+        """The next request that is no seal, which may come at any time: ``(method, arguments)``."""
+        while (request := self.any_request())[0] == "seal":
+            self.answer(None)
+        return request
+
+    def any_request(self) -> tuple[str, list[object]]:
         """The next request: ``(method, arguments)``."""
         frame = protocol.recv_stub(self._connection, [protocol.MSG_INVOKE])
         self.request_bytes = HEADER_BYTES + len(frame.data)
@@ -73,9 +78,6 @@ class Member:
         """The ids of the next delivery that has messages; answers it, and what comes before it."""
         while True:
             method, (messages, _) = self.request()
-            if method == "seal":
-                self.answer(None)
-                continue
             assert method in ("deliver", "deliver_oneway")
             ids = [message[0] for message in messages]  # type: ignore[index,attr-defined]
             if method == "deliver":
@@ -195,8 +197,8 @@ def test_who_is_told_something_else_meanwhile_confirms_all_the_same(
     room.post("Erick", ["asks"], [None]).wait()
     assert ana.delivered() == [2]
     while (request := ana.request())[0] != "deliver" or not request[1][1]:
-        assert request[0] in ("deliver", "seal")
-        ana.answer(None if request[0] == "seal" else [2, 0])
+        assert request[0] == "deliver"
+        ana.answer([2, 0])
     ana.answer([2, 0])  # her marks have come back to her: no other marks are under way
     last = room.post("Erick", ["does not"], [None]).wait()[-1].id
     assert ana.request()[0] == "deliver_oneway"
@@ -205,26 +207,6 @@ def test_who_is_told_something_else_meanwhile_confirms_all_the_same(
         ana.answer(None)
     ana.answer([last, 0])
     eventually(lambda: room.marks_of("ana")[0] == last)
-
-
-@pytest.mark.parametrize(("share", "method"), [(0.4, "deliver_oneway"), (0.6, "deliver")])
-def test_found_45_who_has_answered_is_asked_again_after_half_an_interval_of_marks(
-    open_room: Callable[..., Room], member: Callable[..., Member], share: float, method: str
-) -> None:
-    """Given an interval that no test lasts for, and that a share of it has gone by since the last request."""
-    interval = 3600.0
-    room = open_room(
-        MemoryLog("lobby"), timing=PATIENT, pace=replace(QUICK_PACE, marks_interval=lambda members: interval)
-    )
-    ana = member(room, "Ana", oneway=True).welcomed()
-    outlet = eventually(lambda: room._multicaster._halls[id(room)].outlets.get(ana.session_id))
-    outlet.sealed = 10**9  # she is told no seal: that would ask her for an answer too
-    room.post("Erick", ["asks"], [None]).wait()
-    assert ana.delivered() == [2]
-    eventually(lambda: outlet.cursor.position == 2 and not outlet.owes)
-    outlet.asked_at = time.monotonic() - share * interval
-    room.post("Erick", ["asks or not"], [None]).wait()
-    assert ana.request()[0] == method
 
 
 def test_what_was_not_asked_for_is_confirmed_soon_after(
@@ -326,9 +308,8 @@ def test_an_idle_session_gets_a_beat(open_room: Callable[..., Room], member: Cal
     ana = member(room, "Ana").welcomed()
     beats = 0
     while beats < 3:
-        kind = ana.request()[0]
-        assert kind in ("deliver", "seal")
-        beats += kind == "deliver"
+        assert ana.request()[0] == "deliver"
+        beats += 1
         ana.answer([1, 0])
     assert room.members() == ["Ana"]
 
@@ -337,7 +318,7 @@ def test_a_session_gets_the_seal_of_what_it_has(open_room: Callable[..., Room], 
     log, key = MemoryLog("lobby"), Key.made()
     room = open_room(log, timing=HASTY, key=key)
     ana = member(room, "Ana").welcomed()
-    while (request := ana.request())[0] != "seal":
+    while (request := ana.any_request())[0] != "seal":
         ana.answer([1, 0])
     [id, text] = request[1]
     assert id == 1
@@ -474,9 +455,9 @@ class FailingRoom(Room):
         self._stumble("admitted")
         return super().admitted(outlet)
 
-    def confirmed(self, outlet: Outlet, answer: object) -> None:
+    def confirmed(self, outlet: Outlet, mark: Mark) -> None:
         self._stumble("confirmed")
-        super().confirmed(outlet, answer)
+        super().confirmed(outlet, mark)
 
     def seal(self, newest: bool) -> tuple[int, str]:
         self._stumble("seal")

@@ -1,6 +1,6 @@
-"""Stretches of the log, encoded and ready to be put into deliveries.
+"""The log, encoded and ready to be put into deliveries: a follower of it.
 
-The newest messages stay in memory as they were encoded at their commit. Old history is read in fixed
+What is new is encoded once, when it is first delivered, and stays in memory for a while. Old history is read in fixed
 aligned blocks, in a thread of its own, and kept for a while, because newcomers come in groups and all
 start at the beginning.
 """
@@ -11,16 +11,15 @@ import logging
 import queue
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from pyrochat.core.cursors import BLOCK_MESSAGES, block_end
 from pyrochat.core.log import Log
 from pyrochat.pyro.wire import encode_messages
 from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import PyroChatError
-from pyrochat.values.message import Message
 
-__all__ = ["BlockReader", "Stretches"]
+__all__ = ["BlockReader", "EncodedLog"]
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +27,7 @@ MAX_STRETCH_BYTES = 512 * 1024
 NEWEST_MESSAGES = 4 * BLOCK_MESSAGES
 NEWEST_BYTES = 8 * 1024 * 1024
 _AHEAD_BLOCKS = 3  # read before they are asked for: a newcomer asks for them next
+_ENCODED_AT_ONCE = 2 * BLOCK_MESSAGES
 CACHED_BLOCK_BYTES = 32 * 1024 * 1024
 
 
@@ -59,7 +59,7 @@ class BlockReader:
         return read is not None
 
 
-class Stretches:
+class EncodedLog:
     """The encoded messages of one room.
 
     came: called in the reader's thread whenever a block that was asked for is there.
@@ -84,10 +84,20 @@ class Stretches:
         self._blocks_bytes = 0
         self._ordered: set[int] = set()
 
-    def extend(self, messages: Sequence[Message]) -> None:
-        """*messages* are in the log now; called by the one who commits."""
-        encoded = encode_messages(messages)
-        with self._mutex:
+    @property
+    def end(self) -> int:
+        """The id of the last message that can be had here."""
+        return self._log.tail
+
+    def _follow(self) -> None:
+        """Encode what is new in the log. What nobody asked for in time is read with the old blocks, if ever."""
+        assert self._mutex.locked()
+        tail = self._log.tail
+        if tail - self._end > self._most_newest:
+            self._newest.clear()
+            self._newest_bytes, self._end = 0, tail
+        while self._end < tail:
+            encoded = encode_messages(self._log.read(self._end, min(tail - self._end, _ENCODED_AT_ONCE)))
             self._newest.extend(encoded)
             self._newest_bytes += sum(map(len, encoded))
             self._end += len(encoded)
@@ -99,18 +109,14 @@ class Stretches:
         self._newest_bytes -= sum(map(len, self._newest[:older]))
         del self._newest[:older]
 
-    @property
-    def end(self) -> int:
-        """The id of the last message that can be had here."""
-        return self._end
-
     def after(self, position: int) -> list[bytes] | None:
         """The encoded messages that follow *position*, cut to a block and to 512 KiB (at least one).
 
         An empty list where there are none; None where they have to be read first: `came` is called
-        when they are here.
+        when they are here. Raises LogUnavailable where what is new can't be read.
         """
         with self._mutex:
+            self._follow()
             begin = self._end - len(self._newest)
             if position >= begin:
                 end = block_end(position, self._end)
