@@ -1,20 +1,27 @@
-"""What ``pyrochat-server`` does to a log instead of serving it: verify it, back it up."""
+"""What ``pyrochat-server`` does to a log instead of serving it: verify it, back it up, repair it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from pyrochat.commands.registry import DataOption
 from pyrochat.commands.shell import DONE, FAILED
+from pyrochat.folders import data_folder
 from pyrochat.storage.backup import back_up
 from pyrochat.storage.log_file import log_path
+from pyrochat.storage.repairing import repair
 from pyrochat.storage.verifying import verify_file
 from pyrochat.terminal.progress import ProgressBar
 from pyrochat.values.errors import InvalidArgument
 
-__all__ = ["back_up_room", "verify_rooms"]
+__all__ = ["back_up_room", "repair_room", "verify_rooms"]
 
+_MOST_IDS = 20  # that are shown
 _LEAST_DIGITS = 8  # of a digest, to compare it with another
 
 
@@ -58,6 +65,38 @@ def back_up_room(data: Path, room: str, target: Path) -> int:
         f"room {room!r}: {verdict.whole_up_to:,} messages in {target}, whole; {verdict.whole_up_to}:{verdict.digest.hex()}"
     )
     return DONE
+
+
+def repair_room(
+    room: Annotated[str, typer.Argument(help="The room.")],
+    backup: Annotated[Path, typer.Option("--from", metavar="FILE", help="A backup of its log.")],
+    data: DataOption = None,
+) -> int:
+    """Replace what is damaged in a room's log by what a backup has, as far as the digests prove it right.
+
+    Nothing behind the damage is cut, and the file as it was is kept beside. The room must not be hosted meanwhile.
+    """
+    path = log_path(data_folder() if data is None else data, room)
+    with ProgressBar(f"repairing {room}") as progress:
+        repaired = repair(path, room, backup, progress)
+    if not repaired.ids:
+        print(f"room {room!r}: nothing is damaged in its {repaired.verdict.whole_up_to:,} messages")
+    else:
+        ids = ", ".join(str(id) for id in repaired.ids[:_MOST_IDS]) + (", …" if len(repaired.ids) > _MOST_IDS else "")
+        print(
+            f"room {room!r}: repaired {_count(len(repaired.ids), 'message')} ({ids}), the log is whole: "
+            f"{repaired.verdict.whole_up_to}:{repaired.verdict.digest.hex()}; as it was, it is kept as {repaired.kept}"
+        )
+    if repaired.loss is not None:
+        print(
+            f"room {room!r}: a loss is still noted ({repaired.loss}): restore a newer backup, or start with --accept-loss"
+        )
+        return FAILED
+    return DONE
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def _parse(expect: str) -> tuple[int, str]:

@@ -50,6 +50,7 @@ class Log(ABC):
     operator has accepted the loss, nothing may be appended: ids would be given a second time.
     gone: whether what it is stored in was taken away under it: nothing can be appended then.
     is_untidy: whether `tidy` has something to do.
+    unverified: so many messages were found whole at an earlier start only, see `verify_more`.
     room: the room's name.
     """
 
@@ -57,6 +58,7 @@ class Log(ABC):
     loss: str | None = None
     gone: bool = False
     is_untidy: bool = False
+    unverified: int = 0
     forks: Mapping[str, int] = {}
     room: str
 
@@ -115,6 +117,13 @@ class Log(ABC):
 
     def tidy(self) -> None:  # noqa: B027
         """In the order's thread: where it `is_untidy`, give back what space is not needed; waits for nobody."""
+
+    def verify_more(self, limit: int) -> str | None:
+        """Compare the next *limit* of the unverified messages with their digests; returns what is damaged.
+
+        Not by several threads at once. Raises LogUnavailable where they can't be read.
+        """
+        return None
 
     @abstractmethod
     def size(self) -> tuple[int, int]:

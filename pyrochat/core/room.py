@@ -289,5 +289,5 @@ def loss_text(room: str, loss: str) -> str:
     """What to say of *loss*, which proves that messages of *room* are missing."""
     return (
         f"room {room!r} has lost messages ({loss}): it takes none until its operator has "
-        "decided (restore a backup, or start it with pyrochat-server --accept-loss)"
+        "decided (pyrochat-server repair or restore a backup, or start it with pyrochat-server --accept-loss)"
     )

@@ -345,6 +345,13 @@ class Room:
             self._order.wake()
         self.search.look()
 
+    def verify_more(self, limit: int) -> None:
+        """Now and then, in one thread: verify some of what the start has not. What is damaged stops the room."""
+        damage = self.log.verify_more(limit)
+        if damage is not None:
+            with suppress(RoomClosing):
+                self._order.submit(Declare(damage))
+
     def status(self) -> RoomStatus:
         """What the server command shows."""
         return RoomStatus.of(self._applier.state, self._multicaster.positions(self), self._wholeness.text)

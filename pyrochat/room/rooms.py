@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 _ROOM_BYTES = 256 * 1024  # of an empty one, on disk
 _PARTING_SECONDS = 2.0
+_VERIFIED_AT_ONCE = 5000  # messages: some 20 ms of work
 _MOST_WAITING = 8  # for a room that they create
 
 Remote = Callable[[Room], object]
@@ -88,12 +89,15 @@ class Rooms:
         return [room.name for room in self._rooms.values()]
 
     def look(self) -> None:
-        """Now and then: see to the files of all rooms, and how full the disk is."""
-        coming = 0
+        """Now and then: see to the files of all rooms, and how full the disk is; verify a part of one log."""
+        coming, verifies = 0, True
         for room in self.all:
             try:
                 room.look()
                 coming += room.space.look()
+                if verifies and room.log.unverified:
+                    verifies = False
+                    room.verify_more(_VERIFIED_AT_ONCE)
             except Exception as error:  # a defect; the others are looked after all the same
                 where = "".join(traceback.format_exception(error))
                 self._troubles.say(

@@ -18,11 +18,12 @@ from pyrochat.values.rules import fold
 
 __all__ = [
     "BUSY_MILLISECONDS", "FORMAT", "WAL_BYTES", "About", "Progress", "connect", "explained", "file_stem", "is_used", "log_path",
-    "prepare", "read_about",
+    "note_verified", "prepare", "read_about",
 ]  # fmt: skip
 
 BUSY_MILLISECONDS = 5000
 WAL_BYTES = 4 * 1024 * 1024  # SQLite writes it into the file at 1,000 pages, about as much
+_VERIFIED = "verified"
 _STEM_DIGITS = 32  # 128 bits: nobody finds two names with the same
 _READ_ONLY_OR_FULL = ("SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_IOERR")
 
@@ -30,7 +31,8 @@ _READ_ONLY_OR_FULL = ("SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLI
 @dataclass(frozen=True, slots=True)
 class About:
     """What a log file says of itself. origin: the identity that its chain of digests begins with. proved_from: the id of the
-    first message that has a proof (`core.digests`); None for an older format, where none has.
+    first message that has a proof (`core.digests`); None for an older format, where none has. verified: up to this id it
+    was whole once, with that digest there.
     """
 
     room: str
@@ -39,6 +41,7 @@ class About:
     proved_from: int | None
     loss: str | None = None
     forks: dict[str, int] = field(default_factory=dict)
+    verified: tuple[int, bytes] | None = None
 
 
 def file_stem(room: str) -> str:
@@ -137,11 +140,25 @@ def read_about(db: sqlite3.Connection, path: Path) -> About:
         about = dict(db.execute("SELECT key, value FROM about"))
         forks = {key[5:]: int(value) for key, value in about.items() if key.startswith("fork:")}
         proved_from = int(about[PROVED_FROM]) if PROVED_FROM in about else None
-        return About(about["room"], about["identity"], about["origin"], proved_from, about.get("loss"), forks)
+        verified = _verified(about.get(_VERIFIED, ""))
+        return About(about["room"], about["identity"], about["origin"], proved_from, about.get("loss"), forks, verified)
     except (sqlite3.Error, KeyError, ValueError) as error:
         raise LogUnreadable(
             f"{path} can't be read as a log ({error}): restore it from a backup, or move it away"
         ) from None
+
+
+def note_verified(db: sqlite3.Connection, tip: tuple[int, bytes]) -> None:
+    """Write down that the log is whole up to *tip*, an id with its digest."""
+    db.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (_VERIFIED, f"{tip[0]}:{tip[1].hex()}"))
+
+
+def _verified(value: str) -> tuple[int, bytes] | None:
+    id, _, digest = value.partition(":")
+    try:
+        return int(id), bytes.fromhex(digest)
+    except ValueError:
+        return None
 
 
 def _check_format(db: sqlite3.Connection, path: Path) -> None:

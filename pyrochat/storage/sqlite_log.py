@@ -4,8 +4,8 @@ WAL, ``synchronous=FULL``: a commit returns after fsync. One connection writes a
 SQLite before 3.51.3 can corrupt the WAL when several connections do; readers have their own, and only
 read. A lock keeps a second server away from it, and ends with the process (`log_lock`).
 
-Opening a log walks its whole chain of digests (about 4 µs a message): a room never starts on a log
-that is not what was written.
+Opening a log walks its chain of digests (about 4 µs a message) from where it was last found whole; what is before that is
+verified while it is served (`SqliteLog.verify_more`). A room never goes on for long with a log that is not what was written.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ import logging
 import os
 import sqlite3
 import threading
-import time
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -25,30 +23,14 @@ from pyrochat.core.digests import extend_chain, first_digest
 from pyrochat.core.log import NO_OWNERS, NO_SESSIONS, Log, MemberRecord
 from pyrochat.core.sessions import Session
 from pyrochat.storage import witness
-from pyrochat.storage.log_file import (
-    BUSY_MILLISECONDS,
-    WAL_BYTES,
-    Progress,
-    connect,
-    explained,
-    file_stem,
-    prepare,
-    read_about,
-)
-from pyrochat.storage.log_formats import FORMAT, PROVED_FROM, bring_up_to_date, format_of
+from pyrochat.storage.log_file import BUSY_MILLISECONDS, WAL_BYTES, Progress, connect, explained, note_verified
 from pyrochat.storage.log_lock import LogLock
 from pyrochat.storage.newest import Newest
+from pyrochat.storage.opening import opened_log
 from pyrochat.storage.place import Place
 from pyrochat.storage.troubles import Troubles
 from pyrochat.storage.verifying import walk
-from pyrochat.trust.files import open_private
-from pyrochat.values.errors import (
-    CannotHost,
-    LogDamaged,
-    LogUnavailable,
-    LogUncertain,
-    UnknownMessage,
-)
+from pyrochat.values.errors import LogUnavailable, LogUncertain, UnknownMessage
 from pyrochat.values.message import SYSTEM, Message, message_of
 from pyrochat.values.rules import fold
 
@@ -56,7 +38,7 @@ __all__ = ["SqliteLog"]
 
 log = logging.getLogger(__name__)
 
-_COPY_BYTES = 1024 * 1024
+_VERIFIED_EVERY = 10_000  # messages: what a start verifies at the most, however the last server has ended
 _COLUMNS = "id, sender, text, time_us, kind, key, about, change, ref, proof, more, digest"
 _FIELDS = "id, ?, sender, text, time_us, kind, key, about, change, ref, proof, more"  # of a Message; its room is given
 _FIND = f"""
@@ -94,61 +76,16 @@ class SqliteLog(Log):
         with contextlib.ExitStack() as undo:
             held = LogLock(path, room)
             undo.callback(held.release)
-            self._descriptor = held.descriptor
             with explained(path):
                 self._writer = connect(path)
                 undo.callback(self._writer.close)
-                self._open(room, accept_loss, progress or _no_progress)
+                opened = opened_log(self._writer, path, held.descriptor, room, accept_loss, progress or _no_progress)
                 self._place = Place(path)
             self._release = undo.pop_all()
-
-    def _open(self, room: str, accept_loss: bool, progress: Progress) -> None:
-        db, before = self._writer, format_of(self._writer)
-        kept = self.path.with_name(f"{file_stem(room)}-before-format-{FORMAT}.sqlite3")
-        if 0 < before < FORMAT and not kept.exists():
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._keep(kept)
-        about = prepare(db, self.path, room, progress)
-        verdict = walk(db, about, progress)
-        self._tip = (verdict.whole_up_to, verdict.digest)
-        self._origin = about.origin
-        loss = about.loss
-        if verdict.damage is not None:
-            if not accept_loss:
-                raise LogDamaged(
-                    f"{self.path}: {verdict.damage}; restore the log from a backup, or keep only what is before "
-                    f"it, messages 1 to {self.tail}, with pyrochat-server --accept-loss"
-                )
-            loss = verdict.damage
-        loss = loss or self._missing(about.identity)
-        if loss is not None and accept_loss:
-            self._accept(room, loss, about.identity)
-            about, loss = read_about(db, self.path), None
-        if bring_up_to_date(db, progress):
-            about = read_about(db, self.path)
-            verdict = walk(db, about, progress)
-            if (verdict.whole_up_to, verdict.digest) != self._tip:
-                raise LogDamaged(f"{self.path} is not whole in format {FORMAT} ({verdict.damage}): go back to {kept}")
-        self.room, self.identity, self.forks, self.loss = about.room, about.identity, about.forks, loss
-        if kept.exists():
-            kept.unlink()
-            log.warning("room %s: its log is in format %d now, and whole: %s is removed", room, FORMAT, kept.name)
-
-    def _missing(self, identity: str) -> str | None:
-        """What shows that the log ended later once: a confirmation, or the witness beside it."""
-        db = self._writer
-        known = db.execute("SELECT coalesce(max(delivered), 0) FROM members").fetchone()[0]
-        if known > self.tail:
-            return f"members have confirmed message {known}, but the log ends at {self.tail}"
-        seen = witness.read(self.path)
-        if seen is None or seen.identity != identity:
-            return None
-        if seen.tail > self.tail:
-            return f"it had message {seen.tail} when it was closed or last looked at, now it ends at {self.tail}"
-        row = db.execute("SELECT digest FROM messages WHERE id = ?", (seen.tail,)).fetchone()
-        if row is not None and row[0] != seen.digest:
-            return f"message {seen.tail} is not the one that was there when it was closed or last looked at"
-        return None
+        about = self._about = opened.about
+        self.room, self.identity, self.forks, self.loss = about.room, about.identity, about.forks, opened.loss
+        self._tip = self._verified = opened.tip
+        self.unverified, self._verifying = opened.unverified, (0, first_digest(about.origin))
 
     # -- the file, now and then ----------------------------------------------------------------------------
 
@@ -233,8 +170,12 @@ class SqliteLog(Log):
             )
         db = self._writer
         digests = digests or extend_chain(self._tip[1], messages)
+        tip = (messages[-1].id, digests[-1]) if messages else self._tip
+        verified = self._verified if tip[0] < self._verified[0] + _VERIFIED_EVERY else self._tip
         try:
             db.execute("BEGIN IMMEDIATE")
+            if verified is not self._verified:
+                note_verified(db, verified)
             if loss is not None:
                 db.execute("INSERT OR REPLACE INTO about VALUES ('loss', ?)", (loss,))
             for id, session in sessions.items():
@@ -268,7 +209,7 @@ class SqliteLog(Log):
             raise self._failure(error) from None
         if messages:
             self._newest.add(messages)
-            self._tip = (messages[-1].id, digests[-1])
+            self._tip, self._verified = tip, verified
         self.loss = loss or self.loss
         self._troubles.over("write")
 
@@ -311,7 +252,7 @@ class SqliteLog(Log):
 
     def digest(self, id: int) -> bytes:
         if id == 0:
-            return first_digest(self._origin)
+            return first_digest(self._about.origin)
         tail, digest = self._tip
         if id == tail:
             return digest
@@ -320,6 +261,16 @@ class SqliteLog(Log):
         if row is None:
             raise UnknownMessage(f"there is no message {id}: the log ends at {self.tail}")
         return bytes(row[0])
+
+    def verify_more(self, limit: int) -> str | None:
+        count = min(limit, self.unverified)
+        if count == 0:
+            return None
+        with self._reader() as db:
+            verdict = walk(db, self._about, _no_progress, after=self._verifying, upto=self._verifying[0] + count)
+        self._verifying = (verdict.whole_up_to, verdict.digest)
+        self.unverified = 0 if verdict.damage is not None else self.unverified - count
+        return verdict.damage
 
     def members(self) -> list[MemberRecord]:
         with self._reader() as db:
@@ -340,47 +291,6 @@ class SqliteLog(Log):
         except OSError as error:
             raise LogUnavailable(f"the log's file can't be found ({error.strerror})") from None
 
-    def _accept(self, room: str, loss: str, identity: str) -> None:
-        """Go on from the tail as another log; the file as it was is kept beside it.
-
-        What earlier logs have beyond the tail was given up as well: they are the same as this one up to it at most.
-        """
-        when = time.strftime("%Y%m%dT%H%M%S")
-        kept = self.path.with_name(f"{file_stem(room)}-before-{when}-{identity[:8]}.sqlite3")
-        db, tail = self._writer, self.tail
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._keep(kept)
-        log.warning("room %s: loss accepted (%s); the log as it was is kept as %s", room, loss, kept)
-        db.execute("BEGIN IMMEDIATE")
-        db.execute("DELETE FROM messages WHERE id > ?", (tail,))
-        db.execute("UPDATE members SET delivered = min(delivered, ?), read = min(read, ?)", (tail, tail))
-        db.execute("DELETE FROM about WHERE key = 'loss'")
-        db.execute(
-            "UPDATE about SET value = ? WHERE key = ? AND CAST(value AS INTEGER) > ?", (tail + 1, PROVED_FROM, tail + 1)
-        )
-        db.execute("UPDATE about SET value = ? WHERE key LIKE 'fork:%' AND CAST(value AS INTEGER) > ?", (tail, tail))
-        db.execute("INSERT INTO about VALUES (?, ?)", (f"fork:{identity}", tail))
-        db.execute("UPDATE about SET value = ? WHERE key = 'identity'", (str(uuid.uuid4()),))
-        db.execute("COMMIT")
-
-    def _keep(self, kept: Path) -> None:
-        """Raises CannotHost where there is no room for a copy."""
-        try:
-            self._copy(kept)
-        except OSError as error:
-            raise CannotHost(f"can't keep a copy of the log as {kept} ({error.strerror}): see to the disk") from None
-
-    def _copy(self, target: Path) -> None:
-        """Copy the file as it stands on disk. Not by its name: see `log_lock` on closing a descriptor."""
-        with open(open_private(target), "wb") as copy, contextlib.ExitStack() as undo:
-            undo.callback(target.unlink)
-            offset = 0
-            while part := os.pread(self._descriptor, _COPY_BYTES, offset):
-                copy.write(part)
-                offset += len(part)
-            copy.flush()
-            undo.pop_all()
-
     def close(self) -> None:
         with self._mutex:
             if self._closed:
@@ -389,7 +299,9 @@ class SqliteLog(Log):
         for db in self._readers:
             db.close()
         self._readers.clear()
-        self._find_place()
+        if self._find_place() and self.loss is None and self._uncertain is None:
+            with contextlib.suppress(sqlite3.Error):  # the next start verifies more, then
+                note_verified(self._writer, self._tip)
         self._bear_witness()
         self._release.close()
 

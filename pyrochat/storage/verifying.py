@@ -51,15 +51,20 @@ def verify_file(path: Path, progress: Progress, at: int = 0) -> tuple[About, Ver
         raise LogUnreadable(f"{path} can't be read as a log ({error}): restore it from a backup") from None
 
 
-def walk(db: sqlite3.Connection, about: About, progress: Progress, at: int = 0) -> Verdict:
-    """Compute the chain of the log in *db* anew and compare it with what is stored. about: what the file says of itself."""
-    digest = first_digest(about.origin)
-    expected = digest if at == 0 else None
-    last = 0
+def walk(
+    db: sqlite3.Connection, about: About, progress: Progress, at: int = 0, *, after: tuple[int, bytes] | None = None,
+    upto: int | None = None,
+) -> Verdict:  # fmt: skip
+    """Compute the chain of the log in *db* anew and compare it with what is stored. about: what the file says of itself.
+
+    after: an id and its digest, from where on; upto: the id to end at. at: an id whose digest is wanted too.
+    """
+    last, digest = after or (0, first_digest(about.origin))
+    expected = digest if at == last else None
     db.text_factory = _Text  # what stands there may be no UTF-8 any more
     try:
         total = db.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()[0]
-        for row in _rows(db, has_proofs=about.proved_from is not None):
+        for row in _rows(db, last, has_proofs=about.proved_from is not None):
             has_proof = about.proved_from is not None and last + 1 >= about.proved_from
             damage, digest = _check(row, last + 1, digest, has_proof)
             if damage is not None:
@@ -67,6 +72,8 @@ def walk(db: sqlite3.Connection, about: About, progress: Progress, at: int = 0) 
             last += 1
             if last == at:
                 expected = digest
+            if last == upto:
+                return Verdict(last, digest, None, expected)
             if last % _PROGRESS_EVERY == 0:
                 progress(last, total)
     except sqlite3.DatabaseError as error:
@@ -81,17 +88,17 @@ class _Text(bytes):
     """A column that is TEXT on disk, undecoded. A BLOB comes as plain bytes: one flipped bit makes the one the other."""
 
 
-def _rows(db: sqlite3.Connection, has_proofs: bool) -> Iterator[tuple[object, ...]]:
-    """All rows up to the first that can't be read.
+def _rows(db: sqlite3.Connection, after: int, has_proofs: bool) -> Iterator[tuple[object, ...]]:
+    """All rows behind *after* up to the first that can't be read.
 
     Python's cursor steps one row ahead: where that fails it loses the row that it already has. So from
     there on each row is asked for by itself.
     """
     added = "about, change, ref, proof, more" if has_proofs else "NULL, NULL, NULL, NULL, NULL"
     columns = f"SELECT id, digest, sender, text, time_us, kind, key, {added} FROM messages"
-    last: object = 0
+    last: object = after
     try:
-        for row in db.execute(f"{columns} ORDER BY id"):
+        for row in db.execute(f"{columns} WHERE id > ? ORDER BY id", (after,)):
             yield row
             last = row[0]
     except sqlite3.DatabaseError:

@@ -15,7 +15,7 @@ import pytest
 
 from pyrochat import KeyConflict, LogDamaged, LogUnreadable
 from pyrochat.core.log import MemberRecord
-from pyrochat.storage import sqlite_log
+from pyrochat.storage import opening
 from pyrochat.storage.log_file import log_path
 from pyrochat.storage.log_formats import FORMAT
 from pyrochat.storage.sqlite_log import SqliteLog
@@ -107,6 +107,7 @@ def test_what_comes_after_is_proved_by_the_new_rule_and_what_was_before_by_the_o
     SqliteLog(old, "lobby").close()
     assert verify_file(old, nothing)[1].whole_up_to == tail + 2
     changed(old, f"UPDATE messages SET proof = NULL WHERE id = {tail + 1}")
+    changed(old, "DELETE FROM about WHERE key = 'verified'")
     with pytest.raises(LogDamaged, match=f"message {tail + 1} was changed"):
         SqliteLog(old, "lobby")
 
@@ -218,7 +219,7 @@ def test_who_is_stopped_after_it_removes_the_copy_at_the_next_start(old: Path, m
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(sqlite_log, "read_about", stopped)
+        broken.setattr(opening, "read_about", stopped)
         with pytest.raises(KeyboardInterrupt):
             SqliteLog(old, "lobby")
     assert version(old) == FORMAT

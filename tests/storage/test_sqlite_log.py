@@ -106,6 +106,7 @@ def test_the_log_of_another_room_is_refused(closed: Path) -> None:
 
 def test_a_log_with_a_hole_is_refused(closed: Path) -> None:
     change(closed, "DELETE FROM messages WHERE id = 1")
+    change(closed, "DELETE FROM about WHERE key = 'verified'")
     with pytest.raises(LogDamaged, match="message 1 is missing"):
         SqliteLog(closed, "lobby")
 

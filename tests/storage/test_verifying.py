@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -77,11 +78,30 @@ def test_any_changed_byte_of_a_row_is_found_and_named(path: Path) -> None:
             assert verdict.whole_up_to == VICTIM - 1
 
 
-def test_a_server_does_not_start_on_a_damaged_log(path: Path) -> None:
+def damage(path: Path, ids: Sequence[int] = (VICTIM,), what: str = "text = 'forged'") -> None:
+    """Change messages behind everybody's back."""
     db = sqlite3.connect(path)
-    db.execute("UPDATE messages SET text = 'forged' WHERE id = ?", (VICTIM,))
+    for id in ids:
+        db.execute(f"UPDATE messages SET {what} WHERE id = ?", (id,))
     db.commit()
     db.close()
+
+
+def was_never_verified(path: Path, upto: int = 0) -> None:
+    """As if its server had been killed long after it had verified the log up to *upto*."""
+    db = sqlite3.connect(path)
+    db.execute("DELETE FROM about WHERE key = 'verified'")
+    if upto:
+        row = db.execute("SELECT digest FROM messages WHERE id = ?", (upto,)).fetchone()
+        db.execute("INSERT INTO about VALUES ('verified', ?)", (f"{upto}:{row[0].hex()}",))
+    db.commit()
+    db.close()
+
+
+@pytest.mark.parametrize("upto", [0, VICTIM - 1])
+def test_a_server_does_not_start_where_what_came_since_is_damaged(path: Path, upto: int) -> None:
+    was_never_verified(path, upto)
+    damage(path)
     with pytest.raises(LogDamaged, match=f"message {VICTIM} was changed.*--accept-loss"):
         SqliteLog(path, "lobby")
 
@@ -90,10 +110,7 @@ def test_an_operator_may_keep_what_is_before_the_damage(path: Path) -> None:
     log = SqliteLog(path, "lobby")
     old_identity = log.identity
     log.close()
-    db = sqlite3.connect(path)
-    db.execute("UPDATE messages SET text = 'forged' WHERE id = ?", (VICTIM,))
-    db.commit()
-    db.close()
+    damage(path)
     log = SqliteLog(path, "lobby", accept_loss=True)
     assert log.tail == VICTIM - 1
     assert log.identity != old_identity
@@ -212,3 +229,54 @@ def test_what_is_no_log_is_said(tmp_path: Path) -> None:
     other.write_text("no database at all, but long enough to look like a file" * 20)
     with pytest.raises(LogUnreadable):
         verify_file(other, nothing)
+
+
+def test_a_start_walks_only_what_came_since_the_log_was_found_whole(path: Path) -> None:
+    for upto in (0, VICTIM, COUNT):
+        was_never_verified(path, upto)
+        log = SqliteLog(path, "lobby")
+        assert log.tip == (COUNT, log.digest(COUNT))
+        assert log.unverified == upto
+        log.close()
+
+
+def test_a_server_that_is_killed_leaves_little_to_walk(tmp_path: Path) -> None:
+    """What was committed long ago is noted with a later commit."""
+    log = SqliteLog(tmp_path / "log.sqlite3", "lobby")
+    try:
+        for first in range(1, 30_001, 10_000):
+            log.append([Message(id, "lobby", "Ana", "x", id, proof=SALT) for id in range(first, first + 10_000)])
+        with closing(sqlite3.connect(tmp_path / "log.sqlite3")) as db:
+            [(noted,)] = db.execute("SELECT value FROM about WHERE key = 'verified'").fetchall()
+        assert noted == f"20000:{log.digest(20_000).hex()}"
+    finally:
+        log.close()
+
+
+def test_a_point_that_does_not_fit_is_none(path: Path) -> None:
+    was_never_verified(path, VICTIM)
+    damage(path, what="digest = zeroblob(32)")
+    with pytest.raises(LogDamaged, match=f"message {VICTIM} "):
+        SqliteLog(path, "lobby")
+
+
+def test_the_rest_is_verified_while_the_log_is_served(path: Path) -> None:
+    log = SqliteLog(path, "lobby")
+    try:
+        assert (log.verify_more(50), log.unverified) == (None, COUNT - 50)
+        log.append([Message(COUNT + 1, "lobby", "Ana", "meanwhile", 1, proof=SALT)])
+        assert (log.verify_more(1000), log.unverified) == (None, 0)
+        assert log.verify_more(1000) is None
+    finally:
+        log.close()
+
+
+def test_damage_that_is_found_behind_later_messages_is_named(path: Path) -> None:
+    damage(path)
+    log = SqliteLog(path, "lobby")
+    try:
+        assert log.verify_more(50) is None
+        assert f"message {VICTIM} was changed" in (log.verify_more(50) or "")
+        assert log.unverified == 0
+    finally:
+        log.close()
