@@ -65,6 +65,6 @@ class KnownLogs:
 def other_log(room: str, known: str, now: str) -> str:
     """What to say where *room* has the log *now*, and this user knew the log *known*."""
     return (
-        f"room {room} has another log ({now[:_SHOWN]}) than the one that you knew ({known[:_SHOWN]}): it was hosted anew, or "
+        f"room {room} has another log ({now[:_SHOWN]}) than the one that you knew ({known[:_SHOWN]}): it was archived or hosted anew, or "
         "went on without what was lost; its messages have numbers of their own, and what you have read before may be missing"
     )

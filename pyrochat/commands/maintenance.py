@@ -1,4 +1,4 @@
-"""What ``pyrochat-server`` does to a log instead of serving it: verify it, back it up, repair it."""
+"""What ``pyrochat-server`` does to a log instead of serving it: verify it, back it up, repair it, archive it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ import typer
 from pyrochat.commands.registry import DataOption
 from pyrochat.commands.shell import DONE, FAILED
 from pyrochat.folders import data_folder
+from pyrochat.storage.archiving import archive
 from pyrochat.storage.backup import back_up
 from pyrochat.storage.log_file import log_path
+from pyrochat.storage.reading import messages_in
 from pyrochat.storage.repairing import repair
 from pyrochat.storage.verifying import verify_file
+from pyrochat.terminal.export import export
 from pyrochat.terminal.progress import ProgressBar
 from pyrochat.values.errors import InvalidArgument
 
-__all__ = ["back_up_room", "repair_room", "verify_rooms"]
+__all__ = ["archive_room", "back_up_room", "export_log", "repair_room", "verify_rooms"]
 
 _MOST_IDS = 20  # that are shown
 _LEAST_DIGITS = 8  # of a digest, to compare it with another
@@ -92,6 +95,33 @@ def repair_room(
             f"room {room!r}: a loss is still noted ({repaired.loss}): restore a newer backup, or start with --accept-loss"
         )
         return FAILED
+    return DONE
+
+
+def archive_room(
+    room: Annotated[str, typer.Argument(help="The room.")],
+    data: DataOption = None,
+) -> int:
+    """Begin a new log for a room, because the old one has become too large; the old one stays beside it.
+
+    Its messages begin with 1 again. Who comes back is told, and gets the new log; names stay whose they are. The room must
+    not be hosted meanwhile.
+    """
+    archived = archive(log_path(data_folder() if data is None else data, room), room)
+    print(
+        f"room {room!r}: a new log begins; the old one, {_count(archived.messages, 'message')} "
+        f"({archived.messages}:{archived.digest.hex()}), is {archived.kept}: pyrochat-server export reads it"
+    )
+    return DONE
+
+
+def export_log(
+    log: Annotated[Path, typer.Argument(help="A log's file: an archived one, or a backup.")],
+    target: Annotated[Path, typer.Argument(help="The new file: .txt, .jsonl or .html.")],
+) -> int:
+    """Write the messages of a log's file as text, JSON lines or a page for a browser."""
+    messages = messages_in(log)
+    print(f"{_count(len(messages), 'message')} in {export(messages, target)}")
     return DONE
 
 

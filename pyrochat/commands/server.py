@@ -26,7 +26,13 @@ from pyrochat.commands.access import (
 )
 from pyrochat.commands.announcing import EVERYWHERE, announce, network_address
 from pyrochat.commands.dashboard import Dashboard
-from pyrochat.commands.maintenance import back_up_room, repair_room, verify_rooms
+from pyrochat.commands.maintenance import (
+    archive_room,
+    back_up_room,
+    export_log,
+    repair_room,
+    verify_rooms,
+)
 from pyrochat.commands.registry import app as registry_app
 from pyrochat.commands.rooms import app as rooms_app
 from pyrochat.commands.shell import DONE, end_on_signals, make_app, run_app
@@ -132,7 +138,8 @@ def server(
 
     pyrochat-server names --help: which name belongs to which key, freeing names, banning.
     pyrochat-server rooms --help: the rooms that were created while a server ran.
-    pyrochat-server repair --help: mend a damaged log from a backup.
+    pyrochat-server repair --help: mend a damaged log from a backup. archive --help: begin a new log for a room.
+    pyrochat-server export --help: write an archived log or a backup as text, JSON lines or a page.
     """
     rooms = room or [DEFAULT_ROOM]
     folder = data_folder() if data is None else data
@@ -271,5 +278,11 @@ def run() -> None:
     run_app(
         make_app(server),
         "pyrochat-server",
-        {"names": registry_app, "rooms": rooms_app, "repair": make_app(repair_room)},
+        {
+            "names": registry_app,
+            "rooms": rooms_app,
+            "repair": make_app(repair_room),
+            "archive": make_app(archive_room),
+            "export": make_app(export_log),
+        },
     )

@@ -46,6 +46,7 @@ class Log(ABC):
     identity: the log's UUID (str); a log under the same room name with another identity is another log.
     forks: identities that this log had before its operator accepted a loss, and up to which message
     each of them is the same log as this one: never beyond where a loss was accepted since.
+    archived: the identities of the logs that the room had before its operator began this one, and how many messages each has.
     loss: what proves that messages of this log are missing; None while nothing does. Until the
     operator has accepted the loss, nothing may be appended: ids would be given a second time.
     gone: whether what it is stored in was taken away under it: nothing can be appended then.
@@ -60,6 +61,7 @@ class Log(ABC):
     is_untidy: bool = False
     unverified: int = 0
     forks: Mapping[str, int] = {}
+    archived: Mapping[str, int] = {}
     room: str
 
     @property

@@ -70,6 +70,12 @@ class Wholeness:
         return loss
 
     def _other_log(self, resume: Resumption) -> OtherLog:
+        archived = self._log.archived.get(resume.log_id)
+        if archived is not None:
+            return OtherLog(
+                f"room {self._log.room!r} was archived at message {archived}, and has begun a new log, with numbers of its "
+                "own: join anew to get it"
+            )
         return OtherLog(
             f"room {self._log.room!r} has another log now than the one that you have {resume.position} messages of: "
             "join anew to get it"

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import urllib.parse
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,12 +18,12 @@ from pyrochat.values.rules import fold
 
 __all__ = [
     "BUSY_MILLISECONDS", "FORMAT", "WAL_BYTES", "About", "Progress", "connect", "explained", "file_stem", "is_used", "log_path",
-    "note_verified", "prepare", "read_about",
+    "note_archived", "note_verified", "prepare", "read_about",
 ]  # fmt: skip
 
 BUSY_MILLISECONDS = 5000
 WAL_BYTES = 4 * 1024 * 1024  # SQLite writes it into the file at 1,000 pages, about as much
-_VERIFIED = "verified"
+_VERIFIED, _ARCHIVED = "verified", "archived:"
 _STEM_DIGITS = 32  # 128 bits: nobody finds two names with the same
 _READ_ONLY_OR_FULL = ("SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_IOERR")
 
@@ -32,7 +32,7 @@ _READ_ONLY_OR_FULL = ("SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLI
 class About:
     """What a log file says of itself. origin: the identity that its chain of digests begins with. proved_from: the id of the
     first message that has a proof (`core.digests`); None for an older format, where none has. verified: up to this id it
-    was whole once, with that digest there.
+    was whole once, with that digest there. archived: the room's logs before this one, and how many messages each has.
     """
 
     room: str
@@ -42,6 +42,7 @@ class About:
     loss: str | None = None
     forks: dict[str, int] = field(default_factory=dict)
     verified: tuple[int, bytes] | None = None
+    archived: dict[str, int] = field(default_factory=dict)
 
 
 def file_stem(room: str) -> str:
@@ -138,10 +139,15 @@ def read_about(db: sqlite3.Connection, path: Path) -> About:
     try:
         _check_format(db, path)
         about = dict(db.execute("SELECT key, value FROM about"))
-        forks = {key[5:]: int(value) for key, value in about.items() if key.startswith("fork:")}
+        forks, archived = (
+            {key.removeprefix(kind): int(value) for key, value in about.items() if key.startswith(kind)}
+            for kind in ("fork:", _ARCHIVED)
+        )
         proved_from = int(about[PROVED_FROM]) if PROVED_FROM in about else None
         verified = _verified(about.get(_VERIFIED, ""))
-        return About(about["room"], about["identity"], about["origin"], proved_from, about.get("loss"), forks, verified)
+        return About(
+            about["room"], about["identity"], about["origin"], proved_from, about.get("loss"), forks, verified, archived
+        )
     except (sqlite3.Error, KeyError, ValueError) as error:
         raise LogUnreadable(
             f"{path} can't be read as a log ({error}): restore it from a backup, or move it away"
@@ -151,6 +157,13 @@ def read_about(db: sqlite3.Connection, path: Path) -> About:
 def note_verified(db: sqlite3.Connection, tip: tuple[int, bytes]) -> None:
     """Write down that the log is whole up to *tip*, an id with its digest."""
     db.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (_VERIFIED, f"{tip[0]}:{tip[1].hex()}"))
+
+
+def note_archived(db: sqlite3.Connection, archived: Mapping[str, int]) -> None:
+    """Write down which logs the room had before, and how many messages each has."""
+    db.executemany(
+        "INSERT OR REPLACE INTO about VALUES (?, ?)", [(f"{_ARCHIVED}{id}", count) for id, count in archived.items()]
+    )
 
 
 def _verified(value: str) -> tuple[int, bytes] | None:

@@ -14,10 +14,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pyrochat.storage.log_file import connect
+from pyrochat.storage.log_file import connect, explained, read_about
 from pyrochat.values.errors import CannotHost, LogUnreadable
+from pyrochat.values.message import Message, message_of
 
-__all__ = ["open_to_read", "open_unwritable"]
+__all__ = ["messages_in", "open_to_read", "open_unwritable"]
 
 _UNWRITABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY")
 
@@ -58,6 +59,19 @@ def open_unwritable(path: Path) -> Iterator[sqlite3.Connection]:
             ) from None
         with contextlib.closing(connect(copy)) as db:
             yield db
+
+
+def messages_in(path: Path) -> list[Message]:
+    """All messages of the log in the file *path*. Raises LogUnreadable, CannotHost."""
+    if not path.is_file():
+        raise LogUnreadable(f"there is no log {path}")
+    with open_to_read(path) as db, explained(path):
+        about = read_about(db, path)
+        added = "about, change, ref, proof, more" if about.proved_from is not None else "NULL, NULL, NULL, NULL, NULL"
+        rows = db.execute(
+            f"SELECT id, ?, sender, text, time_us, kind, key, {added} FROM messages ORDER BY id", (about.room,)
+        )
+        return list(map(message_of, rows))
 
 
 def _size(path: Path) -> int:

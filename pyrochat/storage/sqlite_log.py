@@ -84,6 +84,7 @@ class SqliteLog(Log):
             self._release = undo.pop_all()
         about = self._about = opened.about
         self.room, self.identity, self.forks, self.loss = about.room, about.identity, about.forks, opened.loss
+        self.archived = about.archived
         self._tip = self._verified = opened.tip
         self.unverified, self._verifying = opened.unverified, (0, first_digest(about.origin))
 

@@ -251,7 +251,9 @@ def _past(chat: Chat, before: OpenRoom | None) -> Past | None:
     """What is shown above the log of *chat*, where the room had another one before."""
     if before is not None:
         logs = before.page.past.logs if before.page.past is not None else ()
-        return Past("another log: the room was hosted anew; what is above is not in it", [*logs, before.transcript])
+        return Past(
+            "another log: the room was archived or hosted anew; what is above is not in it", [*logs, before.transcript]
+        )
     if chat.replaced_log_id:
-        return Past("another log than the one that you knew: the room was hosted anew")
+        return Past("another log than the one that you knew: the room was archived or hosted anew")
     return None

@@ -190,7 +190,7 @@ class ChatApp(App[None], inherit_bindings=False):
         chat = room.chat.join_room(room.name, read="manual")
         fresh = OpenRoom(chat, room.page.look, self._drafts, self._room_changed, before=room)
         self.call_later(self._replace, room, fresh)
-        return f"room {room.name} was hosted anew: it has another log now"
+        return f"room {room.name} was archived or hosted anew: it has another log now"
 
     def _replace(self, room: OpenRoom, fresh: OpenRoom) -> None:
         assert self._main is not None
