@@ -17,7 +17,7 @@ from benchmarks.machine import describe
 from benchmarks.output import write_results
 from benchmarks.plan import FULL, QUICK, Plan, Progress
 from benchmarks.report import BOUNDS, Report
-from benchmarks.work import confirmations, durable, fan_out, growth, idle, joining, latency, memory, searching
+from benchmarks.work import confirmations, durable, fan_out, growth, hosting, idle, joining, latency, memory, searching
 from faults.processes import BenchError
 
 RESULTS = Path(__file__).parent / "results"
@@ -35,6 +35,7 @@ WORKS: dict[str, Work] = {
     "growth-members": growth.run_deliveries,
     "growth-log": growth.run_posts,
     "searching": searching.run,
+    "hosting": hosting.run,
 }
 ROWS = {
     "singles": "fan-out",
@@ -49,9 +50,12 @@ ROWS = {
     "search-posts": "searching",
     "idle-cpu": "idle",
     "idle-memory": "idle",
+    "start-log": "hosting",
+    "start-rooms": "hosting",
+    "rooms-memory": "hosting",
 }
 """What has to run for a row that is not named like its work."""
-_NOT_QUICK = {"memory", "searching"}
+_NOT_QUICK = {"memory", "searching", "hosting"}
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

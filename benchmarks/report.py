@@ -46,6 +46,9 @@ BOUNDS = {
     "idle-cpu": Bound("idle with 1,000 members: the server's share of a core", 3.0, "< 1 %", False, "%"),
     "search": Bound("the slowest kind of search in 1,000,000 messages, p99", 200.0, "< 50 ms", False, "ms"),
     "search-posts": Bound("durable posts/s, 100 senders, with a search index against without", 0.9, "1.0 ×", True),
+    "start-log": Bound("a start with 1,000,000 messages, above an empty one", 0.5, "0.1 s", False, "s"),
+    "start-rooms": Bound("a start with 1,000 rooms that nobody uses", 3.0, "1 s", False, "s"),
+    "rooms-memory": Bound("1,000 rooms that nobody uses, above an empty server", 120.0, "20 MiB", False, "MiB"),
     "idle-memory": Bound("idle with 1,000 members: the server's memory a member", 150.0, "< 50 KiB", False, "KiB"),
 }
 

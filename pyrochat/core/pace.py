@@ -25,8 +25,8 @@ class Pace:
     strangers_time: see `core.limits`.
     index_rest_seconds: of the search index at the log's end, unless somebody searches: what comes meanwhile is one batch;
     index_retry_seconds: after a failure.
-    most_rooms: of one server; its operator may name more. patience_seconds: until a room that others create is open: a
-    name server may be slow.
+    idle_seconds: a room that nobody uses for so long is closed, until somebody does. patience_seconds: until a room that
+    others create is open: a name server may be slow.
     """
 
     frame_seconds: float = 10.0
@@ -42,5 +42,5 @@ class Pace:
     strangers_time: Rate = STRANGERS_TIME
     index_rest_seconds: float = 1.0
     index_retry_seconds: float = 5.0
-    most_rooms: int = 100
+    idle_seconds: float = 60.0
     patience_seconds: float = 5.0

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+from collections.abc import Collection, Iterable, Mapping
 
 from Pyro5 import config, core
 
@@ -50,6 +52,11 @@ class NameServer:
         return shown_address(self.address)
 
     def _call(self, method: str, *arguments: object, most: Most = SMALL) -> object:
+        [answer] = self._calls([(method, *arguments)], most)
+        return answer
+
+    def _calls(self, calls: Iterable[tuple[object, ...]], most: Most = SMALL) -> list[object]:
+        """The answers to *calls*, each a method's name and its arguments, on one connection."""
         try:
             remote = RemoteObject(
                 self.address, core.NAMESERVER_NAME, "hello", timeout=_TIMEOUT_SECONDS, serializer_id=SERPENT
@@ -64,7 +71,7 @@ class NameServer:
         with contextlib.closing(remote):
             self.is_embedded = remote.greeting == EMBEDDED_GREETING
             try:
-                return remote.call(method, *arguments, most=most)
+                return [remote.call(str(method), *arguments, most=most) for method, *arguments in calls]
             except ServerFault as error:
                 raise self._useless(error) from None
 
@@ -106,11 +113,16 @@ class NameServer:
                     found[name] = None
         return found
 
-    def register(self, name: str, uri: str) -> None:
-        """Register *uri* under *name*, whatever stood there; raises NameServerNotFound."""
-        self._call("register", name, uri)
+    def entries_of(self, names: Collection[str]) -> dict[str, Address | None]:
+        """As `entries`: at least those of *names*."""
+        return self.entries(os.path.commonprefix(list(names)))  # noqa: RUF071 - names have no components
 
-    def remove(self, name: str, address: Address) -> None:
-        """Take *name* out if it still stands for *address*; raises NameServerNotFound."""
-        if self.entries(name).get(name) == address:
-            self._call("remove", name)
+    def register(self, uris: Mapping[str, str]) -> None:
+        """Register each URI under its name, whatever stood there; raises NameServerNotFound."""
+        self._calls([("register", name, uri) for name, uri in uris.items()])
+
+    def remove(self, names: Collection[str], address: Address) -> None:
+        """Take those of *names* out that still stand for *address*; raises NameServerNotFound."""
+        found = self.entries_of(names)
+        if ours := [("remove", name) for name in names if found.get(name) == address]:
+            self._calls(ours)

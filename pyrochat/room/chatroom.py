@@ -11,6 +11,7 @@ from pyrochat.core.query import parse_query
 from pyrochat.core.sessions import Session
 from pyrochat.core.space import log_bytes
 from pyrochat.pyro.connecting import Connector
+from pyrochat.pyro.connection import Connection
 from pyrochat.pyro.daemon import caller, callers_serializer, take_callers_socket
 from pyrochat.pyro.dispatch import Later, expose, quick
 from pyrochat.pyro.wire import fitting_messages, fitting_names
@@ -18,9 +19,10 @@ from pyrochat.room.callbacks import CallbackJoin, callback_of
 from pyrochat.room.door.door import Door
 from pyrochat.room.door.identity import Identity, Resumption
 from pyrochat.room.door.limiter import Limiter
+from pyrochat.room.hosted import Hosted
 from pyrochat.room.journal import tell_came, tell_left
 from pyrochat.room.room import Room
-from pyrochat.room.rooms import Rooms
+from pyrochat.room.rooms import ROOM_BYTES, Rooms
 from pyrochat.room.turns import Turns
 from pyrochat.values.errors import (
     InvalidArgument,
@@ -55,15 +57,20 @@ class ChatRoom:
     """
 
     def __init__(
-        self, room: Room, rooms: Rooms, door: Door, limiter: Limiter, connector: Connector, turns: Turns
+        self, hosted: Hosted, rooms: Rooms, door: Door, limiter: Limiter, connector: Connector, turns: Turns
     ) -> None:
-        self._room = room
+        self._hosted = hosted
         self._rooms = rooms
-        self._object_id = room_object(room.name)
+        self._object_id = room_object(hosted.name)
         self._door = door
         self._limiter = limiter
         self._connector = connector
         self._turns = turns
+
+    @property
+    def _room(self) -> Room:
+        """Opened, where it is not."""
+        return self._hosted.opened()
 
     def prove(self, signature: str, password_proof: str | None = None) -> None:
         """Meet the challenge that the handshake was answered with; for a client with a key, before anything else.
@@ -79,9 +86,9 @@ class ChatRoom:
         key: 1 to 64 printable ASCII characters of the sender's own; the same key again returns the
         message that it made before.
         """
-        identity = self._identity()
+        identity, connection = self._identity(), caller()
         text, key = checked_text(text), checked_key(key)
-        return _Posting(self._post(identity, [text], [key]), one=True)
+        return self._when_open(lambda: _Posting(self._post(identity, connection, [text], [key]), one=True))
 
     @quick
     def post_many(self, texts: list[str], key: str | list[str | None] | None = None) -> Later | list[WireMessage]:
@@ -90,23 +97,29 @@ class ChatRoom:
         key: one key for the whole list (its messages bear ``key.0``, ``key.1`` …), or a list with one
         for each text. Where a key stands for something else already, nothing of the call is stored.
         """
-        identity = self._identity()
+        identity, connection = self._identity(), caller()
         texts = checked_texts(texts)
         if not texts:
             return []
         list_key = key if isinstance(key, str) else None
-        return _Posting(self._post(identity, texts, _keys(key, len(texts)), list_key), one=False)
+        keys = _keys(key, len(texts))
+        return self._when_open(lambda: _Posting(self._post(identity, connection, texts, keys, list_key), one=False))
 
     def _post(
-        self, identity: Identity, texts: list[str], keys: list[str | None], list_key: str | None = None
+        self,
+        identity: Identity,
+        connection: Connection,
+        texts: list[str],
+        keys: list[str | None],
+        list_key: str | None = None,
     ) -> Submission:
         """Raises RateLimited, QuotaUsedUp, RoomFull, RoomClosing: nothing is on its way then."""
-        size = log_bytes(identity.name, texts, keys)
-        refusal = self._room.space.refusal(size)
-        self._limiter.check(identity, len(texts), 0 if refusal else size, caller())
+        room, size = self._room, log_bytes(identity.name, texts, keys)
+        refusal = room.space.refusal(size)
+        self._limiter.check(identity, len(texts), 0 if refusal else size, connection)
         if refusal is None:
-            self._room.space.count(size)
-        return self._room.post(identity.name, texts, keys, list_key, identity.guest_mark, refusal)
+            room.space.count(size)
+        return room.post(identity.name, texts, keys, list_key, identity.guest_mark, refusal)
 
     def history(self, after: int = 0, limit: int = MAX_HISTORY) -> Later:
         """Messages with an id above *after*, in order: at most *limit* (1 to 1,000), and at most 1 MiB (at least one).
@@ -217,7 +230,8 @@ class ChatRoom:
     def mark_read(self, id: int) -> Later:
         """Confirm that everything up to message *id* has been shown; for members."""
         member = self._identity().member
-        return _Posting(self._room.mark_read(member, checked_integer(id, "a message id", 1, _MAX_ID)), one=None)
+        id = checked_integer(id, "a message id", 1, _MAX_ID)
+        return self._when_open(lambda: _Posting(self._room.mark_read(member, id), one=None))
 
     def leave(self, delivered: int = 0, read: int = 0) -> None:
         """End the session that this connection has joined (or named in its handshake).
@@ -242,10 +256,15 @@ class ChatRoom:
         """Open another room on this server, where the operator lets the caller; nothing happens where it is there."""
         identity = self._identity()
         name = checked_room_name(name)
-        self._limiter.check(identity, 1, 0, caller())
-        if not self._rooms.has(name):
+        is_new = not self._rooms.has(name)
+        self._limiter.check(identity, 1, ROOM_BYTES if is_new else 0, caller())
+        if is_new:
             self._door.check_may_create_rooms(identity)
             self._rooms.create(name, identity.name)
+
+    def _when_open(self, do: Callable[[], Later]) -> Later:
+        """What *do* returns. A room that has to be opened first is no business of the thread that watches connections."""
+        return do() if self._hosted.room is not None else self._in_turn(lambda: do().result())
 
     def _session_to_resume(self, identity: Identity, resume: Resumption | None) -> Session | None:
         """The session that *resume* names, as it is now; None where there is none."""

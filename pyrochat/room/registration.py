@@ -68,8 +68,9 @@ class Registration:
         try:
             if not self._nameserver.is_there():
                 self._start_embedded()
-            for name, uri in rooms.items():
-                self._take(name, uri)
+            refused = self._take(rooms)
+            if refused:
+                raise next(iter(refused.values()))
             self._mend()
         except NameServerSilent as error:  # it hangs: no reason for the room to stay closed
             log.warning('%s; until it answers, others join with at="%s"', error, shown_address(address))
@@ -91,27 +92,42 @@ class Registration:
                 self._embedded = EmbeddedNameServer(self._host if self._host in _EVERYWHERE else where, port)
                 self.embedded_at = str(self._nameserver)
 
-    def add(self, room: str, uri: str) -> None:
-        """Take *room*'s name too. Raises NameServerRefused; a name server that doesn't answer is told later."""
-        name = room_object(room)
+    def add(self, uris: Mapping[str, str]) -> dict[str, NameServerRefused]:
+        """Take the names of these rooms too; returns those of them that are refused. A name server that doesn't answer is
+        told later.
+        """
+        names = {room_object(room): uri for room, uri in uris.items()}
+        refused: dict[str, NameServerRefused] = {}
         try:
-            self._take(name, uri)
-        except NameServerRefused:
-            raise
+            refused = self._take(names)
         except Unavailable as error:
-            log.warning('%s; until it does, others join %s with at="%s"', error, room, shown_address(self._address))
+            shown = shown_address(self._address)
+            log.warning('%s; until it does, others join %s with at="%s"', error, ", ".join(uris), shown)
         with self._mutex:
-            self._uris[name] = uri
+            self._uris |= {name: uri for name, uri in names.items() if name not in refused}
+        return {room: refused[room_object(room)] for room in uris if room_object(room) in refused}
 
     def withdraw(self, room: str) -> None:
         """Give *room*'s name back."""
         name = room_object(room)
         with self._mutex, contextlib.suppress(PyroChatError):
             self._uris.pop(name, None)
-            self._nameserver.remove(name, self._address)
+            self._nameserver.remove([name], self._address)
 
-    def _take(self, name: str, uri: str) -> None:
-        found = self._nameserver.entries(name).get(name)
+    def _take(self, uris: Mapping[str, str]) -> dict[str, NameServerRefused]:
+        """Register *uris*, but for those whose names others have, which are returned."""
+        entries = self._nameserver.entries_of(uris)
+        refused: dict[str, NameServerRefused] = {}
+        for name in uris:
+            try:
+                self._check(name, entries.get(name))
+            except NameServerRefused as error:
+                refused[name] = error
+        self._nameserver.register({name: uri for name, uri in uris.items() if name not in refused})
+        return refused
+
+    def _check(self, name: str, found: Address | None) -> None:
+        """Raise NameServerRefused where *name* stands for *found*, who is there and not we."""
         if found is not None and found != self._address:
             where = shown_address(found)
             seen = look(found, name, self._probe_seconds)
@@ -124,16 +140,15 @@ class Registration:
                 raise NameServerRefused(
                     f"{name!r} is served at {where} already: join it there, or choose another name with room="
                 )
-        self._nameserver.register(name, uri)
 
     def _is_us(self, found: Address, seen: ProbeResult) -> bool:
         """Whether *found* is our own port, by another name of this machine. A copy of our folder has our key too."""
         return seen.is_here and found[1] == self._address[1] and seen.server_key in ("", self._server_key)
 
     def _keep(self) -> None:
-        go_on(lambda: not self._ended.wait(self._check_seconds) and self._check(), "the registration", self._defects)
+        go_on(lambda: not self._ended.wait(self._check_seconds) and self._look(), "the registration", self._defects)
 
-    def _check(self) -> bool:
+    def _look(self) -> bool:
         try:
             for name in self._mend():
                 log.info("registered %s with the name server at %s again", name, self._nameserver)
@@ -173,7 +188,7 @@ class Registration:
                 with self._mutex:
                     if self._ended.is_set() or name not in self._uris:
                         continue
-                    self._nameserver.register(name, uri)
+                    self._nameserver.register({name: uri})
             except NameServerNotFound:
                 raise
             except PyroChatError as error:  # this name, and perhaps no other
@@ -205,10 +220,8 @@ class Registration:
         self._close_embedded()
 
     def _withdraw_all(self) -> None:
-        with self._mutex:
-            for name in self._uris:
-                with contextlib.suppress(PyroChatError):
-                    self._nameserver.remove(name, self._address)
+        with self._mutex, contextlib.suppress(PyroChatError):
+            self._nameserver.remove(self._uris, self._address)
 
     def _give_back_all(self) -> None:
         """The server can't start: no name may lead to it, and no name server of its own stay."""

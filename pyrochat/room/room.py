@@ -352,6 +352,11 @@ class Room:
             with suppress(RoomClosing):
                 self._order.submit(Declare(damage))
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is in it, and nothing is left to do: it can be closed, and opened again when it is asked for."""
+        return not (self._applier.state.sessions or self._applier.has_unwritten_marks or self.log.unverified)
+
     def status(self) -> RoomStatus:
         """What the server command shows."""
         return RoomStatus.of(self._applier.state, self._multicaster.positions(self), self._wholeness.text)

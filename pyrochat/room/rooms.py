@@ -1,4 +1,8 @@
-"""The rooms of one server: opened at its start, and, where members may create some, while it runs."""
+"""The rooms of one server: those that its operator names, and those that members have created.
+
+A room costs something while it is used. The first that are named are opened at the start, so that what is wrong with
+their logs is said there; all others when somebody comes, or because somebody was in them when the last server ended.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,11 @@ import logging
 import os
 import threading
 import traceback
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pyrochat.clock import monotonic
 from pyrochat.core.pace import Pace
 from pyrochat.orders.local import LocalOrder
 from pyrochat.pyro.daemon import Daemon
@@ -18,10 +24,11 @@ from pyrochat.room.delivery.encoded_log import BlockReader
 from pyrochat.room.delivery.multicast import Multicaster
 from pyrochat.room.door.names import Names
 from pyrochat.room.door.registry import Registry
+from pyrochat.room.hosted import Hosted
 from pyrochat.room.registration import Registration
 from pyrochat.room.room import Room
 from pyrochat.room.space import Disk, RoomSpace
-from pyrochat.storage.log_file import Progress, is_used, log_path
+from pyrochat.storage.log_file import Progress, is_used, log_path, was_in_use
 from pyrochat.storage.search_index import index_path
 from pyrochat.storage.sqlite_log import SqliteLog
 from pyrochat.storage.troubles import Troubles
@@ -30,16 +37,18 @@ from pyrochat.values.errors import CannotHost, LogProblem, NewRoomsRefused, Pyro
 from pyrochat.values.protocol import Timing, room_object
 from pyrochat.values.rules import fold
 
-__all__ = ["Rooms"]
+__all__ = ["ROOM_BYTES", "Rooms"]
 
 log = logging.getLogger(__name__)
 
-_ROOM_BYTES = 256 * 1024  # of an empty one, on disk
+ROOM_BYTES = 256 * 1024  # of an empty one, on disk
 _PARTING_SECONDS = 2.0
 _VERIFIED_AT_ONCE = 5000  # messages: some 20 ms of work
+_OPENED_AT_THE_START = 20
+_LOOKED_INTO_AT_ONCE = 20  # logs: some 10 ms of work
 _MOST_WAITING = 8  # for a room that they create
 
-Remote = Callable[[Room], object]
+Remote = Callable[[Hosted], object]
 
 
 class Rooms:
@@ -67,7 +76,8 @@ class Rooms:
         self._reader = reader
         self._timing = timing
         self._last_descriptor = last_descriptor
-        self._rooms: dict[str, Room] = {}  # by folded name; replaced, never changed: readers need no lock
+        self._rooms: dict[str, Hosted] = {}  # by folded name; replaced, never changed: readers need no lock
+        self._not_looked_into: deque[Hosted] = deque()  # somebody may have been there when the last server ended
         self._opening = threading.Lock()  # one room at a time is opened while the server runs
         self._queue = threading.Semaphore(_MOST_WAITING)  # each who waits holds a worker
         self._closing = False
@@ -79,20 +89,25 @@ class Rooms:
     # -- what is there ------------------------------------------------------------------------------------
 
     @property
-    def all(self) -> list[Room]:
-        """The rooms."""
-        return list(self._rooms.values())
+    def open_ones(self) -> list[Room]:
+        """The rooms that are open now."""
+        return [room for hosted in self._rooms.values() if (room := hosted.room) is not None]
 
     @property
     def names(self) -> list[str]:
-        """The names of the rooms."""
-        return [room.name for room in self._rooms.values()]
+        """The names of all rooms."""
+        return [hosted.name for hosted in self._rooms.values()]
 
     def look(self) -> None:
-        """Now and then: see to the files of all rooms, and how full the disk is; verify a part of one log."""
+        """Now and then: see to the files of the open rooms, and how full the disk is; verify a part of one log."""
         coming, verifies = 0, True
-        for room in self.all:
+        self._look_into()
+        for hosted in self._rooms.values():
             try:
+                hosted.rest()
+                room = hosted.room
+                if room is None:
+                    continue
                 room.look()
                 coming += room.space.look()
                 if verifies and room.log.unverified:
@@ -101,7 +116,7 @@ class Rooms:
             except Exception as error:  # a defect; the others are looked after all the same
                 where = "".join(traceback.format_exception(error))
                 self._troubles.say(
-                    f"{room.name} {error!r}", f"can't look after room {room.name!r}\n{where}", logging.ERROR
+                    f"{hosted.name} {error!r}", f"can't look after room {hosted.name!r}\n{where}", logging.ERROR
                 )
         self._disk.look(coming)
 
@@ -111,51 +126,79 @@ class Rooms:
 
     # -- the start ----------------------------------------------------------------------------------------
 
-    def open(self, name: str, *, accept_loss: bool, progress: Progress | None) -> None:
-        """Open the log of room *name*, and its room. Raises what `SqliteLog` raises."""
-        self._list(self._opened(name, accept_loss, progress))
+    def open(self, names: Sequence[str], *, accept_loss: bool, progress: Progress | None) -> None:
+        """Host the rooms *names*, the first of them open already. Raises what `SqliteLog` raises."""
+        for number, name in enumerate(names):
+            is_first = accept_loss or number < _OPENED_AT_THE_START
+            self._list(self._hosted(name, self._opened(name, accept_loss, progress) if is_first else None))
+
+    def _hosted(self, name: str, room: Room | None = None) -> Hosted:
+        name = name if room is None else room.name  # as it is spelled in its log
+        hosted = Hosted(name, lambda: self._opened_again(name), self._end, self._pace.idle_seconds, room)
+        if room is None:
+            self._not_looked_into.append(hosted)
+        return hosted
+
+    def _opened_again(self, name: str) -> Room:
+        """For somebody who comes: what is wrong with our files is nobody's business. Raises CannotHost, RoomClosing."""
+        self.check_open()
+        try:
+            return self._opened(name)
+        except (CannotHost, LogProblem) as error:
+            log.error("room %r can't be opened: %s", name, error)
+            raise CannotHost(f"room {name!r} can't be opened here: the server's log says why") from None
+
+    def _look_into(self) -> None:
+        """Open those rooms in which somebody was when the last server ended: whoever doesn't come back leaves them."""
+        for _ in range(min(_LOOKED_INTO_AT_ONCE, len(self._not_looked_into))):
+            hosted = self._not_looked_into.popleft()
+            if hosted.room is None and was_in_use(log_path(self._data, hosted.name)):
+                with contextlib.suppress(PyroChatError):  # the log says it
+                    hosted.opened()
 
     def _opened(self, name: str, accept_loss: bool = False, progress: Progress | None = None) -> Room:
         path = log_path(self._data, name)
         room_log = SqliteLog(path, name, accept_loss=accept_loss, progress=progress)
         try:
             space = RoomSpace(room_log, self._disk, self._room_bytes)
-            return Room(
+            room = Room(
                 room_log, LocalOrder(name, self._now_us), self._key, self._timing, self._names, self._multicaster, self._reader, index_path(path),
                 space, self._pace, self._may_come_back,
             )  # fmt: skip
         except BaseException:
             room_log.close()
             raise
+        log.info("room %r is open, with %d messages", name, room_log.tail)
+        return room
 
     def _may_come_back(self, member: str) -> bool:
         """Whether the folded name *member* is the name of a key that is let in."""
         key = self._registry.key_of(member)
         return key is not None and not self._registry.is_banned(member, key)
 
-    def _list(self, room: Room) -> None:
-        self._rooms = self._rooms | {fold(room.name): room}
-        log.info("room %r is open, with %d messages", room.name, room.log.tail)
+    def _list(self, hosted: Hosted) -> None:
+        self._rooms = self._rooms | {fold(hosted.name): hosted}
 
     def serve(self, daemon: Daemon, remote: Remote) -> None:
         """Let *daemon* serve what *remote* makes of each room, now and later."""
         self._daemon, self._remote = daemon, remote
-        for room in self.all:
-            daemon.register(remote(room), room_object(room.name))
+        for hosted in self._rooms.values():
+            daemon.register(remote(hosted), room_object(hosted.name))
 
     def open_remembered(self, registration: Registration | None) -> None:
-        """Open the rooms that were created before; from now on others can be created.
+        """Host the rooms that were created before; from now on others can be created.
 
-        registration: keeps the rooms in the name server, if anything does. A room that can't be opened keeps
+        registration: keeps the rooms in the name server, if anything does. A room that can't be hosted keeps
         no other from being served: the log says why.
         """
         self._registration = registration
-        for remembered in self._registry.rooms():
-            if not self.has(remembered.name):
-                try:
-                    self._open_while_running(remembered.name)
-                except PyroChatError as error:
-                    log.error("room %r, which was created here before, is not hosted: %s", remembered.name, error)
+        uris = {room.name: self._uri(room.name) for room in self._registry.rooms() if not self.has(room.name)}
+        refused = {} if registration is None or not uris else registration.add(uris)
+        for name in uris:
+            if name in refused:
+                log.error("room %r, which was created here before, is not hosted: %s", name, refused[name])
+            else:
+                self._serve(self._hosted(name))
 
     # -- while the server runs ----------------------------------------------------------------------------
 
@@ -188,52 +231,56 @@ class Rooms:
                     )
                 self._registry.remember_room(name, creator)
                 undo.callback(self._forget, name)
-            try:
-                self._open_while_running(name)
-            except (CannotHost, LogProblem) as error:  # it names our files, which are nobody's business
-                log.error("room %r could not be opened for %s: %s", name, creator, error)
-                raise CannotHost(f"room {name!r} can't be opened here: the server's log says why") from None
+            self._add(name)
             undo.pop_all()
         log.info("room %r was created by %s", name, creator)
 
     def _check_space(self) -> None:
-        if len(self._rooms) >= self._pace.most_rooms:
-            raise NewRoomsRefused(f"this server has {len(self._rooms)} rooms, and takes no more: use one of them")
         descriptor = self._last_descriptor
         with contextlib.suppress(OSError):
             descriptor = os.open(os.devnull, os.O_RDONLY)  # the lowest that is free
             os.close(descriptor)
         if descriptor >= self._last_descriptor:
             raise ServerFull("the server has no descriptors left for another room: ask its operator for more")
-        if refusal := self._disk.refusal(_ROOM_BYTES):
+        if refusal := self._disk.refusal(ROOM_BYTES):
             raise refusal
 
     def _forget(self, name: str) -> None:
         with contextlib.suppress(PyroChatError):  # it is hosted at the next start, then
             self._registry.forget_room(name)
 
-    def _open_while_running(self, name: str) -> None:
-        """All the steps to a room that is served, or none."""
-        assert self._daemon is not None
-        assert self._remote is not None
+    def _add(self, name: str) -> None:
+        """All the steps to a room that is open and served, or none."""
         with contextlib.ExitStack() as undo:
             self.check_open()
             if self._registration is not None:
-                self._registration.add(name, str(self._daemon.uriFor(room_object(name))))
+                for error in self._registration.add({name: self._uri(name)}).values():
+                    raise error
                 undo.callback(self._registration.withdraw, name)
-            room = self._opened(name)
-            undo.callback(self._abandon, room)
+            room = self._opened_again(name)
+            undo.callback(self._end, room)
             self.check_open()
-            self._daemon.register(self._remote(room), room_object(room.name))
-            self._list(room)
+            self._serve(self._hosted(name, room))
             undo.pop_all()
+
+    def _serve(self, hosted: Hosted) -> None:
+        assert self._daemon is not None
+        assert self._remote is not None
+        self._daemon.register(self._remote(hosted), room_object(hosted.name))
+        self._list(hosted)
+
+    def _uri(self, name: str) -> str:
+        assert self._daemon is not None
+        return str(self._daemon.uriFor(room_object(name)))
 
     def check_open(self) -> None:
         """Raise RoomClosing where nothing is opened, and nobody new let in, any more."""
         if self._closing:
             raise RoomClosing("the server is being stopped: try again when it is back")
 
-    def _abandon(self, room: Room) -> None:
+    def _end(self, room: Room) -> None:
+        """Nobody is in it."""
+        log.info("room %r rests: nobody uses it", room.name)
         room.close()
         self._multicaster.forget(room)
         room.close_log()
@@ -241,7 +288,10 @@ class Rooms:
     # -- the end ------------------------------------------------------------------------------------------
 
     def create_no_more(self) -> None:
-        """Wait for a room that is being opened (2 s at the most), and open no other, nor let anybody new in."""
+        """Wait for rooms that are being opened (2 s at the most), and open no other, nor let anybody new in."""
         self._closing = True
+        give_up_at = monotonic() + _PARTING_SECONDS
         if self._opening.acquire(timeout=_PARTING_SECONDS):
             self._opening.release()
+        for hosted in self._rooms.values():
+            hosted.settle(max(0.0, give_up_at - monotonic()))

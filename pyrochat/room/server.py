@@ -154,8 +154,7 @@ class Server:
             self.certificate = shown.shown() if shown else b""
             seen = fingerprint(self.certificate) if shown else b""
             self._door = Door(self._registry, self._names, key, seen, access, self._limiter)
-            for name in names:
-                self._rooms.open(name, accept_loss=accept_loss, progress=progress)
+            self._rooms.open(names, accept_loss=accept_loss, progress=progress)
             context = shown.context() if shown else None
             self._daemon = self._start_daemon(host, port, advertise, bounds, context)
             self._doorkeeper.start()
@@ -180,7 +179,7 @@ class Server:
         try:
             self._rooms.serve(
                 daemon,
-                lambda room: ChatRoom(room, self._rooms, self._door, self._limiter, self._connector, self._turns),
+                lambda hosted: ChatRoom(hosted, self._rooms, self._door, self._limiter, self._connector, self._turns),
             )
             daemon.register(ServerObject(self._rooms), SERVER_OBJECT)
             threading.Thread(target=daemon.requestLoop, name="pyrochat-accept", daemon=True).start()
@@ -235,8 +234,8 @@ class Server:
         return fingerprint(self.certificate).hex() if self.certificate else ""
 
     def status(self) -> list[RoomStatus]:
-        """What goes on in each room."""
-        return [room.status() for room in self._rooms.all]
+        """What goes on in each room that is open; the others rest, and nobody is in them."""
+        return [room.status() for room in self._rooms.open_ones]
 
     def __repr__(self) -> str:
         if isinstance(self._rooms, LeftToParent):
@@ -271,7 +270,7 @@ class Server:
         for member, key in self._names.in_use():
             if member in members or key in keys:
                 log.info("%s is banned", member)
-                for room in self._rooms.all:
+                for room in self._rooms.open_ones:
                     room.expel(member)
                 self._door.show_out(member)
 
@@ -303,7 +302,7 @@ class Server:
             yield lambda: self._doorkeeper.join(_FAREWELL_SECONDS)
         if self._registration is not None:
             yield self._registration.close
-        for room in self._rooms.all:
+        for room in self._rooms.open_ones:
             yield room.close
         if self._daemon is not None:  # before the farewell: who hears it comes back at once
             yield self._daemon.shutdown
@@ -311,7 +310,7 @@ class Server:
         yield lambda: self._multicaster.close(farewell, _FAREWELL_SECONDS)
         yield self._reader.close
         yield self._turns.close
-        for room in self._rooms.all:
+        for room in self._rooms.open_ones:
             yield room.close_log
         yield self._closed.set
         yield lambda: _serving.discard(self)

@@ -18,7 +18,7 @@ from pyrochat.values.rules import fold
 
 __all__ = [
     "BUSY_MILLISECONDS", "FORMAT", "WAL_BYTES", "About", "Progress", "connect", "explained", "file_stem", "is_used", "log_path",
-    "note_archived", "note_verified", "prepare", "read_about",
+    "note_archived", "note_verified", "prepare", "read_about", "was_in_use",
 ]  # fmt: skip
 
 BUSY_MILLISECONDS = 5000
@@ -75,6 +75,19 @@ def is_used(path: Path) -> bool:
             if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
                 return False
             return db.execute("SELECT 1 FROM messages LIMIT 1").fetchone() is not None
+    except sqlite3.Error:
+        return True
+
+
+def was_in_use(path: Path) -> bool:
+    """Whether somebody was in the room of the closed log at *path* when its server ended, or may have been."""
+    if not path.exists():
+        return False
+    if path.with_name(f"{path.name}-wal").exists():  # it was not closed, or is open
+        return True
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+            return db.execute("SELECT 1 FROM sessions LIMIT 1").fetchone() is not None
     except sqlite3.Error:
         return True
 

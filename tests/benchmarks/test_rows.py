@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks.__main__ import WORKS, chosen_works
 from benchmarks.contestants import ALL, OTHERS, PEERS
 from benchmarks.peers.interface import PROMISES
-from benchmarks.report import BOUNDS
+from benchmarks.plan import QUICK
+from benchmarks.report import BOUNDS, Report
+from benchmarks.work import hosting
 
 
 @pytest.mark.parametrize("row", BOUNDS)
@@ -20,7 +24,7 @@ def test_two_rows_of_one_work_run_it_once() -> None:
 
 
 def test_a_quick_run_leaves_out_what_has_no_row_or_takes_long() -> None:
-    assert set(WORKS) - set(chosen_works([], quick=True)) == {"memory", "searching"}
+    assert set(WORKS) - set(chosen_works([], quick=True)) == {"memory", "searching", "hosting"}
     assert chosen_works([], quick=False) == list(WORKS)
 
 
@@ -28,3 +32,13 @@ def test_the_peers_have_names_of_their_own_and_known_promises() -> None:
     assert len(PEERS) == len(ALL)
     assert set(OTHERS) < set(PEERS)
     assert all(set(peer.lacks) <= set(PROMISES) for peer in ALL)
+
+
+def test_what_hosting_costs_is_measured() -> None:
+    """The short form: that what is measured is what is said."""
+    report = Report()
+    hosting.run(replace(QUICK, rounds=2), report, lambda what: None, messages=50, rooms=3)
+    [work] = report.samples
+    assert work == "a server's start: 50 messages, 3 rooms"
+    for key in ("start-log", "start-rooms", "rooms-memory"):
+        assert len(report.rows[key].values) == 2

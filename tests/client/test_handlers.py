@@ -33,7 +33,7 @@ def cause(kind: str, chat: Chat, by: Chat, server: Server) -> None:
         chat._session._lost(chat._session._served, RoomUnreachable("something"))  # type: ignore[arg-type]
         eventually(lambda: chat.state in ("connected", "closed"))  # a handler may have left meanwhile
     else:
-        server._multicaster.tell(server._rooms.all[0], "something")
+        server._multicaster.tell(server._rooms.open_ones[0], "something")
 
 
 def handle(chat: Chat, kind: str, handler: Callable[..., None]) -> None:

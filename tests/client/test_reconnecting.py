@@ -372,7 +372,7 @@ def test_found_29_a_question_that_the_room_does_not_answer_in_time_ends(
 ) -> None:
     ana = joined("Ana")
     gate = threading.Event()
-    [room] = server._rooms.all
+    [room] = server._rooms.open_ones
     monkeypatch.setattr(room.search, "wait", lambda: gate.wait(20))
     with pytest.raises(WaitTimeout):
         ana.search("anything", timeout=0.2)

@@ -94,7 +94,7 @@ def test_another_server_at_the_name_gets_nothing(tmp_path: Path, monkeypatch: py
         pyrochat.join("Erick", timing=QUICK) as lobby,
     ):
         lobby.create_room("coffee")
-        NameServer().register("pyrochat.lobby", theirs.uri("lobby"))
+        NameServer().register({"pyrochat.lobby": theirs.uri("lobby")})
         with pytest.raises(UntrustedServer):
             lobby.join_room("coffee")
 

@@ -203,7 +203,7 @@ def test_found_15_what_was_stored_before_is_told_beside_what_the_full_disk_refus
     """Given a full disk, when a repeat and a new text share a call, then each sender is told what is true of its own."""
     chat = joined("Erick")
     known = chat.send("hi", key="mine")
-    fill = server._rooms.all[0].log._writer  # type: ignore[attr-defined]
+    fill = server._rooms.open_ones[0].log._writer  # type: ignore[attr-defined]
     fill.execute(f"PRAGMA max_page_count = {fill.execute('PRAGMA page_count').fetchone()[0]}")
     held_room.gate.clear()
     first = Running(lambda: chat.send("x" * 16_000))

@@ -144,7 +144,7 @@ def test_a_client_that_saw_no_more_goes_on_after_a_loss_was_accepted(server: Ser
 def test_members_are_told_of_a_loss(server: Server, joined: Join, data: Path) -> None:
     ana, told = joined("Ana"), []
     ana.on_notice(told.append)
-    room = server._rooms.all[0]
+    room = server._rooms.open_ones[0]
     room._order.submit(Declare("somebody saw more")).wait()
     eventually(lambda: told)
     assert "has lost messages" in told[0]

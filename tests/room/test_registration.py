@@ -102,7 +102,7 @@ def test_two_servers_with_different_rooms_share_a_name_server(
 
 
 def test_the_entry_of_a_server_that_has_died_is_taken_over(host: Callable[..., Server], nameserver: NameServer) -> None:
-    nameserver.register("pyrochat.lobby", f"PYRO:pyrochat.lobby@localhost:{free_port()}")
+    nameserver.register({"pyrochat.lobby": f"PYRO:pyrochat.lobby@localhost:{free_port()}"})
     server = host("lobby")
     assert nameserver.lookup("pyrochat.lobby")[1] == server.port
 
@@ -154,11 +154,11 @@ def test_a_name_server_that_was_restarted_knows_the_rooms_again(
 def test_found_10_whatever_the_registration_stumbles_over_it_keeps_the_names(
     nameserver: NameServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kind = stumbling(Registration, "_check", times=3, error=SystemExit(1))
+    kind = stumbling(Registration, "_look", times=3, error=SystemExit(1))
     uris = {"lobby": "PYRO:pyrochat.lobby@localhost:1"}
     kept = kind(uris, "PYRO:pyrochat.server@localhost:1", ("localhost", 1), "", "localhost", check_seconds=0.01)
     try:
-        nameserver.remove("pyrochat.lobby", ("localhost", 1))
+        nameserver.remove(["pyrochat.lobby"], ("localhost", 1))
         eventually(lambda: "pyrochat.lobby" in nameserver.entries("pyrochat."))
     finally:
         kept.close()
@@ -172,7 +172,7 @@ def test_found_23_an_entry_that_leads_nowhere_is_mended_while_the_server_runs(
 ) -> None:
     keep()
     for name in ("pyrochat.lobby", "pyrochat.server"):
-        nameserver.register(name, f"PYRO:{name}@{where}".encode(errors="replace").decode())
+        nameserver.register({name: f"PYRO:{name}@{where}".encode(errors="replace").decode()})
     leads_to(nameserver, address_of(server))
     leads_to(nameserver, address_of(server), "server")
 
@@ -181,7 +181,7 @@ def test_found_23_an_entry_that_leads_nowhere_keeps_no_server_from_starting(
     host: Callable[..., Server], nameserver: NameServer
 ) -> None:
     for number, where in enumerate(["a..b:5679", "./u:/tmp/socket", "localhost:1"]):
-        nameserver.register(f"pyrochat.room{number}", f"PYRO:pyrochat.room{number}@{where}")
+        nameserver.register({f"pyrochat.room{number}": f"PYRO:pyrochat.room{number}@{where}"})
         hosted = host(f"room{number}", data=f"data{number}")
         assert nameserver.lookup(f"pyrochat.room{number}")[1] == hosted.port
 
@@ -190,7 +190,7 @@ def test_found_23_a_web_server_at_an_old_entry_keeps_no_server_from_starting(
     host: Callable[..., Server], nameserver: NameServer
 ) -> None:
     with web_server("HTTP/1.1") as address:
-        nameserver.register("pyrochat.lobby", f"PYRO:pyrochat.lobby@{shown_address(address)}")
+        nameserver.register({"pyrochat.lobby": f"PYRO:pyrochat.lobby@{shown_address(address)}"})
         hosted = host("lobby")
         assert nameserver.lookup("pyrochat.lobby")[1] == hosted.port
 
@@ -200,7 +200,7 @@ def test_found_23_an_entry_that_leads_to_ourselves_by_another_name_is_ours(
 ) -> None:
     """After a start with ``--host 127.0.0.1`` that did not end well, one with ``--host localhost``."""
     port = free_port()
-    nameserver.register("pyrochat.lobby", f"PYRO:pyrochat.lobby@127.0.0.1:{port}")
+    nameserver.register({"pyrochat.lobby": f"PYRO:pyrochat.lobby@127.0.0.1:{port}"})
     with pyrochat.host("lobby", tmp_path / "data", port=port, timing=QUICK):
         assert nameserver.lookup("pyrochat.lobby") == ("localhost", port)
 
@@ -211,12 +211,12 @@ def test_found_23_another_server_that_is_alive_is_left_its_entry_and_said_once_a
     keep(rooms=["tea", "lobby"])
     ours = address_of(server)
     with pyrochat.host("lobby", tmp_path / "other", nameserver=False, timing=QUICK) as other:
-        nameserver.register("pyrochat.lobby", other.uri("lobby"))
+        nameserver.register({"pyrochat.lobby": other.uri("lobby")})
         with caplog.at_level(logging.WARNING):
             for _ in range(3):  # whoever mends this name has looked at the other again
-                nameserver.remove("pyrochat.tea", ours)
+                nameserver.remove(["pyrochat.tea"], ours)
                 leads_to(nameserver, ours, "tea")
-                nameserver.remove("pyrochat.tea", ours)
+                nameserver.remove(["pyrochat.tea"], ours)
                 leads_to(nameserver, ours, "tea")
         assert nameserver.lookup("pyrochat.lobby") == address_of(other)
         [said] = [r.getMessage() for r in caplog.records]
@@ -230,7 +230,7 @@ def test_a_name_that_another_server_has_is_not_taken_out_at_the_end(
 ) -> None:
     registration = keep()
     with pyrochat.host("lobby", tmp_path / "other", nameserver=False, timing=QUICK) as other:
-        nameserver.register("pyrochat.lobby", other.uri("lobby"))
+        nameserver.register({"pyrochat.lobby": other.uri("lobby")})
         registration.close()
         assert nameserver.entries("pyrochat.") == {"pyrochat.lobby": address_of(other)}
 
@@ -243,7 +243,7 @@ def test_found_23_a_name_server_that_hung_at_the_start_knows_the_room_when_it_an
         keep()
     back = EmbeddedNameServer("localhost", nameserver_port)
     try:
-        NameServer().register("pyrochat.lobby", f"PYRO:pyrochat.lobby@localhost:{free_port()}")
+        NameServer().register({"pyrochat.lobby": f"PYRO:pyrochat.lobby@localhost:{free_port()}"})
         leads_to(NameServer(), address_of(server))
         leads_to(NameServer(), address_of(server), "server")
     finally:

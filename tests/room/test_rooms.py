@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,12 @@ from pyrochat.core.pace import Pace
 from pyrochat.pyro.naming import NameServer
 from pyrochat.room import rooms
 from pyrochat.room.door.registry import Registry
+from pyrochat.room.rooms import ROOM_BYTES
 from pyrochat.storage.log_file import is_used, log_path
 from pyrochat.storage.sqlite_log import SqliteLog
 from pyrochat.values.errors import CannotHost, NameServerRefused, RoomClosing
 from tests.security.support import Host, Join, knocking
-from tests.support import QUICK, SERIALIZER_NAMES, bare, eventually, free_port, together
+from tests.support import QUICK, QUICK_PACE, SERIALIZER_NAMES, bare, eventually, free_port, together
 
 
 @pytest.fixture
@@ -116,14 +119,82 @@ def test_rooms_count_like_messages(host_lobby: Host) -> None:
             lobby.create_room("tea")
 
 
-def test_there_are_not_more_rooms_than_a_server_takes(host_lobby: Host) -> None:
-    assert Pace().most_rooms == 100
-    with bare(host_lobby(new_rooms="everyone", pace=Pace(most_rooms=3)), "Ana") as lobby:
-        lobby.create_room("coffee")
+def test_rooms_count_as_what_they_take_of_the_disk(host_lobby: Host) -> None:
+    with bare(host_lobby(new_rooms="everyone", peer_bytes=3 * ROOM_BYTES), "Ana") as lobby:
+        for name in ("coffee", "tea", "milk"):
+            lobby.create_room(name)
+        with pytest.raises(PermissionError, match="quota-used-up: "):
+            lobby.create_room("water")
         lobby.create_room("tea")
-        with pytest.raises(PermissionError, match="new-rooms-refused: this server has 3 rooms"):
-            lobby.create_room("milk")
-        lobby.create_room("tea")
+
+
+def rests(server: Server, name: str) -> bool:
+    hosted = server._rooms._rooms[name]
+    if hosted.room is not None:
+        return False
+    hosted.settle(10.0)
+    return True
+
+
+def test_a_room_that_nobody_uses_is_closed_until_somebody_comes(host_lobby: Host, data: Path) -> None:
+    server = host_lobby(new_rooms="everyone", pace=replace(QUICK_PACE, idle_seconds=0.1), look_seconds=0.05)
+    with bare(server, "Ana") as lobby, bare(server, "Zoë") as other:
+        for number in range(5):
+            eventually(lambda: rests(server, "lobby"))
+            SqliteLog(log_path(data, "lobby"), "lobby").close()  # nobody has it open
+            assert lobby.post(f"text {number}")[0] == number + 1
+        eventually(lambda: rests(server, "lobby"))
+        assert len(other.history()) == 5
+        eventually(lambda: rests(server, "lobby"))
+        with pytest.raises(PermissionError, match="not-a-member: "):
+            other.mark_read(1)
+        eventually(lambda: rests(server, "lobby"))
+        assert server.rooms == ["lobby"]
+        assert server.status() == []
+
+
+def test_a_room_with_somebody_in_it_stays_open_and_says_that_he_left(
+    host_lobby: Host, joined: Join, tmp_path: Path
+) -> None:
+    server = host_lobby(data=tmp_path / "other", pace=replace(QUICK_PACE, idle_seconds=0.0), look_seconds=0.05)
+    chat = joined("Ana", at=server.at)
+    room = server._rooms.open_ones[0]
+    chat.send("hi")
+    threading.Event().wait(0.5)
+    assert server._rooms.open_ones == [room]
+    chat.leave()
+    eventually(lambda: rests(server, "lobby"))
+    with bare(server, "Igor") as lobby:
+        assert [message[3] for message in lobby.history()] == ["Ana joined", "hi", "Ana left"]
+
+
+def test_the_start_opens_only_rooms_in_which_somebody_was(host_lobby: Host, data: Path) -> None:
+    before = host_lobby(new_rooms="everyone")
+    with bare(before, "Ana") as lobby:
+        for number in range(30):
+            lobby.create_room(f"r{number}")
+    with bare(before, "Ana", room="r7") as r7:
+        r7.post("hi")
+    chat = pyrochat.join("Zoë", room="r9", at=before.at)
+    before.close()
+    chat.leave()
+    again = host_lobby(look_seconds=0.05)
+    assert len(again.rooms) == 31
+    assert [room.name for room in again._rooms.open_ones] == ["lobby"]
+    eventually(lambda: [room.name for room in again._rooms.open_ones] == ["lobby", "r9"])
+    with bare(again, "Ana", room="r9") as r9:
+        eventually(lambda: [message[3] for message in r9.history()] == ["Zoë joined", "Zoë left"])
+    with bare(again, "Ana", room="r7") as r7:
+        assert [message[3] for message in r7.history()] == ["hi"]
+
+
+def test_many_that_are_named_are_opened_when_somebody_comes(data: Path) -> None:
+    names = [f"r{number}" for number in range(25)]
+    with pyrochat.host(names, data, nameserver=False) as server:
+        assert len(server._rooms.open_ones) == 20
+        with bare(server, "Ana", room="r24") as last:
+            assert last.post("hi")[0] == 1
+        assert server.rooms == names
 
 
 def test_a_server_that_is_short_of_descriptors_opens_no_room(open_house: Server) -> None:
@@ -283,15 +354,16 @@ def test_a_created_room_that_cannot_be_opened_keeps_no_other_closed(
     before.close()
     theirs = SqliteLog(log_path(data, "coffee"), "coffee")
     again = host_lobby(new_rooms="everyone")
-    assert again.rooms == ["lobby", "tea"]
-    assert [
-        record.message for record in caplog.records if "'coffee'" in record.message and "not hosted" in record.message
-    ]
-    theirs.close()
-    with bare(again, "Igor") as lobby:
-        lobby.create_room("coffee")  # it is remembered: nobody opens it by this who could not have made it
-    assert again.rooms == ["lobby", "tea", "coffee"]
-    assert remembered(data) == ["coffee", "tea"]
+    assert again.rooms == ["lobby", "coffee", "tea"]
+    with bare(again, "Igor", room="coffee") as coffee:
+        for ask in (coffee.history, lambda: coffee.post("hi"), coffee.members, coffee.join):
+            with pytest.raises(RuntimeError, match="cannot-host: room 'coffee' can't be opened here"):
+                ask()
+        assert [r.message for r in caplog.records if "'coffee' can't be opened: another server has" in r.message]
+        with bare(again, "Zoë", room="tea") as tea:
+            tea.post("it goes on")
+        theirs.close()
+        coffee.post("hi")
 
 
 def test_a_room_that_is_named_is_not_forgiven(host_lobby: Host, data: Path) -> None:

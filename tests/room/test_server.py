@@ -80,7 +80,7 @@ def test_found_24_a_server_shrinks_the_wal_when_a_reader_has_gone_and_nobody_pos
     path = log_path(data, "lobby")
     wal = path.with_name(f"{path.name}-wal")
     with Server(["lobby"], data, nameserver=False, look_seconds=0.05) as server:
-        [room] = server._rooms.all
+        [room] = server._rooms.open_ones
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM messages").fetchone()
@@ -94,13 +94,13 @@ def test_a_server_that_ends_misses_nothing(data: Path, caplog: pytest.LogCapture
     """What SQLite removes when a log is closed was not taken away."""
     for _ in range(10):
         with Server(["lobby", "kitchen"], data, nameserver=False, look_seconds=0.0001) as server:
-            server._rooms.all[0].post("Ana", ["hi"], [None]).wait()
+            server._rooms.open_ones[0].post("Ana", ["hi"], [None]).wait()
     assert not caplog.records
 
 
 def test_a_room_that_fails_keeps_no_other_from_being_looked_after(data: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Server(["lobby", "kitchen"], data, nameserver=False, look_seconds=0.05) as server:
-        lobby, kitchen = server._rooms.all
+        lobby, kitchen = server._rooms.open_ones
         search, lobby.search = lobby.search, None  # type: ignore[assignment]
         eventually(lambda: "can't look after room 'lobby'" in caplog.text)
         last = kitchen.post("Ana", ["hi"], [None]).wait()[-1].id

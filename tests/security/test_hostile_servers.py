@@ -87,7 +87,7 @@ def test_found_12c_a_notice_comes_clean_and_short_and_not_for_ever(
         notices: list[str] = []
         ana.on_notice(notices.append)
         for _ in range(3 * MOST_NOTICES):
-            server._multicaster.tell(server._rooms.all[0], "\x1b[2Jlost\n" + "x" * 5_000)
+            server._multicaster.tell(server._rooms.open_ones[0], "\x1b[2Jlost\n" + "x" * 5_000)
         last = ana.send("after them")
         ana.wait_for(last.id, timeout=10)
         eventually(lambda: len(notices) == MOST_NOTICES)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import eventually
 from tests.system.support import Machine, stop
 from tests.system.test_restart import guest
 
@@ -62,8 +61,8 @@ def test_what_is_damaged_is_named_stops_the_room_and_is_repaired_from_a_backup(m
 def test_who_is_in_the_room_is_told_and_who_repairs_wrongly_too(machine: Machine) -> None:
     damaged(machine)
     server = machine.server()
-    ana = machine.client("Ana", "--plain")
-    eventually(lambda: any("has lost messages (message 3" in line for line in ana.errors), message=str(ana))
+    ana = machine.start("pyrochat-client", "Ana", "--plain")  # before or after the damage is found
+    ana.wait_error("has lost messages (message 3")
     stop(server)
     for arguments, code, text in (
         (["lobby"], 2, "--from"),

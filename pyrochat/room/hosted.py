@@ -1,0 +1,58 @@
+"""A room that a server has: its name, and log, index and threads as long as somebody uses it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from pyrochat.clock import monotonic
+from pyrochat.room.room import Room
+
+__all__ = ["Hosted"]
+
+
+class Hosted:
+    """Any thread may call. make: opens the room; close: ends it. idle_seconds: so long unused, it is closed.
+    room: as it is already."""
+
+    def __init__(
+        self, name: str, make: Callable[[], Room], close: Callable[[Room], None], idle_seconds: float, room: Room | None = None,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self._make = make
+        self._close = close
+        self._idle_seconds = idle_seconds
+        self._mutex = threading.Lock()  # held while it is opened or closed: who comes meanwhile waits
+        self._used_at = monotonic()
+        self._room = room
+
+    @property
+    def room(self) -> Room | None:
+        """The room, where it is open. It may be closed soon: who asks something of it takes `opened`."""
+        return self._room
+
+    def opened(self) -> Room:
+        """The room, opened where it is not; it stays open for a while. Raises what opening it raises."""
+        with self._mutex:
+            self._used_at = monotonic()
+            if self._room is None:
+                self._room = self._make()
+            return self._room
+
+    def rest(self) -> None:
+        """Now and then: close it where nobody is in it, and nobody has asked it for anything for a while."""
+        room = self._room
+        if room is None or not self._is_unused() or not room.is_idle:
+            return
+        with self._mutex:
+            if self._is_unused():
+                self._room = None
+                self._close(room)
+
+    def settle(self, seconds: float) -> None:
+        """Wait, so long at the most, for it being opened or closed."""
+        if self._mutex.acquire(timeout=seconds):
+            self._mutex.release()
+
+    def _is_unused(self) -> bool:
+        return monotonic() - self._used_at >= self._idle_seconds
