@@ -229,7 +229,7 @@ def test_found_12a_a_name_server_is_asked_for_one_entry(
         asked.append(list(arguments))  # type: ignore[call-overload]
 
     with HostileNameServer(config.NS_PORT, {"list": watch}), hostile() as server:  # type: ignore[dict-item]
-        NameServer().register("pyrochat.lobby", server.uri("lobby"))
+        NameServer().register({"pyrochat.lobby": server.uri("lobby")})
         with pyrochat.join("Ana", timing=QUICK):
             assert asked == [["pyrochat.lobby"]]
         with pyrochat.join("Ana", "LOBBY", timing=QUICK) as ana:
@@ -251,7 +251,7 @@ def test_found_18_a_server_that_fails_gets_no_rival(machine: Machine, hostile: C
     """``pyrochat`` hosts where nobody does, and not where somebody fails."""
     machine.nameserver()
     with hostile({"join": refused("internal-error: the server could not do this")}) as server:
-        NameServer(("localhost", machine.nameserver_port)).register("pyrochat.lobby", server.uri("lobby"))
+        NameServer(("localhost", machine.nameserver_port)).register({"pyrochat.lobby": server.uri("lobby")})
         ended = machine.run("pyrochat", "Ana", typed="hello")
     assert ended.wait() == 1
     assert ended.errors == ["pyrochat: the server refused: internal-error: the server could not do this"]

@@ -51,7 +51,7 @@ def test_an_impostor_in_the_name_server_is_refused_loudly_and_gets_nothing(
     with by_name("Ana") as ana:
         ana.send("a secret")
     with Impostor(honest_answer(Key.made(), password=True)) as impostor:
-        nameserver.register("pyrochat.lobby", impostor.uri)
+        nameserver.register({"pyrochat.lobby": impostor.uri})
         with pytest.raises(UntrustedServer, match=LOUD) as caught:
             by_name("Ana", password="not for you")
         assert "pyrochat servers forget lobby (in Python: join(..., accept_new_key=True))" in str(caught.value)
@@ -69,12 +69,12 @@ def test_a_chat_that_comes_back_does_not_follow_a_rewritten_name_server(
     with by_name("Ana") as ana, Impostor(honest_answer(Key.made())) as impostor:
         ana.on_state(lambda state, reason: states.append((state, reason)))
         real = registered.uri("lobby")
-        nameserver.register("pyrochat.lobby", impostor.uri)
+        nameserver.register({"pyrochat.lobby": impostor.uri})
         assert ana._session._served is not None
         shut_down(ana._session._served.sock)
         eventually(lambda: any(LOUD in reason for _, reason in states))
         assert impostor.calls == []
-        nameserver.register("pyrochat.lobby", real)
+        nameserver.register({"pyrochat.lobby": real})
         sent = ana.send("to the right one", timeout=20)
         assert ana.wait_for(sent.id, timeout=10) == sent
         assert impostor.calls == []
@@ -104,13 +104,13 @@ def test_a_server_that_the_user_names_by_its_certificate_takes_the_place_of_the_
     with by_name("Ana"):
         pass
     with pyrochat.host("lobby", data=tmp_path / "tls", nameserver=False, timing=QUICK, tls=True) as secure:
-        nameserver.register("pyrochat.lobby", secure.uri("lobby"))
+        nameserver.register({"pyrochat.lobby": secure.uri("lobby")})
         with pytest.raises(PyroChatError, match="this server speaks TLS"):
             by_name("Ana")
         for pin in (secure.fingerprint, None):
             with by_name("Ana", fingerprint=pin) as ana:
                 assert ana.members == ["Ana"]
-        nameserver.register("pyrochat.lobby", registered.uri("lobby"))
+        nameserver.register({"pyrochat.lobby": registered.uri("lobby")})
         with pytest.raises(UntrustedServer, match="no TLS connection"):
             by_name("Ana")  # once TLS, always TLS
 
@@ -134,7 +134,7 @@ def test_forgetting_heals_a_room_that_has_moved_to_another_server(machine: Machi
     place, _, key = line.partition(": key ")
     assert place == f"lobby by localhost:{machine.nameserver_port}"
     with Impostor(honest_answer(Key.made())) as impostor:
-        NameServer(("localhost", machine.nameserver_port)).register("pyrochat.lobby", impostor.uri)
+        NameServer(("localhost", machine.nameserver_port)).register({"pyrochat.lobby": impostor.uri})
         complaint = refused(machine.run("pyrochat-client", "Ana", typed="a secret"))
         assert f"ROOM lobby AT {impostor.at} {LOUD}" in complaint
         assert impostor.calls == []

@@ -144,7 +144,7 @@ def test_what_a_hostile_server_says_is_harmless_too(machine: Machine) -> None:
 
 def test_what_a_name_server_says_is_harmless_too(machine: Machine) -> None:
     machine.nameserver()
-    NameServer(("localhost", machine.nameserver_port)).register(f"pyrochat.r{ESCAPE}", "PYRO:x@localhost:1")
+    NameServer(("localhost", machine.nameserver_port)).register({f"pyrochat.r{ESCAPE}": "PYRO:x@localhost:1"})
     client = machine.run("pyrochat-client", "Ana")
     assert client.wait() == 1
     assert "knows no room 'lobby'" in all_printed(client)
