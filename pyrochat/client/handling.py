@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Sized
 from concurrent.futures import Future
 from functools import partial
@@ -27,6 +28,8 @@ OfMessages = TypeVar("OfMessages", bound=Callable[[Message], Returned])
 OfStates = TypeVar("OfStates", bound=Callable[[str, str], Returned])
 OfNotices = TypeVar("OfNotices", bound=Callable[[str], Returned])
 
+_MOST_EARLY_NOTICES = 10
+
 
 class Handling:
     """Knows which handlers there are. moved: called when one of them has moved the read mark.
@@ -42,6 +45,7 @@ class Handling:
         self._message_handlers: list[MessageHandler] = []
         self._state_handlers: list[EventHandler] = []
         self._notice_handlers: list[EventHandler] = [EventHandler(_log_notice, "the notice")]
+        self._early_notices: deque[str] = deque(maxlen=_MOST_EARLY_NOTICES)  # came before there was a handler for them
 
     def _check_open(self) -> None:
         raise NotImplementedError
@@ -90,8 +94,14 @@ class Handling:
         return handler
 
     def on_notice(self, handler: OfNotices) -> OfNotices:
-        """Call *handler* with what the room says beside the log (a text), in another thread; usable as a decorator."""
-        self._notice_handlers.append(_event_handler(handler, "the notice"))
+        """Call *handler* with what the room says beside the log (a text), in another thread; usable as a decorator.
+
+        The first handler also gets what the room has said since the join.
+        """
+        registered = _event_handler(handler, "the notice")
+        self._notice_handlers.append(registered)
+        while self._early_notices:
+            _tell([registered], self._early_notices.popleft())
         return handler
 
     def off(self, handler: Callable[..., object]) -> None:
@@ -122,6 +132,8 @@ class Handling:
         _tell(self._state_handlers, state, reason)
 
     def _tell_notice(self, text: str) -> None:
+        if len(self._notice_handlers) == 1:
+            self._early_notices.append(text)
         _tell(self._notice_handlers, text)
 
     def _wait_for_handlers(self, seconds: float) -> None:

@@ -58,7 +58,8 @@ def list_names(data: DataOption = None) -> None:
     for entry in entries:
         since = f"{moment(entry.since_us).astimezone():%Y-%m-%d %H:%M}"
         key = shown(entry.key) if entry.key else "-"
-        table.add_row(Text(entry.name), key, since, "banned" if entry.banned else "")
+        state = "banned" if entry.banned else "refused: another name is the same" if entry.rival else ""
+        table.add_row(Text(entry.name), key, since, state)
     Console(width=WIDTH).print(table)
 
 

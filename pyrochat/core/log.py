@@ -24,7 +24,7 @@ NO_SESSIONS: Mapping[str, Session | None] = MappingProxyType({})
 class MemberRecord:
     """What the log remembers of a member between its stays.
 
-    delivered, read: the member's marks, message ids; ``read <= delivered``. first_joined: the id of its first "joined", 0
+    member: the folded name; made of *name* where it is not given, which is never so where a room is applied. delivered, read: the member's marks, message ids; ``read <= delivered``. first_joined: the id of its first "joined", 0
     where there is none; joined: that of the "joined" since which it is here, None while it is not.
     """
 
@@ -33,11 +33,11 @@ class MemberRecord:
     read: int = 0
     first_joined: int = 0
     joined: int | None = None
+    member: str = ""
 
-    @property
-    def member(self) -> str:
-        """The name in the form in which names are compared."""
-        return fold(self.name)
+    def __post_init__(self) -> None:
+        if not self.member:
+            object.__setattr__(self, "member", fold(self.name))
 
 
 class Log(ABC):

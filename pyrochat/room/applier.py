@@ -157,8 +157,8 @@ class Applier(Follower):
 def _record(state: RoomState, member: str, mark: Mark) -> MemberRecord:
     known = state.members.get(member)
     if known is None:
-        return MemberRecord(member, *mark)
-    return MemberRecord(known.name, *mark, known.first_joined, known.joined)
+        return MemberRecord(member, *mark, member=member)
+    return MemberRecord(known.name, *mark, known.first_joined, known.joined, member)
 
 
 def _unread(command: Command, error: LogUnavailable) -> LogUnavailable:

@@ -214,17 +214,20 @@ class Room:
 
         Raises UnknownSession; the socket is the caller's then.
         """
-        self._admit(identity.member, session_id, Link(sock, CALLBACK_OBJECT, MSGPACK), position, turned=True)
+        self._admit(identity, session_id, Link(sock, CALLBACK_OBJECT, MSGPACK), position, turned=True)
 
     def connect(self, identity: Identity, session_id: str, link: Link) -> None:
         """Deliver to the session over *link*, a connection to a callback in a daemon of the client's own."""
-        self._admit(identity.member, session_id, link, 0, turned=False)
+        self._admit(identity, session_id, link, 0, turned=False)
 
-    def _admit(self, member: str, session_id: str, link: Link, position: int, turned: bool) -> None:
-        self.check_session(member, session_id)
+    def _admit(self, identity: Identity, session_id: str, link: Link, position: int, turned: bool) -> None:
+        self.check_session(identity.member, session_id)
         if not 0 <= position <= self.log.tail:
             raise InvalidArgument(f"the log ends at {self.log.tail}, not at {position}")
-        self._multicaster.admit(Outlet(self, session_id, member, link, position, turned))
+        outlet = Outlet(self, session_id, identity.member, link, position, turned)
+        if turned and identity.notice:
+            outlet.notices.append(identity.notice)
+        self._multicaster.admit(outlet)
 
     def check_session(self, member: str, session_id: str) -> Session:
         """The session of *member* that has this id; raises UnknownSession where there is none."""

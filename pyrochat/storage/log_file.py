@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pyrochat.storage.log_formats import APPLICATION_ID, FORMAT, PROVED_FROM, SCHEMA, Progress, add_digests
 from pyrochat.values.errors import CannotHost, LogUnreadable
-from pyrochat.values.rules import fold
+from pyrochat.values.rules import fold, fold_before_nfkc
 
 __all__ = [
     "BUSY_MILLISECONDS", "FORMAT", "WAL_BYTES", "About", "Progress", "connect", "explained", "file_stem", "is_used", "log_path",
@@ -52,18 +52,27 @@ def file_stem(room: str) -> str:
     letters, and may have 384 bytes where it takes 255 (or 143): it is replaced by its digest, which no room's
     name can be taken for, as those have no ``~``.
     """
-    name = fold(room)
+    return _stem(fold(room))
+
+
+def _stem(name: str) -> str:
     return name if name.isascii() else f"room~{hashlib.sha256(name.encode()).hexdigest()[:_STEM_DIGITS]}"
 
 
 def log_path(data: Path, room: str) -> Path:
     """Where the log of *room* is in the data folder *data*; everything else of a room is beside it.
 
-    A log that an earlier version has made stays where it is, under its name in percent encoding.
+    A log that an earlier version has made stays where it is: under its name in percent encoding, or as it was compared
+    before NFKC.
     """
     path = data / "rooms" / f"{file_stem(room)}.sqlite3"
-    before = path.with_name(f"{urllib.parse.quote(fold(room), safe='')}.sqlite3")
-    return before if os.path.lexists(before) and not os.path.lexists(path) else path
+    before = fold_before_nfkc(room)
+    for stem in (_stem(before), urllib.parse.quote(before, safe="")):
+        if os.path.lexists(path):
+            break
+        if os.path.lexists(path.with_name(f"{stem}.sqlite3")):
+            return path.with_name(f"{stem}.sqlite3")
+    return path
 
 
 def is_used(path: Path) -> bool:

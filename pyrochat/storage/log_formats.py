@@ -129,6 +129,7 @@ def _make_fields(db: sqlite3.Connection) -> None:
         for id, sender, text, time_us, kind in rows
     ]
     db.executemany("UPDATE messages SET change = ? WHERE id = ?", [(message.change, message.id) for message in changes])
+    _compare_by_nfkc(db)
     for member, known in Views(changes).members.items():
         db.execute(
             "INSERT OR IGNORE INTO members (member, name, delivered, read) VALUES (?, ?, 0, 0)", (member, known.name)
@@ -138,6 +139,17 @@ def _make_fields(db: sqlite3.Connection) -> None:
             (known.first_joined, known.joined, member),
         )
     db.execute("INSERT INTO about VALUES (?, ?)", (PROVED_FROM, _count(db) + 1))
+
+
+def _compare_by_nfkc(db: sqlite3.Connection) -> None:
+    """Who was two members, and is one since names are compared after NFKC, has the higher marks of both."""
+    found: dict[str, tuple[str, int, int]] = {}
+    for name, delivered, read in db.execute("SELECT name, delivered, read FROM members ORDER BY member").fetchall():
+        known = found.get(fold(name), (name, 0, 0))
+        found[fold(name)] = (known[0], max(known[1], delivered), max(known[2], read))
+    db.execute("DELETE FROM members")
+    rows = [(member, *known) for member, known in found.items()]
+    db.executemany("INSERT INTO members (member, name, delivered, read) VALUES (?, ?, ?, ?)", rows)
 
 
 def _make_keys(db: sqlite3.Connection, progress: Progress) -> None:

@@ -31,7 +31,7 @@ __all__ = ["FORMAT", "SearchIndex", "index_path", "is_damage"]
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2  # 1: senders were compared after NFC only
 MOST_SECONDS = 2.0
 _MESSAGES_A_TABLE = 100_000
 _APPLICATION_ID = 0x50796373  # "Pycs"

@@ -275,7 +275,7 @@ class SqliteLog(Log):
 
     def members(self) -> list[MemberRecord]:
         with self._reader() as db:
-            rows = db.execute("SELECT name, delivered, read, first_joined, joined FROM members").fetchall()
+            rows = db.execute("SELECT name, delivered, read, first_joined, joined, member FROM members").fetchall()
         return [MemberRecord(*row) for row in rows]
 
     def sessions(self) -> list[Session]:

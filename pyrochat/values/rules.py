@@ -43,6 +43,7 @@ __all__ = [
     "checked_timeout",
     "decoded_hex",
     "fold",
+    "fold_before_nfkc",
 ]
 
 MAX_NAME_CHARACTERS = 32
@@ -70,17 +71,24 @@ _INVISIBLE = frozenset(
 
 @lru_cache(maxsize=16_384)
 def fold(name: str) -> str:
-    """The form in which names are compared: NFC, case folded, NFC again (Unicode, section 3.13)."""
+    """The form in which names are compared: a compatibility caseless match (Unicode, section 3.13, D146)."""
+    once = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", name).casefold())
+    return unicodedata.normalize("NFKC", once.casefold())
+
+
+def fold_before_nfkc(name: str) -> str:
+    """The form in which versions of 2025 and earlier compared names: what they have stored is found by it."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _checked_label(value: object, what: str, error: type[InvalidInput]) -> str:
     if not isinstance(value, str):
         raise error(f"the {what} has to be text, not {type(value).__name__}")
-    label = unicodedata.normalize("NFC", value)
-    if not 1 <= len(label) <= MAX_NAME_CHARACTERS:
-        raise error(f"the {what} has {len(label)} characters: give it 1 to {MAX_NAME_CHARACTERS}")
-    for character in label:
+    label, shown = unicodedata.normalize("NFKC", value), unicodedata.normalize("NFC", value)
+    for form in (shown, label):
+        if not 1 <= len(form) <= MAX_NAME_CHARACTERS:
+            raise error(f"the {what} has {len(form)} characters: give it 1 to {MAX_NAME_CHARACTERS}")
+    for character in label + shown:
         category = unicodedata.category(character)[0]
         if (category not in "LMN" and character not in "_-.") or character in _INVISIBLE:
             raise error(f"the {what} has the character U+{ord(character):04X}: use letters, digits, '_', '-' and '.'")
@@ -90,7 +98,7 @@ def _checked_label(value: object, what: str, error: type[InvalidInput]) -> str:
         raise error(f"the {what} mixes letters that are read from left to right with others: use one kind")
     if not any(unicodedata.category(character)[0] in "LN" for character in label):
         raise error(f"the {what} needs at least one letter or digit")
-    return label
+    return shown
 
 
 def _check_marks(label: str, what: str, error: type[InvalidInput]) -> None:
@@ -103,12 +111,12 @@ def _check_marks(label: str, what: str, error: type[InvalidInput]) -> None:
 
 
 def checked_name(value: object) -> str:
-    """A member's name in NFC, 1 to 32 characters; raises InvalidName."""
+    """A member's name, 1 to 32 characters, as it is spelled, in NFC; the rules hold for its NFKC form. Raises InvalidName."""
     return _checked_label(value, "name", InvalidName)
 
 
 def checked_room_name(value: object) -> str:
-    """A room's name in NFC, 1 to 32 characters; raises InvalidRoomName."""
+    """A room's name, by the same rules; raises InvalidRoomName."""
     label = _checked_label(value, "room name", InvalidRoomName)
     if fold(label) == _SERVERS_OWN:
         raise InvalidRoomName(f"no room can be called {label!r}: the server itself is known by that name")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import shutil
+import sqlite3
 import threading
 import unicodedata
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import pyrochat
 from attacks.wire import Attacked, Stranger, call_frame, greeting
 from pyrochat import Chat, NameTaken, PyroChatError, RoomUnreachable, Server
 from pyrochat.pyro.remote import RemoteObject
+from pyrochat.room.door.registry import Registry
 from pyrochat.trust.keys import Key
 from tests.security.support import Host, Join, entered, knocking
 from tests.support import QUICK, Running, address_of, bare, changes, eventually, texts
@@ -187,9 +189,9 @@ def test_the_name_of_a_guest_goes_to_a_key_when_the_guest_is_gone(server: Server
         guest.members()
 
 
-def joined_or_none(joined: Join, name: str) -> Chat | None:
+def joined_or_none(joined: Join, name: str, **options: object) -> Chat | None:
     try:
-        return joined(name)
+        return joined(name, **options)
     except NameTaken:  # the server has not noticed yet that the guest is gone
         return None
 
@@ -200,6 +202,39 @@ def test_one_server_has_one_registry_for_all_its_rooms(data: Path, joined: Join)
         with pytest.raises(NameTaken):
             joined("ana", client="thief", room="coffee", at=server.at)
         assert joined("Ana", room="coffee", at=server.at).members == ["Ana"]
+
+
+def test_who_has_a_name_that_is_anothers_now_is_refused_and_both_are_told(
+    host_lobby: Host, joined: Join, data: Path, tmp_path: Path
+) -> None:
+    """Compared after NFKC: the older one keeps the name until the operator frees it."""
+    place = tmp_path / "other"
+    before = host_lobby(data=place)
+    joined("Erick", client="first", at=before.at).leave()
+    joined("Igor", client="second", at=before.at).leave()
+    before.close()
+    with contextlib.closing(sqlite3.connect(place / "names.sqlite3")) as db:  # as if he had been Ｅrick
+        db.execute(
+            "UPDATE names SET member = 'before NFKC: ｅrick', name = 'Ｅrick', rival_of = 'erick' WHERE member = 'igor'"
+        )
+        db.commit()
+    server = host_lobby(data=place)
+    told: list[str] = []
+    erick = joined("Erick", client="first", at=server.at)
+    erick.on_notice(told.append)
+    with pytest.raises(NameTaken, match=r"'Ｅrick' is the same as 'Erick' now, which another key had before yours"):
+        joined("Ｅrick", client="second", at=server.at)
+    again = joined("Ｅrick", client="first", at=server.at)
+    assert again.members == ["Erick"]
+    notices: list[str] = []
+    again.on_notice(notices.append)
+    eventually(lambda: told or notices)
+    assert "the name 'Ｅrick', which another key has, is the same as yours now" in (told + notices)[0]
+    erick.leave()
+    again.leave()
+    with contextlib.closing(Registry(place)) as operator:
+        operator.remove("Erick")
+    eventually(lambda: joined_or_none(joined, "Ｅrick", client="second", at=server.at))
 
 
 def test_of_many_keys_that_come_for_a_name_at_once_one_gets_it(server: Server) -> None:

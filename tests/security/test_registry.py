@@ -204,7 +204,7 @@ def test_a_removed_name_is_free_when_its_holder_has_gone(operator: Registry, ser
 def test_a_register_that_fails_once_does_not_end_the_watch_for_bans(
     operator: Registry, server: Server, joined: Join, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look, failures = server._registry._data_version, ["disk I/O error"]
+    look, failures = server._registry._file._data_version, ["disk I/O error"]
 
     def fails_once() -> int:
         if failures:
@@ -212,7 +212,7 @@ def test_a_register_that_fails_once_does_not_end_the_watch_for_bans(
         return look()
 
     ana = joined("Ana")
-    monkeypatch.setattr(server._registry, "_data_version", fails_once)
+    monkeypatch.setattr(server._registry._file, "_data_version", fails_once)
     eventually(lambda: not failures)
     operator.ban("Ana")
     eventually(state_of(ana))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 import urllib.parse
 from pathlib import Path
@@ -16,7 +17,7 @@ from pyrochat.storage.log_file import file_stem, is_used, log_path
 from pyrochat.storage.sqlite_log import SqliteLog
 from pyrochat.storage.verifying import verify_file
 from pyrochat.values.errors import InvalidRoomName
-from pyrochat.values.rules import checked_room_name, fold
+from pyrochat.values.rules import checked_room_name, fold, fold_before_nfkc
 from tests.support import QUICK, chat_message
 
 LONG_NAMES = ["会" * 26, "会" * 27, "会" * 28, "会" * 32, "\U00010400" * 32, "\u0390" * 32, "ก้" * 16, "ש" * 32]
@@ -97,6 +98,17 @@ def test_found_18_what_an_earlier_version_has_made_goes_on_being_found(tmp_path:
     again.append([], loss="somebody saw more")
     again.close()
     SqliteLog(before, room, accept_loss=True).close()  # the copy's name is no longer than others
+
+
+def test_a_room_is_found_whose_name_was_compared_otherwise_before(tmp_path: Path) -> None:
+    """Full-width letters: they are ASCII now, and were a name of their own before NFKC."""
+    digest = hashlib.sha256(fold_before_nfkc("Ｔea").encode()).hexdigest()[:32]
+    before = tmp_path / "rooms" / f"room~{digest}.sqlite3"
+    SqliteLog(before, "Ｔea").close()
+    assert log_path(tmp_path, "Ｔea") == before
+    assert log_path(tmp_path, "tea").name == "tea.sqlite3"
+    SqliteLog(log_path(tmp_path, "tea"), "tea").close()
+    assert log_path(tmp_path, "Ｔea").name == "tea.sqlite3"
 
 
 def test_found_18_of_two_files_of_one_room_the_newer_names_counts(tmp_path: Path) -> None:

@@ -99,6 +99,14 @@ def test_the_first_start_brings_a_log_up_to_date_and_changes_no_digest(
     assert list(old.parent.glob("*before*")) == []
 
 
+def test_who_was_two_members_before_nfkc_is_one_and_has_the_marks_of_both(old: Path) -> None:
+    changed(old, "INSERT INTO members (member, name, delivered, read) VALUES ('ｉgor', 'Ｉgor', 10, 2)")
+    log = SqliteLog(old, "lobby")
+    [igor] = [record for record in log.members() if record.member == "igor"]
+    log.close()
+    assert (igor.delivered, igor.read, igor.first_joined) == (10, 4, 3)
+
+
 def test_what_comes_after_is_proved_by_the_new_rule_and_what_was_before_by_the_old(old: Path) -> None:
     log = SqliteLog(old, "lobby")
     tail = log.tail

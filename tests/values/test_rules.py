@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pyrochat import BatchTooLarge, InvalidArgument, InvalidName, InvalidRoomName, InvalidText
 from pyrochat.values import rules
@@ -146,3 +150,24 @@ def test_a_number_out_of_range_or_of_another_type_is_refused(value: object) -> N
 
 def test_a_number_may_be_either_end_of_its_range() -> None:
     assert [rules.checked_integer(value, "it", 1, 10) for value in (1, 10)] == [1, 10]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Ｅrick", "Erick"), ("ﬁsh", "fish"), ("①", "1"), ("ｴﾘｯｸ", "エリック"), ("Ⅷ", "viii"), ("ſam", "Sam"), ("K", "k")],
+)
+def test_names_are_compared_after_compatibility_composition(one: str, other: str) -> None:
+    assert rules.fold(one) == rules.fold(other)
+    assert rules.fold(rules.fold(one)) == rules.fold(one)
+    assert rules.checked_name(one) == unicodedata.normalize("NFC", one), "it is shown as it is spelled"
+
+
+@pytest.mark.parametrize("name", ["℀", "½", "ﷺ" * 2, "⒜", "ᆭ\u3164", "ﬁ" * 17, "a㎏/"])
+def test_the_rules_hold_for_what_a_name_is_compared_as(name: str) -> None:
+    with pytest.raises(InvalidName):
+        rules.checked_name(name)
+
+
+@given(st.text(max_size=40))
+def test_what_is_folded_stays_as_it_is(text: str) -> None:
+    assert rules.fold(rules.fold(text)) == rules.fold(text)

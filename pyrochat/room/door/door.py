@@ -156,6 +156,11 @@ class Door:
             with self._turns[hash(identity.member) % _TURNS]:
                 self._let_newcomer_in(connection, identity, is_known)
         identity.origin = self._limiter.origin_of(identity.key, connection.peer, seconds_known)
+        if entry is not None and (rival := self._registry.rival_of(identity.member)) is not None:
+            identity.notice = (
+                f"the name {rival!r}, which another key has, is the same as yours now, and is refused: the server's operator "
+                "can free one of the two (pyrochat-server names remove)"
+            )
         connection.identity, connection.trusted, connection.vouched = identity, True, identity.key is not None
 
     def _let_newcomer_in(self, connection: Connection, identity: Identity, is_known: bool) -> None:

@@ -31,7 +31,7 @@ class Identity:
     """Who a connection is. key: None for a guest. object_id: the room that it was proved for, None for any.
 
     guest_mark: what its messages' keys are its own by, beside the name; empty for a member (`values.keys`).
-    origin: what its limits hang on; given to it at the door.
+    origin: what its limits hang on; given to it at the door. notice: what it is told when it has joined.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Identity:
     object_id: str | None = None
     guest_mark: str = ""
     origin: Origin | None = None
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)

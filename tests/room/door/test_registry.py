@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import shutil
 import sqlite3
@@ -15,8 +16,11 @@ from typing import Any, ClassVar
 import pytest
 
 from pyrochat import NameTaken
+from pyrochat.core.registry import command_from_wire
 from pyrochat.room.door.registry import Registry
-from pyrochat.values.errors import LogUnavailable
+from pyrochat.storage.registry_file import Tables
+from pyrochat.values.errors import CannotHost, LogUnavailable
+from tests.core.test_registry import Memory
 from tests.support import Running, eventually
 
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
@@ -35,7 +39,7 @@ def test_found_27d_who_is_known_does_not_wait_behind_newcomers(tmp_path: Path) -
         registry.claim("Ana", KEY)
         with held(tmp_path) as other:
             newcomers = [Running(lambda n=n: registry.claim(f"New{n}", bytes([n]) * 32)) for n in range(3)]  # type: ignore[misc]
-            eventually(registry._writing_mutex.locked)
+            eventually(registry._file._writing_mutex.locked)
             registry.claim("Ana", KEY)
             registry.claim("Guest", None)
             assert not registry.is_banned("ana", KEY)
@@ -148,3 +152,79 @@ def test_found_27a_several_who_make_a_register_at_the_same_moment_all_get_it(tmp
             process.stdin.write("\n")
             process.stdin.flush()
         assert [process.wait(60) for process in processes] == [0] * 4
+
+
+OLD_SCHEMA = """
+CREATE TABLE names (member TEXT PRIMARY KEY, name TEXT NOT NULL, key BLOB, since_us INTEGER NOT NULL,
+    banned INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE TABLE rooms (room TEXT PRIMARY KEY, name TEXT NOT NULL, creator TEXT NOT NULL, since_us INTEGER NOT NULL)
+    WITHOUT ROWID;
+"""
+
+
+def of_the_release(data: Path) -> None:
+    """A register as the release of 25 November has made it: two names that are one now, and two rooms."""
+    with contextlib.closing(sqlite3.connect(data / "names.sqlite3")) as db:
+        db.executescript(OLD_SCHEMA)
+        names = [
+            ("ana", "Ana", KEY, 3, 0),
+            ("erick", "Erick", KEY, 2, 0),
+            ("ｅrick", "Ｅrick", OTHER_KEY, 1, 0),
+            ("eve", "Eve", None, 4, 1),
+        ]
+        db.executemany("INSERT INTO names VALUES (?, ?, ?, ?, ?)", names)
+        db.executemany("INSERT INTO rooms VALUES (?, ?, ?, ?)", [("tea", "Tea", "Ana", 1), ("ｔea", "Ｔea", "Igor", 2)])
+        db.commit()
+
+
+def test_names_that_are_one_now_keep_their_keys_and_the_younger_waits(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    of_the_release(tmp_path)
+    with contextlib.closing(Registry(tmp_path)) as registry:
+        assert [(e.name, e.key, e.banned, e.rival) for e in registry.entries()] == [
+            ("Ｅrick", OTHER_KEY, False, False), ("Erick", KEY, False, True), ("Ana", KEY, False, False), ("Eve", None, True, False),
+        ]  # fmt: skip
+        registry.claim("erick", OTHER_KEY)
+        registry.claim("Ｅrick", OTHER_KEY)
+        with pytest.raises(NameTaken, match=r"'Erick' is the same as 'Ｅrick' now.*names remove"):
+            registry.claim("Erick", KEY)
+        assert registry.rival_of("erick") == "Erick"
+        assert registry.is_banned("eve", None)
+        assert [room.name for room in registry.rooms()] == ["Tea"]
+    assert sum("are one since names are compared after NFKC" in r.message for r in caplog.records) == 1
+    assert sum("has the name of room 'Tea' now" in r.message for r in caplog.records) == 1
+    caplog.clear()
+    with contextlib.closing(Registry(tmp_path)) as registry:
+        registry.remove("Ｅrick")
+        registry.claim("Erick", KEY)
+        assert registry.rival_of("erick") is None
+    assert caplog.records == []
+
+
+def test_its_entries_make_what_is_in_its_tables(tmp_path: Path) -> None:
+    of_the_release(tmp_path)
+    with contextlib.closing(Registry(tmp_path)) as registry:
+        registry.claim("Igor", b"i" * 32)
+        registry.ban("Igor")
+        registry.unban("Igor")
+        registry.remember_room("zoo", "Igor")
+        registry.forget_room("Tea")
+        registry.remove("Ana")
+        with pytest.raises(NameTaken):
+            registry.claim("Ｉgor", KEY)
+    replayed = Memory()
+    with contextlib.closing(sqlite3.connect(tmp_path / "names.sqlite3")) as db:
+        for time_us, entry in db.execute("SELECT time_us, command FROM entries ORDER BY number").fetchall():
+            replayed.number = time_us - 1
+            replayed.do(command_from_wire(json.loads(entry)))
+        assert sorted(replayed.names.values()) == sorted(Tables(db).names())
+        assert sorted(replayed.rooms.values()) == sorted(Tables(db).rooms())
+
+
+def test_a_register_of_a_later_version_is_not_opened(tmp_path: Path) -> None:
+    Registry(tmp_path).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "names.sqlite3")) as db:
+        db.execute("PRAGMA user_version = 3")
+    with pytest.raises(CannotHost, match="upgrade PyroChat"):
+        Registry(tmp_path)
