@@ -45,32 +45,32 @@ clean:
 MINUTES ?= 10
 
 faults: setup
-	$(BIN)/python -m faults run --seconds 120
+	$(BIN)/python -m lab.faults run --seconds 120
 
 soak: setup
-	$(BIN)/python -m faults run --seconds $$(( $(MINUTES) * 60 ))
+	$(BIN)/python -m lab.faults run --seconds $$(( $(MINUTES) * 60 ))
 
 # What strangers and members could try, against a real server; see docs/security.md.
 attacks: setup
-	$(BIN)/python -m attacks run
-	$(BIN)/python -m attacks clients
-	$(BIN)/python -m attacks hold
-	$(BIN)/python -m attacks fuzz --frames 100000
-	$(BIN)/python -m attacks flood
+	$(BIN)/python -m lab.attacks run
+	$(BIN)/python -m lab.attacks clients
+	$(BIN)/python -m lab.attacks hold
+	$(BIN)/python -m lab.attacks fuzz --frames 100000
+	$(BIN)/python -m lab.attacks flood
 
 # The pictures in the README, drawn anew from a real room.
 screenshots: setup
 	$(BIN)/python -m screenshots
 
-# PyroChat beside what people would use instead; the results are in benchmarks/results.
+# PyroChat beside what people would use instead; the results are in lab/benchmarks/results.
 BENCH_READY := $(VENV)/.bench-ready
 
 bench: $(BENCH_READY)
-	$(BIN)/python -m benchmarks $(BENCH_OPTIONS)
+	$(BIN)/python -m lab.benchmarks $(BENCH_OPTIONS)
 
 bench-quick: $(BENCH_READY)
-	$(BIN)/python -m benchmarks --quick $(BENCH_OPTIONS)
+	$(BIN)/python -m lab.benchmarks --quick $(BENCH_OPTIONS)
 
-$(BENCH_READY): $(READY) benchmarks/install.sh
-	PYTHON=$(BIN)/python benchmarks/install.sh
+$(BENCH_READY): $(READY) lab/benchmarks/install.sh
+	PYTHON=$(BIN)/python lab/benchmarks/install.sh
 	touch $@

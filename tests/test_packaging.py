@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKED = PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
 FOLDERS = [name for name in PACKED if (ROOT / name).is_dir() and (ROOT / name / "__init__.py").exists()]
-BENCH_ONLY = {"redis", "nats", "zmq"}  # the modules of what the extra `bench` has
+BENCH_ONLY = {"nats"}  # the modules of what the extra `bench` has
 
 
 def imported_at_the_top(file: Path) -> set[str]:
@@ -40,7 +40,7 @@ def test_found_47_only_a_benchmark_needs_the_clients_of_other_servers(folder: st
     for file in (ROOT / folder).rglob("*.py"):
         assert not imported_at_the_top(file) & BENCH_ONLY, f"{file} can't be imported without the extra bench"
     extras = PROJECT["project"]["optional-dependencies"]
-    assert not [line for line in extras["dev"] if line.startswith(("redis", "nats-py", "pyzmq"))]
+    assert not [line for line in extras["dev"] if line.startswith("nats-py")]
 
 
 def test_found_32_the_versions_of_python_that_are_named_are_those_that_are_allowed() -> None:

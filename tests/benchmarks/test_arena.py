@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from benchmarks.arena import Arena
+from lab.benchmarks.arena import Arena
 
 
 @pytest.mark.parametrize("peer", ["pyrochat", "course", "floor"])

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.arrivals import Arrivals, latest_arrivals
-from benchmarks.texts import TEXT_CHARACTERS, plain_texts, sequence_in, timed_text
+from lab.benchmarks.arrivals import Arrivals, latest_arrivals
+from lab.benchmarks.texts import TEXT_CHARACTERS, plain_texts, sequence_in, timed_text
 
 
 def test_all_texts_have_the_same_length() -> None:

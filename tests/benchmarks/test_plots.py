@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.plots import line_chart, ticks
+from lab.benchmarks.plots import line_chart, ticks
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.report import BOUNDS, Bound, Report, Row
+from lab.benchmarks.report import BOUNDS, Bound, Report, Row
 
 
 @pytest.mark.parametrize(

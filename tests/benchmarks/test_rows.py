@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.__main__ import WORKS, chosen_works
-from benchmarks.contestants import ALL, OTHERS, PEERS
-from benchmarks.peers.interface import PROMISES
-from benchmarks.plan import QUICK
-from benchmarks.report import BOUNDS, Report
-from benchmarks.work import hosting
+from lab.benchmarks.__main__ import WORKS, chosen_works
+from lab.benchmarks.contestants import ALL, OTHERS, PEERS
+from lab.benchmarks.peers.interface import PROMISES
+from lab.benchmarks.plan import QUICK
+from lab.benchmarks.report import BOUNDS, Report
+from lab.benchmarks.work import hosting
 
 
 @pytest.mark.parametrize("row", BOUNDS)

@@ -10,7 +10,7 @@ import pytest
 from Pyro5 import config
 
 import pyrochat
-from attacks.hostile import HostileServer, said
+from lab.attacks.hostile import HostileServer, said
 from pyrochat import Chat, OtherLog, Server
 from pyrochat.client.known import KnownServers
 from pyrochat.client.known_logs import KnownLogs

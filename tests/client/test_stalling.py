@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 import pyrochat
-from attacks.clients import delivering
-from attacks.hostile import HostileServer, refused
-from attacks.wire import Stranger, call_frame
-from faults.proxy import Proxy
+from lab.attacks.clients import delivering
+from lab.attacks.hostile import HostileServer, refused
+from lab.attacks.wire import Stranger, call_frame
+from lab.faults.proxy import Proxy
 from pyrochat import Chat, Server
 from pyrochat.client.stalling import Stalling
 from pyrochat.pyro.connection import shut_down

@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from faults.events import FAILED, OK, UNKNOWN
-from faults.history import CHAT, SYSTEM, Answer, Content, History, Replica, Send, SightOfMarks
+from lab.faults.events import FAILED, OK, UNKNOWN
+from lab.faults.history import CHAT, SYSTEM, Answer, Content, History, Replica, Send, SightOfMarks
 
 NAMES = ("ana", "bo", "cem", "dora", "eva")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from faults.events import FAILED, OK
-from faults.history import SYSTEM, Content, Replica, SightOfMarks
+from lab.faults.events import FAILED, OK
+from lab.faults.history import SYSTEM, Content, Replica, SightOfMarks
 from tests.faults.scene import Scene
 
 Injector = Callable[[Scene], None]

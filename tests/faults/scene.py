@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import TypeVar
 
-from faults.events import OK
-from faults.history import SYSTEM, Answer, Content, History, Replica, Send
+from lab.faults.events import OK
+from lab.faults.history import SYSTEM, Answer, Content, History, Replica, Send
 
 Candidate = TypeVar("Candidate")
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from faults.checker import CHECKS, check
-from faults.events import OK, UNKNOWN
-from faults.history import SYSTEM, History
+from lab.faults.checker import CHECKS, check
+from lab.faults.events import OK, UNKNOWN
+from lab.faults.history import SYSTEM, History
 from tests.faults.good_histories import good_history
 from tests.faults.injectors import INJECTORS, Injector
 from tests.faults.scene import NoPlace, Scene

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.events import (
+from lab.faults.events import (
     FAILED,
     OK,
     UNKNOWN,
@@ -24,7 +24,7 @@ from faults.events import (
     StateSeen,
     read_events,
 )
-from faults.history import CHAT, Content, load
+from lab.faults.history import CHAT, Content, load
 
 EVENTS: list[Event] = [
     Opened("ana#1", "ana", "lobby", 1),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from faults.proxy import TO_CLIENT, TO_SERVER, Proxy
+from lab.faults.proxy import TO_CLIENT, TO_SERVER, Proxy
 from tests.support import eventually
 
 

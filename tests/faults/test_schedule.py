@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from faults.schedule import EVERYBODY, KINDS, rounds
+from lab.faults.schedule import EVERYBODY, KINDS, rounds
 
 
 def test_a_seed_gives_the_same_schedule_again() -> None:

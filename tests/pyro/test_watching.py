@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from Pyro5 import protocol
 
-from attacks.wire import Attacked, Stranger, call_frame, frame, greeting, packed
+from lab.attacks.wire import Attacked, Stranger, call_frame, frame, greeting, packed
 from pyrochat.core.pace import Pace
 from pyrochat.pyro.connection import Connection
 from pyrochat.pyro.daemon import MOST_QUICK_BYTES, Daemon

@@ -1,6 +1,6 @@
 """Every trap that takes no patience, on a running server; the others in a short form.
 
-``python -m attacks run`` tries all of them, with members who chat meanwhile, and takes their times.
+``python -m lab.attacks run`` tries all of them, with members who chat meanwhile, and takes their times.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from attacks import running
-from attacks.target import Target
-from attacks.traps import Trap, callbacks, calls, frames, losses, values
-from attacks.wire import Attacked, Stranger, call_frame, greeting
+from lab.attacks import running
+from lab.attacks.target import Target
+from lab.attacks.traps import Trap, callbacks, calls, frames, losses, values
+from lab.attacks.wire import Attacked, Stranger, call_frame, greeting
 from pyrochat import Server
 from pyrochat.core.pace import Pace
 from pyrochat.core.places import Bounds

@@ -14,7 +14,7 @@ import pytest
 from Pyro5 import protocol
 from Pyro5.api import BatchProxy, Daemon, expose
 
-from attacks.wire import Stranger, call_frame
+from lab.attacks.wire import Stranger, call_frame
 from pyrochat import Server
 from pyrochat.core.places import Bounds
 from pyrochat.pyro.frames import FrameReader, whole_frame

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from Pyro5.api import BatchProxy
 
-from attacks.wire import Attacked, Stranger, call_frame
+from lab.attacks.wire import Attacked, Stranger, call_frame
 from pyrochat import Chat, Server
 from pyrochat.core.pace import Pace
 from pyrochat.core.rates import Rate

@@ -1,6 +1,6 @@
 """Mutated frames at a server and at a client's callback connection, and odd answers to a client.
 
-``python -m attacks fuzz`` has many more.
+``python -m lab.attacks fuzz`` has many more.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from attacks.answering import odd_server
-from attacks.fuzzed_chat import converse
-from attacks.fuzzed_client import serve
-from attacks.fuzzing import Fuzzer, server_connections
-from attacks.mutations import Mutator, frames_to_callbacks, frames_to_rooms
-from attacks.wire import Stranger, call_frame
+from lab.attacks.answering import odd_server
+from lab.attacks.fuzzed_chat import converse
+from lab.attacks.fuzzed_client import serve
+from lab.attacks.fuzzing import Fuzzer, server_connections
+from lab.attacks.mutations import Mutator, frames_to_callbacks, frames_to_rooms
+from lab.attacks.wire import Stranger, call_frame
 from pyrochat import Chat, Server
 from pyrochat.client.answers import QUESTIONS
 from pyrochat.values.protocol import CALLBACK_OBJECT

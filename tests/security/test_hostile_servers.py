@@ -1,4 +1,4 @@
-"""What a hostile or defect server, or whoever stands in its place, can do to a client. ``python -m attacks clients``."""
+"""What a hostile or defect server, or whoever stands in its place, can do to a client. ``python -m lab.attacks clients``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from Pyro5 import config
 
 import pyrochat
-from attacks import clients
-from attacks.clients import Trap
-from attacks.hostile import HostileNameServer, HostileServer, Said, refused, said
+from lab.attacks import clients
+from lab.attacks.clients import Trap
+from lab.attacks.hostile import HostileNameServer, HostileServer, Said, refused, said
 from pyrochat import Chat, PyroChatError, ServerFault, Unavailable
 from pyrochat.client.answers import SUSPECTED
 from pyrochat.client.callback import MOST_NOTICES

@@ -15,7 +15,7 @@ import pytest
 from Pyro5 import errors as pyro_errors
 
 import pyrochat
-from attacks.wire import Attacked, Stranger, call_frame, greeting
+from lab.attacks.wire import Attacked, Stranger, call_frame, greeting
 from pyrochat import Chat, NameTaken, PyroChatError, RoomUnreachable, Server
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.room.door.registry import Registry

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from attacks.wire import Stranger, call_frame, frame, greeting
+from lab.attacks.wire import Stranger, call_frame, frame, greeting
 from pyrochat import Server
 from pyrochat.core.rates import Rate
 from pyrochat.pyro.budget import Budgets

@@ -10,7 +10,7 @@ import pytest
 from Pyro5 import errors as pyro_errors
 from Pyro5.api import Proxy
 
-from attacks.wire import Stranger, greeting
+from lab.attacks.wire import Stranger, greeting
 from pyrochat import PyroChatError, Server
 from pyrochat.core.rates import Rate
 from pyrochat.folders import key_file

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from attacks.wire import Attacked, Hung, Stranger, call_frame
+from lab.attacks.wire import Attacked, Hung, Stranger, call_frame
 from pyrochat import Chat, Server
 from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import AtAddress

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from attacks.wire import Attacked, Stranger, call_frame
+from lab.attacks.wire import Attacked, Stranger, call_frame
 from pyrochat import Chat, Server, ServerFull
 from pyrochat.client.chat import AUTO
 from pyrochat.client.credentials import Credentials

@@ -13,7 +13,7 @@ from Pyro5 import protocol
 from Pyro5.api import BatchProxy, Proxy
 
 import pyrochat
-from attacks.wire import call_frame
+from lab.attacks.wire import call_frame
 from pyrochat import PyroChatError, Server
 from pyrochat.pyro.frames import whole_frame
 from pyrochat.pyro.remote import RemoteObject

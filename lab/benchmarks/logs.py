@@ -1,0 +1,46 @@
+"""Rooms with a past: logs made without a server."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.benchmarks.peers.pyrochat_peer import ROOM
+from lab.benchmarks.texts import plain_texts
+from pyrochat.storage.log_file import log_path
+from pyrochat.storage.sqlite_log import SqliteLog
+from pyrochat.values.message import Message
+
+__all__ = ["rows_of", "write_log"]
+
+_MESSAGES_A_COMMIT = 5000
+
+
+def write_log(folder: Path, messages: int, texts_of: Callable[[int], list[str]] = plain_texts) -> None:
+    """Make a log of *messages* messages where the server of an arena in *folder* looks for it.
+
+    texts_of: called with a number, returns so many texts; again and again.
+    """
+    began = time.time_ns() // 1000
+    log = SqliteLog(log_path(folder / "data", ROOM), ROOM)
+    for first in range(1, messages + 1, _MESSAGES_A_COMMIT):
+        texts = texts_of(_MESSAGES_A_COMMIT)
+        ids = range(first, min(first + _MESSAGES_A_COMMIT, messages + 1))
+        log.append(
+            [
+                Message(id, ROOM, "Erick", text, began + id, key=f"{began // 1000:011x}past-{id:08x}")
+                for id, text in zip(ids, texts, strict=False)
+            ]
+        )
+    log.close()
+
+
+def rows_of(folder: Path) -> list[tuple[object, ...]]:
+    """Every message of the log in *folder*, as SQLite returns it."""
+    db = sqlite3.connect(log_path(folder / "data", ROOM))
+    try:
+        return db.execute("SELECT id, sender, text, time_us, kind, key FROM messages ORDER BY id").fetchall()
+    finally:
+        db.close()
