@@ -21,13 +21,13 @@ from pyrochat.pyro.daemon import Daemon
 from pyrochat.pyro.dispatch import Pending
 from pyrochat.pyro.embedded import EmbeddedNameServer
 from pyrochat.pyro.frames import Frame, whole_frame
-from pyrochat.pyro.serializers import MSGPACK, Bounds, decode_call, encode_value
+from pyrochat.pyro.serializers import MSGPACK, ValueBounds, decode_call, encode_value
 from pyrochat.room.server import Server
 
 __all__ = ["Answer", "HostileNameServer", "HostileServer", "Said", "refused", "said"]
 
 
-_BOUNDS = Bounds(1 << 20, 100)
+_BOUNDS = ValueBounds(1 << 20, 100)
 
 
 class Said(NamedTuple):

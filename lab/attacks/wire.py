@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 import msgpack
 from Pyro5 import protocol
 
-from pyrochat.pyro.serializers import MSGPACK, Bounds, decode_value, encode_call, encode_value
+from pyrochat.pyro.serializers import MSGPACK, ValueBounds, decode_value, encode_call, encode_value
 from pyrochat.trust.keys import Key
 from pyrochat.trust.proofs import Meeting, new_nonce
 from pyrochat.values.errors import InvalidArgument
@@ -41,7 +41,7 @@ CLOSED = "closed without a word"
 PATIENCE_SECONDS = 20.0
 _HEADER = struct.Struct(protocol._header_format)
 _MOST_ANSWER_BYTES = 64 << 20
-_ANYTHING = Bounds(values=1 << 24, depth=64)
+_ANYTHING = ValueBounds(values=1 << 24, depth=64)
 _numbers = itertools.count(1)
 
 

@@ -14,7 +14,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from pyrochat.core.digests import DIGEST_BYTES, SALT_CHARACTERS, is_commitment
 from pyrochat.pyro.remote import SMALL, Most, RemoteObject
-from pyrochat.pyro.serializers import Bounds
+from pyrochat.pyro.serializers import ValueBounds
 from pyrochat.values.errors import InvalidArgument, ServerFault
 from pyrochat.values.message import Message, messages_from_wire
 from pyrochat.values.rules import MAX_KEY_CHARACTERS, decoded_hex
@@ -38,8 +38,8 @@ _LOG_ID_CHARACTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKL
 _ROOM, _SENDER, _TEXT, _KIND = map(itemgetter, (1, 2, 3, 5))  # of messages, for whole columns
 _SHORT = itemgetter(6, 8, 9, 10)  # key, change, ref, proof
 
-_NAMES = Most(4 << 20, Bounds(65_536, 8))
-_MESSAGES = Most(8 << 20, Bounds(200_000, 8))  # 10,000 texts with their names and keys
+_NAMES = Most(4 << 20, ValueBounds(65_536, 8))
+_MESSAGES = Most(8 << 20, ValueBounds(200_000, 8))  # 10,000 texts with their names and keys
 
 
 class Joined(NamedTuple):

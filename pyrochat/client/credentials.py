@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 
 from pyrochat.client.answers import PROVE, ask
-from pyrochat.client.finding import Place
+from pyrochat.client.finding import RoomPlace
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.trust.certificates import fingerprint
 from pyrochat.trust.keys import PUBLIC_KEY_BYTES, Key, shown, verifies
@@ -28,7 +28,7 @@ class Credentials:
     key: Key
     password: str | None = None
 
-    def enter(self, place: Place, session_id: str | None, timeout: float) -> tuple[RemoteObject, bytes]:
+    def enter(self, place: RoomPlace, session_id: str | None, timeout: float) -> tuple[RemoteObject, bytes]:
         """A connection to the room at *place* on which both sides have proved who they are; and the server's key.
 
         Raises UntrustedServer, VersionMismatch, WrongPassword, NameTaken, and what `RemoteObject` raises.

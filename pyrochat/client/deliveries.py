@@ -17,7 +17,7 @@ from pyrochat.values.rules import fold
 
 __all__ = ["Delivery", "read_delivery"]
 
-Marks = Mapping[str, tuple[int, int]]
+NewMarks = Mapping[str, tuple[int, int]]
 """By folded name: delivered, read."""
 
 
@@ -26,7 +26,7 @@ class Delivery(NamedTuple):
 
     messages: list[Message]
     changes: list[Message]
-    marks: Marks
+    marks: NewMarks
 
 
 _recent: deque[tuple[object, object, Delivery]] = deque(maxlen=4)  # for the one thread that serves callbacks

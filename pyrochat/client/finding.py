@@ -20,14 +20,14 @@ from pyrochat.values.protocol import DEFAULT_PORT, SERVER_OBJECT, room_object
 from pyrochat.values.rules import MAX_NAME_CHARACTERS, fold
 from pyrochat.values.visible import one_line
 
-__all__ = ["AtAddress", "ByNameServer", "Finder", "Place"]
+__all__ = ["AtAddress", "ByNameServer", "Finder", "RoomPlace"]
 
 _TIMEOUT_SECONDS = 10.0
 _MOST_LISTED = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RoomPlace:
     """A room as it was found. room: its own spelling. tls: what its certificate has to be, None for a plain port.
 
     known_as: under which name its server is remembered, None where it need not be. server_key: the key
@@ -45,13 +45,13 @@ class Place:
 class Finder(Protocol):
     """Looks a room up, anew for each connection."""
 
-    def find(self) -> Place:
+    def find(self) -> RoomPlace:
         """Where the room is now; raises what keeps it from being found."""
 
-    def known_log(self, place: Place) -> str:
+    def known_log(self, place: RoomPlace) -> str:
         """The id of the log that the room at *place* had when this user was there last; empty where that is not known."""
 
-    def remember(self, place: Place, server_key: bytes, certificate: bytes, log_id: str | None) -> None:
+    def remember(self, place: RoomPlace, server_key: bytes, certificate: bytes, log_id: str | None) -> None:
         """The server at *place* has shown *server_key*, *certificate* (DER; empty without TLS), and the room's log, if that was asked for."""
 
     def beside(self, room: str) -> Finder:
@@ -84,11 +84,11 @@ class _Remembering:
             return ClientTls(bytes.fromhex(known.fingerprint), None, own.certificate, own.key)
         return said
 
-    def known_log(self, place: Place) -> str:
+    def known_log(self, place: RoomPlace) -> str:
         """See `Finder`."""
         return self._logs.get(place.log_known_as) if self._logs is not None else ""
 
-    def remember(self, place: Place, server_key: bytes, certificate: bytes, log_id: str | None) -> None:
+    def remember(self, place: RoomPlace, server_key: bytes, certificate: bytes, log_id: str | None) -> None:
         """See `Finder`."""
         self._accept_new_key = False
         if self._logs is not None and log_id is not None:
@@ -116,13 +116,13 @@ class AtAddress(_Remembering):
         """See `Finder`."""
         return AtAddress(shown_address(self._address), room, self._known, self._tls, self._logs)
 
-    def find(self) -> Place:
+    def find(self) -> RoomPlace:
         """See `Finder`."""
         known_as = shown_address(self._address)
         tls = self._demands(self._recall(known_as))
         pinned = tls is not None and tls.fingerprint is not None
         spelling = _spelling_at(self._address, self._room, tls)
-        return Place(
+        return RoomPlace(
             self._address, spelling, tls, known_as if pinned else None, None, f"{fold(spelling)} at {known_as}"
         )
 
@@ -141,7 +141,7 @@ class ByNameServer(_Remembering):
         """See `Finder`."""
         return _Beside(self, room)
 
-    def find(self) -> Place:
+    def find(self) -> RoomPlace:
         """See `Finder`."""
         nameserver = NameServer()
         prefix, own = room_object(""), room_object(self._room)
@@ -161,7 +161,7 @@ class ByNameServer(_Remembering):
                 key = bytes.fromhex(known.key) if known else None
                 if self._tls is not None and self._tls.fingerprint is not None:
                     key = None  # the user says which server it is now
-                return Place(address, spelling, self._demands(known), known_as, key, known_as)
+                return RoomPlace(address, spelling, self._demands(known), known_as, key, known_as)
         rooms = sorted(name.removeprefix(prefix) for name in entries if name != SERVER_OBJECT)
         known_rooms = f"it knows {_listed(rooms)}" if rooms else "it knows no room: start one with pyrochat-server"
         raise RoomNotFound(f"the name server at {nameserver} knows no room {self._room!r}; {known_rooms}")
@@ -174,7 +174,7 @@ class _Beside:
         self._finder = finder
         self._room = room
 
-    def find(self) -> Place:
+    def find(self) -> RoomPlace:
         """See `Finder`."""
         place = self._finder.find()
         spelling = _spelling_at(place.address, self._room, place.tls)
@@ -182,11 +182,11 @@ class _Beside:
             return place
         return replace(place, room=spelling, log_known_as=f"{fold(spelling)} beside {place.log_known_as}")
 
-    def known_log(self, place: Place) -> str:
+    def known_log(self, place: RoomPlace) -> str:
         """See `Finder`."""
         return self._finder.known_log(place)
 
-    def remember(self, place: Place, server_key: bytes, certificate: bytes, log_id: str | None) -> None:
+    def remember(self, place: RoomPlace, server_key: bytes, certificate: bytes, log_id: str | None) -> None:
         """See `Finder`."""
         self._finder.remember(place, server_key, certificate, log_id)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 
-from pyrochat.client.deliveries import Marks
+from pyrochat.client.deliveries import NewMarks
 from pyrochat.client.replica import Replica
 from pyrochat.clock import monotonic
 from pyrochat.core.read_mark import ReadMark
@@ -96,7 +96,7 @@ class Reading:
 
     # -- what the room knows -----------------------------------------------------------------------------------
 
-    def hear(self, marks: Marks) -> None:
+    def hear(self, marks: NewMarks) -> None:
         """The room tells how far members have got: we may be among them."""
         own = marks.get(self._member)
         if own is not None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from pyrochat.client.chunks import Chunks
-from pyrochat.client.deliveries import Delivery, Marks
+from pyrochat.client.deliveries import Delivery, NewMarks
 from pyrochat.clock import monotonic
 from pyrochat.core.digests import digest_after
 from pyrochat.core.views import Views
@@ -45,7 +45,7 @@ class Replica:
         self._messages = Chunks()
         self._views = Views()
         self._marks: dict[str, tuple[int, int]] = {}
-        self._new_marks: list[Marks] = []  # not yet in `_marks`: few ever ask
+        self._new_marks: list[NewMarks] = []  # not yet in `_marks`: few ever ask
         self._followers: list[Callable[[], None]] = []
 
     @property

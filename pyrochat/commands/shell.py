@@ -28,10 +28,10 @@ _UNWRITTEN = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)  # of an outpu
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _MOST_CHARACTERS = 2000  # of an error: some of it may be what a stranger has sent
 
-Command = Callable[..., object]
+CommandFunction = Callable[..., object]
 
 
-def make_app(command: Command) -> typer.Typer:
+def make_app(command: CommandFunction) -> typer.Typer:
     """A command line with one command; every option also as ``PYROCHAT_<OPTION>`` in the environment."""
     app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command(context_settings={"auto_envvar_prefix": "PYROCHAT", "help_option_names": ["-h", "--help"]})(command)

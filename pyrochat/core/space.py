@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["ALMOST_FULL", "FULL", "Budget", "Storage", "disk_budget", "log_bytes", "room_budget"]
+__all__ = ["ALMOST_FULL", "FULL", "SpaceBudget", "Storage", "disk_budget", "log_bytes", "room_budget"]
 
 GIB, MIB = 1 << 30, 1 << 20
 ROOM_BYTES = 10 * GIB
@@ -43,7 +43,7 @@ def log_bytes(sender: str, texts: Sequence[str], keys: Sequence[str | None] = ()
     return each * len(texts) + sum(len(text.encode()) for text in texts) + 2 * sum(len(key) for key in keys if key)
 
 
-class Budget:
+class SpaceBudget:
     """A number of bytes, and how much of it is used: as it was last seen, and what was let in since.
 
     bound: where posts end. margin: so far beyond it joins go on. early: so far before it the operator is told.
@@ -93,17 +93,17 @@ class Budget:
         return state
 
 
-def room_budget(room_bytes: int) -> Budget:
+def room_budget(room_bytes: int) -> SpaceBudget:
     """Of a room's log; 0 sets no bound."""
     if room_bytes <= 0:
-        return Budget()
-    return Budget(room_bytes, max(room_bytes // 10, _LEAST_MARGIN), room_bytes // 5)
+        return SpaceBudget()
+    return SpaceBudget(room_bytes, max(room_bytes // 10, _LEAST_MARGIN), room_bytes // 5)
 
 
-def disk_budget(reserve: int | None, total: int) -> Budget:
+def disk_budget(reserve: int | None, total: int) -> SpaceBudget:
     """Of a disk of *total* bytes (0: not known), of which *reserve* stays free."""
     if total <= 0:
-        return Budget()
+        return SpaceBudget()
     kept = min(_MOST_RESERVE, total // 20) if reserve is None else reserve
     bound = total - kept
-    return Budget(bound, max(kept // 2, kept - _MOST_HARD_RESERVE), min(max(bound, 0) // 5, _MOST_EARLY_ON_DISK))
+    return SpaceBudget(bound, max(kept // 2, kept - _MOST_HARD_RESERVE), min(max(bound, 0) // 5, _MOST_EARLY_ON_DISK))

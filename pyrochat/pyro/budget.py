@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 from pyrochat.clock import monotonic
 
-__all__ = ["Budget", "Budgets", "Holder"]
+__all__ = ["Budgets", "Holder", "MemoryBudget"]
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class _Kept(NamedTuple):
     may_end: bool
 
 
-class Budget:
+class MemoryBudget:
     """At most *most_bytes* of *what* are kept, for all peers together. Any thread may call."""
 
     def __init__(self, most_bytes: int, what: str) -> None:
@@ -153,14 +153,14 @@ class Budgets(NamedTuple):
     """Those of one server. unsent: answers and deliveries that have not been taken. requests: that are not whole, or being
     served, of those who are trusted; strangers: of all others."""
 
-    unsent: Budget
-    requests: Budget
-    strangers: Budget
+    unsent: MemoryBudget
+    requests: MemoryBudget
+    strangers: MemoryBudget
 
     @classmethod
     def of(cls, unsent: int = 64 * _MIB, requests: int = 64 * _MIB, strangers: int = 16 * _MIB) -> Budgets:
         """Budgets of so many bytes."""
         return cls(
-            Budget(unsent, "answers that nobody reads"), Budget(requests, "requests that nobody ends"),
-            Budget(strangers, "greetings that nobody ends"),
+            MemoryBudget(unsent, "answers that nobody reads"), MemoryBudget(requests, "requests that nobody ends"),
+            MemoryBudget(strangers, "greetings that nobody ends"),
         )  # fmt: skip

@@ -23,7 +23,7 @@ from pyrochat.pyro.connection import WOULD_BLOCK, shut_down
 from pyrochat.pyro.dispatch import Pending, answer_frame
 from pyrochat.pyro.frames import HEADER_BYTES, Frame, FrameReader, TooLarge
 from pyrochat.pyro.remote import Most
-from pyrochat.pyro.serializers import Bounds, Call, decode_call
+from pyrochat.pyro.serializers import Call, ValueBounds, decode_call
 from pyrochat.pyro.waker import selector_with_waker
 from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import InvalidArgument, PyroChatError, RoomUnreachable, ServerFault
@@ -32,7 +32,7 @@ __all__ = ["CallbackServer", "Served"]
 
 log = logging.getLogger(__name__)
 
-MOST_REQUESTED = Most(4 << 20, Bounds(65_536, 8))
+MOST_REQUESTED = Most(4 << 20, ValueBounds(65_536, 8))
 """What is taken of one call: 512 KiB of messages, or one message, and the marks of 1,000 members."""
 
 _READ_BYTES = 262_144

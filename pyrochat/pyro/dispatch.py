@@ -17,7 +17,7 @@ from Pyro5 import protocol, server
 
 from pyrochat.clock import monotonic
 from pyrochat.pyro.frames import Frame, whole_frame
-from pyrochat.pyro.serializers import Bounds, Call, decode_call, encode_failure, encode_value
+from pyrochat.pyro.serializers import Call, ValueBounds, decode_call, encode_failure, encode_value
 from pyrochat.threads import Defects
 from pyrochat.values.errors import InvalidArgument, InvalidInput, ProofMissing, PyroChatError, Refused
 from pyrochat.values.protocol import MAX_ANSWER_BYTES
@@ -34,8 +34,8 @@ PROVE = "prove"
 
 MAX_BATCH_CALLS = 1000
 BATCH_SECONDS = 10.0  # so long a batch may hold a worker, and then for the call that is under way
-CALL_BOUNDS = Bounds(values=25_000, depth=8)  # 10,000 texts with a key each; resume, with its proof, in a batch
-FIRST_CALL_BOUNDS = Bounds(values=1_000, depth=8)  # of somebody who has proved nothing yet
+CALL_BOUNDS = ValueBounds(values=25_000, depth=8)  # 10,000 texts with a key each; resume, with its proof, in a batch
+FIRST_CALL_BOUNDS = ValueBounds(values=1_000, depth=8)  # of somebody who has proved nothing yet
 _MOST_ERROR_CHARACTERS = 1000
 
 Decode = Callable[[bytes, int], Call]
@@ -88,7 +88,7 @@ def quick(method: Exposed) -> Exposed:
 
 
 def answer_frame(
-    frame: Frame, objects: Mapping[str, object], proved: bool = True, bounds: Bounds = CALL_BOUNDS,
+    frame: Frame, objects: Mapping[str, object], proved: bool = True, bounds: ValueBounds = CALL_BOUNDS,
     decode: Decode | None = None, batch_seconds: float = BATCH_SECONDS,
     refused: Callable[[Refused], object] = lambda error: None,
 ) -> bytes | Pending | None:  # fmt: skip

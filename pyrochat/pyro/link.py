@@ -13,13 +13,13 @@ from Pyro5 import protocol
 from pyrochat.core.peers import peer_of
 from pyrochat.pyro.connection import WOULD_BLOCK, address_of, reset, shut_down
 from pyrochat.pyro.frames import FrameReader, ProtocolError
-from pyrochat.pyro.serializers import Bounds, decode_value
+from pyrochat.pyro.serializers import ValueBounds, decode_value
 from pyrochat.values.errors import InvalidArgument
 
 __all__ = ["Link", "LinkBroken"]
 
 MAX_REPLY_BYTES = 4096
-_REPLY_BOUNDS = Bounds(values=16, depth=2)  # ``[delivered, read]``, and whatever lists grow at their end
+_REPLY_BOUNDS = ValueBounds(values=16, depth=2)  # ``[delivered, read]``, and whatever lists grow at their end
 _READ_BYTES = 16_384  # one record of TLS: nothing of it stays behind where no selector sees it
 _NOTHING = memoryview(b"")
 

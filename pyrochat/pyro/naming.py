@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 from Pyro5 import config, core
 
 from pyrochat.pyro.remote import SMALL, Most, RemoteObject
-from pyrochat.pyro.serializers import SERPENT, Bounds
+from pyrochat.pyro.serializers import SERPENT, ValueBounds
 from pyrochat.values.addresses import Address, parse_address, shown_address
 from pyrochat.values.errors import (
     InvalidArgument,
@@ -33,7 +33,7 @@ __all__ = ["EMBEDDED_GREETING", "NameServer"]
 log = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS = 3.0
-_MANY_NAMES = Most(1 << 20, Bounds(65_536, 4))  # 10,000 names with an address each
+_MANY_NAMES = Most(1 << 20, ValueBounds(65_536, 4))  # 10,000 names with an address each
 EMBEDDED_GREETING = "hello from a PyroChat server"
 """What an `EmbeddedNameServer` answers a greeting with; Pyro5's own says something else."""
 

@@ -19,7 +19,7 @@ from Pyro5 import errors as pyro_errors
 
 from pyrochat.pyro.connection import Connection, shut_down
 from pyrochat.pyro.frames import Frame, TooLarge, whole_frame
-from pyrochat.pyro.serializers import MSGPACK, Bounds, decode_value, encode_value
+from pyrochat.pyro.serializers import MSGPACK, ValueBounds, decode_value, encode_value
 from pyrochat.pyro.tls import ClientTls, certificate_of
 from pyrochat.pyro.wire import request_frame
 from pyrochat.values.addresses import Address, shown_address
@@ -45,10 +45,10 @@ class Most(NamedTuple):
     """The most that is taken of an answer. bytes: on the wire, of one frame. bounds: of the values in it."""
 
     bytes: int
-    bounds: Bounds
+    bounds: ValueBounds
 
 
-SMALL = Most(65_536, Bounds(4_096, 8))
+SMALL = Most(65_536, ValueBounds(4_096, 8))
 """For all that comes before a server has shown who it is, and for most of what comes after."""
 
 

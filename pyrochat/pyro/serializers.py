@@ -1,7 +1,7 @@
 """Values to bytes and back, in the three of Pyro5's serializers that are safe to read from strangers.
 
 What comes in is never more than plain values: no class, exception or proxy is rebuilt, whatever the
-bytes say. And it is never more of them than the reader has asked for (`Bounds`): a byte on the wire can become
+bytes say. And it is never more of them than the reader has asked for (`ValueBounds`): a byte on the wire can become
 a hundred in memory.
 """
 
@@ -25,8 +25,8 @@ __all__ = [
     "MSGPACK",
     "SERIALIZERS",
     "SERPENT",
-    "Bounds",
     "Call",
+    "ValueBounds",
     "call_prefix",
     "decode_call",
     "decode_value",
@@ -63,7 +63,7 @@ class Call(NamedTuple):
     keywords: dict[str, Any]
 
 
-class Bounds(NamedTuple):
+class ValueBounds(NamedTuple):
     """What a payload may hold. values: of all levels together; a list of two texts counts as two. depth: of lists
     and dicts in each other; ``[["x"]]`` has two."""
 
@@ -71,7 +71,7 @@ class Bounds(NamedTuple):
     depth: int
 
 
-def decode_value(data: bytes, serializer_id: int, bounds: Bounds) -> object:
+def decode_value(data: bytes, serializer_id: int, bounds: ValueBounds) -> object:
     """The plain value in *data*; raises InvalidArgument where there is none, or more than *bounds* allow."""
     try:
         if serializer_id == MSGPACK:
@@ -94,17 +94,17 @@ def decode_value(data: bytes, serializer_id: int, bounds: Bounds) -> object:
     return value
 
 
-def _too_many(bounds: Bounds) -> InvalidArgument:
+def _too_many(bounds: ValueBounds) -> InvalidArgument:
     return InvalidArgument(f"the message has too many values, {bounds.values:,} are the most: send fewer at once")
 
 
-def _too_deep(bounds: Bounds) -> InvalidArgument:
+def _too_deep(bounds: ValueBounds) -> InvalidArgument:
     return InvalidArgument(
         f"the message can't be read (nested too deeply, {bounds.depth} levels are the most): send plain lists"
     )
 
 
-def _decode_msgpack(data: bytes, bounds: Bounds) -> object:
+def _decode_msgpack(data: bytes, bounds: ValueBounds) -> object:
     """Where they could be too many, the values are counted while they are made, and all of it has to be there first.
 
     (A list that is not all there is made as long as it says that it is going to be.)
@@ -127,7 +127,7 @@ def _decode_msgpack(data: bytes, bounds: Bounds) -> object:
     return value
 
 
-def _counter(bounds: Bounds) -> Callable[[Collection[object]], Collection[object]]:
+def _counter(bounds: ValueBounds) -> Callable[[Collection[object]], Collection[object]]:
     left = 2 * bounds.values
 
     def count(container: Collection[object]) -> Collection[object]:
@@ -140,7 +140,7 @@ def _counter(bounds: Bounds) -> Callable[[Collection[object]], Collection[object
     return count
 
 
-def _check_value(value: object, bounds: Bounds) -> None:
+def _check_value(value: object, bounds: ValueBounds) -> None:
     """Raise InvalidArgument where *value*, read from msgpack, is beyond *bounds*. Level by level: it may be deep."""
     left, levels = bounds
     level: list[Any] = [value] if type(value) in _CONTAINERS else []
@@ -159,7 +159,7 @@ def _check_value(value: object, bounds: Bounds) -> None:
         level = below
 
 
-def _without_texts(text: re.Pattern[bytes], data: bytes, bounds: Bounds) -> bytes:
+def _without_texts(text: re.Pattern[bytes], data: bytes, bounds: ValueBounds) -> bytes:
     """*data* with a NUL for each *text* in it; raises InvalidArgument where they alone are too many."""
     rest, count = text.subn(b"\0", data, count=bounds.values + 1)
     if count > bounds.values:
@@ -167,7 +167,7 @@ def _without_texts(text: re.Pattern[bytes], data: bytes, bounds: Bounds) -> byte
     return rest
 
 
-def _check_text(rest: bytes, bounds: Bounds) -> None:
+def _check_text(rest: bytes, bounds: ValueBounds) -> None:
     """Raise InvalidArgument where *rest*, a json or serpent without its texts, is beyond *bounds*."""
     brackets = rest.translate(None, delete=_NO_BRACKETS)
     if rest.count(b",") + rest.count(b":") + len(brackets) // 2 > bounds.values:
@@ -176,7 +176,7 @@ def _check_text(rest: bytes, bounds: Bounds) -> None:
         raise _too_deep(bounds)
 
 
-def _plain_serpent(data: bytes, bounds: Bounds) -> bytes:
+def _plain_serpent(data: bytes, bounds: ValueBounds) -> bytes:
     """*data* without its first line, if it is nothing but literals within *bounds*; raises InvalidArgument.
 
     Python's parser, which reads it, knows comments, formatted texts and operators too, and takes some 300 bytes
@@ -193,7 +193,7 @@ def _plain_serpent(data: bytes, bounds: Bounds) -> bytes:
     return data
 
 
-def decode_call(data: bytes, serializer_id: int, bounds: Bounds) -> Call:
+def decode_call(data: bytes, serializer_id: int, bounds: ValueBounds) -> Call:
     """The call in *data*; raises InvalidArgument where there is none, or more than *bounds* allow."""
     value = decode_value(data, serializer_id, bounds)
     if serializer_id == JSON and isinstance(value, dict):

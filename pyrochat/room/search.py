@@ -23,7 +23,7 @@ from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import PyroChatError, RoomClosing, SearchUnavailable
 from pyrochat.values.message import Message
 
-__all__ = ["Found", "Search"]
+__all__ = ["Matches", "Search"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _DAMAGED = "it is damaged"
 _MOST_WAITERS = 64  # each holds a worker
 
 
-class Found(NamedTuple):
+class Matches(NamedTuple):
     """What a search has found, newest first, in the messages up to *indexed_up_to*; the log went up to *end*."""
 
     messages: list[Message]
@@ -99,7 +99,7 @@ class Search:
     def _is_at(self, end: int) -> bool:
         return self._upto is not None and self._upto >= end
 
-    def find(self, query: Query, before: int, limit: int) -> Found:
+    def find(self, query: Query, before: int, limit: int) -> Matches:
         """At most *limit* messages with ids below *before*.
 
         Raises SearchUnavailable, LogUnavailable, RoomClosing.
@@ -111,13 +111,13 @@ class Search:
             if self._index is None or self._trouble is not None:
                 raise SearchUnavailable(f"the room can't search now ({self._trouble}): try again later")
             if self._upto is None:
-                return Found([], 0, end)
+                return Matches([], 0, end)
         try:
             ids, upto = self._index.find(query, min(before, end + 1), limit)
         except sqlite3.Error as error:
             self._suspect(error)
             raise SearchUnavailable(f"the room can't search now ({error}): try again later") from None
-        return Found([message for id in ids for message in self._log.read(id - 1, 1)], upto, end)
+        return Matches([message for id in ids for message in self._log.read(id - 1, 1)], upto, end)
 
     def _suspect(self, error: sqlite3.Error) -> None:
         """A search has failed: where the file is to blame, the thread makes it anew."""

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 from pyrochat.core.log import Log
-from pyrochat.core.space import FULL, Budget, disk_budget, log_bytes, room_budget
+from pyrochat.core.space import FULL, SpaceBudget, disk_budget, log_bytes, room_budget
 from pyrochat.values.errors import DiskFull, LogUnavailable, RoomFull
 from pyrochat.values.message import JOINED
 from pyrochat.values.sizes import shown_size
@@ -35,7 +35,7 @@ class Disk:
         self._reserve = reserve
         self._mutex = threading.Lock()  # guards the budget
         self._total = 0
-        self._budget = Budget()
+        self._budget = SpaceBudget()
         self.look()
 
     def look(self, coming: int = 0) -> None:
@@ -77,7 +77,7 @@ class Disk:
         return DiskFull("the server's disk is nearly full: nothing was stored; its operator has to make room there")
 
     def count(self, size: int) -> None:
-        """See `Budget`."""
+        """See `SpaceBudget`."""
         with self._mutex:
             self._budget.count(size)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["Place"]
+__all__ = ["FilePlace"]
 
 
-class Place:
+class FilePlace:
     """The database file at *path* and what SQLite has beside it, as they are now: make it while the database is open."""
 
     def __init__(self, path: Path) -> None:

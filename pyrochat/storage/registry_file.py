@@ -29,7 +29,7 @@ from pyrochat.core.registry import (
 )
 from pyrochat.storage.data_folder import open_data_folder
 from pyrochat.storage.log_file import WAL_BYTES
-from pyrochat.storage.place import Place
+from pyrochat.storage.place import FilePlace
 from pyrochat.storage.troubles import Troubles
 from pyrochat.trust.files import make_private
 from pyrochat.values.errors import CannotHost, LogUnavailable
@@ -163,7 +163,7 @@ class RegistryFile:
                 self._reader = connect(path, busy_seconds)
                 undo.callback(self._reader.close)
                 self._reader.execute("PRAGMA query_only = ON")
-                self._place = Place(path)
+                self._place = FilePlace(path)
                 self._version = self._data_version()
                 undo.pop_all()
         except (OSError, sqlite3.Error) as error:

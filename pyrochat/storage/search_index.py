@@ -21,7 +21,7 @@ from pyrochat.clock import monotonic
 from pyrochat.core.log import Log
 from pyrochat.core.query import Query
 from pyrochat.storage.log_file import WAL_BYTES
-from pyrochat.storage.place import Place
+from pyrochat.storage.place import FilePlace
 from pyrochat.trust.files import make_private
 from pyrochat.values.errors import SearchUnavailable
 from pyrochat.values.message import CHAT, Message
@@ -81,7 +81,7 @@ class SearchIndex:
         self._file_mutex = threading.Lock()  # guards _reader, and the file's being there
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
-        self._place: Place | None = None
+        self._place: FilePlace | None = None
 
     def open(self, log: Log, afresh: str | None = None) -> int:
         """Begin to fill it; returns the id up to which it has the messages of *log*.
@@ -97,7 +97,7 @@ class SearchIndex:
                 self._replace(log)
             assert self._writer is not None
             upto: int = self._writer.execute("SELECT upto FROM about").fetchone()[0]
-            self._place = Place(self._path)
+            self._place = FilePlace(self._path)
             return upto
 
     def changed(self) -> str | None:

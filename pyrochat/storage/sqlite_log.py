@@ -27,7 +27,7 @@ from pyrochat.storage.log_file import BUSY_MILLISECONDS, WAL_BYTES, Progress, co
 from pyrochat.storage.log_lock import LogLock
 from pyrochat.storage.newest import Newest
 from pyrochat.storage.opening import opened_log
-from pyrochat.storage.place import Place
+from pyrochat.storage.place import FilePlace
 from pyrochat.storage.troubles import Troubles
 from pyrochat.storage.verifying import walk
 from pyrochat.values.errors import LogUnavailable, LogUncertain, UnknownMessage
@@ -80,7 +80,7 @@ class SqliteLog(Log):
                 self._writer = connect(path)
                 undo.callback(self._writer.close)
                 opened = opened_log(self._writer, path, held.descriptor, room, accept_loss, progress or _no_progress)
-                self._place = Place(path)
+                self._place = FilePlace(path)
             self._release = undo.pop_all()
         about = self._about = opened.about
         self.room, self.identity, self.forks, self.loss = about.room, about.identity, about.forks, opened.loss

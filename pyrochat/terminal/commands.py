@@ -14,7 +14,7 @@ from pyrochat.values.message import CHAT
 from pyrochat.values.rules import fold
 from pyrochat.values.visible import visible
 
-__all__ = ["COMMANDS", "Command", "answer", "parse"]
+__all__ = ["COMMANDS", "ChatCommand", "answer", "parse"]
 
 _DEFAULT_HISTORY = 20
 
@@ -32,14 +32,14 @@ COMMANDS = [
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class ChatCommand:
     """A line that begins with a slash. name: without the slash. argument: what follows, stripped."""
 
     name: str
     argument: str
 
 
-def parse(line: str, commands: Sequence[tuple[str, str]] = COMMANDS) -> Command | str:
+def parse(line: str, commands: Sequence[tuple[str, str]] = COMMANDS) -> ChatCommand | str:
     """A Command, or the text to send; raises InvalidArgument for one that is not among *commands*."""
     if not line.startswith("/"):
         return line
@@ -49,10 +49,10 @@ def parse(line: str, commands: Sequence[tuple[str, str]] = COMMANDS) -> Command 
     known = {usage.split()[0][1:] for usage, _ in commands}
     if name not in known:
         raise InvalidArgument(f"there is no command /{visible(name)}: see /help, or begin the text with // to send it")
-    return Command(name, argument.strip())
+    return ChatCommand(name, argument.strip())
 
 
-def answer(command: Command, chat: Chat, lines: Lines) -> list[str]:
+def answer(command: ChatCommand, chat: Chat, lines: Lines) -> list[str]:
     """The lines that answer *command*; raises PyroChatError. ``/quit`` is the caller's."""
     answers: dict[str, Callable[[], list[str]]] = {
         "history": lambda: lines.history(chat.history(last=_number(command, _DEFAULT_HISTORY))),
@@ -68,14 +68,14 @@ def answer(command: Command, chat: Chat, lines: Lines) -> list[str]:
     return answers[command.name]()
 
 
-def _export(command: Command, chat: Chat, lines: Lines) -> list[str]:
+def _export(command: ChatCommand, chat: Chat, lines: Lines) -> list[str]:
     if not command.argument:
         raise InvalidArgument(f"/export takes a file, whose ending says what it becomes: {', '.join(ENDINGS)}")
     messages = chat.history()
     return lines.exported(export(messages, Path(command.argument)), len(messages))
 
 
-def _number(command: Command, default: int) -> int:
+def _number(command: ChatCommand, default: int) -> int:
     text = command.argument.removeprefix("#")
     if not text:
         return default

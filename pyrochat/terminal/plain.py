@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from pyrochat.client.chat import Chat
 from pyrochat.client.known_logs import other_log
-from pyrochat.terminal.commands import Command, answer
+from pyrochat.terminal.commands import ChatCommand, answer
 from pyrochat.terminal.hints import as_options
 from pyrochat.terminal.lines import Lines
 from pyrochat.terminal.typed import Typist, Write
@@ -75,7 +75,7 @@ class PlainClient(Typist):
         else:
             self._due = self._sent = self.chat.send_many(texts)[-1].id
 
-    def _answer(self, command: Command) -> None:
+    def _answer(self, command: ChatCommand) -> None:
         self._wait_until_shown(self._due)
         try:
             answered = answer(command, self.chat, self._lines)

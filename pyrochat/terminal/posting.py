@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyrochat.client.poster import Poster
-from pyrochat.terminal.commands import Command
+from pyrochat.terminal.commands import ChatCommand
 from pyrochat.terminal.typed import Typist, Write
 
 __all__ = ["PostingClient"]
@@ -25,7 +25,7 @@ class PostingClient(Typist):
     def _post(self, texts: list[str]) -> None:
         self._poster.post(texts)
 
-    def _answer(self, command: Command) -> None:
+    def _answer(self, command: ChatCommand) -> None:
         self._say(f"error: /{command.name} is for members: leave --no-join out (//{command.name} sends it as a text)")
 
     def leave(self, timeout: float | None = None) -> None:

@@ -14,13 +14,13 @@ from pathlib import Path
 from pyrochat.client.chat import Chat
 from pyrochat.terminal.conversation.layout import Look, mentions, name_cells
 from pyrochat.terminal.conversation.page import Page, Past, Row
-from pyrochat.terminal.conversation.progress import Progress
+from pyrochat.terminal.conversation.progress import ReadProgress
 from pyrochat.terminal.conversation.seen import Seen
 from pyrochat.terminal.conversation.transcript import Transcript
 from pyrochat.terminal.writing.draft_file import DraftFile
 from pyrochat.terminal.writing.drafts import Draft, Unsent, draft_file
 from pyrochat.terminal.writing.sending import Sending
-from pyrochat.terminal.writing.typed import Typed
+from pyrochat.terminal.writing.typed import TypedText
 from pyrochat.values.errors import OtherLog, PyroChatError, Unavailable
 from pyrochat.values.message import CHAT, Message
 from pyrochat.values.rules import fold
@@ -50,7 +50,7 @@ class OpenRoom:
         self.notices: deque[str] = deque(maxlen=_MOST_NOTICES)
         self._state = chat.state
         self.transcript = Transcript()
-        self.progress = Progress(chat.name)
+        self.progress = ReadProgress(chat.name)
         self.page = Page(self.transcript, self.progress, chat.name, look, past=_past(chat, before))
         self._is_renewed = False  # somebody opens it with the log that it has now
         history = chat.history()
@@ -66,7 +66,7 @@ class OpenRoom:
         self.notices.extend(self._file.notices)
         draft = self._file.draft
         self.draft = draft.text
-        self.typed = Typed(draft.typed)
+        self.typed = TypedText(draft.typed)
         known = {message.key for message in history if message.key is not None and fold(message.sender) == self._own}
         self._outgoing = {unsent.key: unsent for unsent in draft.unsent if unsent.key not in known}
         self._sending = Sending(chat, lambda: changed(self), self._take_back)

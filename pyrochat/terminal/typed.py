@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
-from pyrochat.terminal.commands import Command, parse
+from pyrochat.terminal.commands import ChatCommand, parse
 from pyrochat.terminal.hints import as_options
 from pyrochat.values.errors import InvalidText, LogUncertain, PyroChatError, RoomUnreachable
 from pyrochat.values.rules import checked_text
@@ -16,7 +16,7 @@ _MOST_UNSENT_LINES = 20  # that are shown
 _MOST_UNSENT_CHARACTERS = 100  # of each
 
 Write = Callable[[str], None]
-Typed = str | Command | PyroChatError
+Typed = str | ChatCommand | PyroChatError
 """A line that was typed: a text, a command, or what is wrong with it."""
 
 
@@ -61,7 +61,7 @@ class Typist:
         """Send *texts*, which came together. Raises PyroChatError."""
         raise NotImplementedError
 
-    def _answer(self, command: Command) -> None:
+    def _answer(self, command: ChatCommand) -> None:
         """Do *command*, which is any but ``/quit``."""
         raise NotImplementedError
 

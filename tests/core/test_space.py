@@ -6,11 +6,11 @@ import math
 
 import pytest
 
-from pyrochat.core.space import ALMOST_FULL, FULL, GIB, MIB, Budget, Storage, disk_budget, log_bytes, room_budget
+from pyrochat.core.space import ALMOST_FULL, FULL, GIB, MIB, SpaceBudget, Storage, disk_budget, log_bytes, room_budget
 
 
 def test_what_was_let_in_counts_until_the_next_look() -> None:
-    budget = Budget(1000)
+    budget = SpaceBudget(1000)
     budget.see(400)
     assert budget.has_room_for(600)
     budget.count(500)
@@ -22,7 +22,7 @@ def test_what_was_let_in_counts_until_the_next_look() -> None:
 
 
 def test_joins_go_on_a_little_beyond_the_bound() -> None:
-    budget = Budget(1000, margin=50)
+    budget = SpaceBudget(1000, margin=50)
     budget.see(1000)
     assert not budget.has_room_for(1)
     assert budget.has_room_for(50, is_join=True)
@@ -30,7 +30,7 @@ def test_joins_go_on_a_little_beyond_the_bound() -> None:
 
 
 def test_without_a_bound_there_is_always_room() -> None:
-    for budget in (Budget(), room_budget(0), disk_budget(None, 0)):
+    for budget in (SpaceBudget(), room_budget(0), disk_budget(None, 0)):
         budget.see(1 << 60)
         assert budget.has_room_for(1 << 60)
         assert budget.news() is None

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from pyrochat.pyro.budget import Budget
+from pyrochat.pyro.budget import MemoryBudget
 
 KIB = 1024
 
@@ -23,8 +23,8 @@ class Peer:
         self.ended = True
 
 
-def budget(kib: int) -> Budget:
-    return Budget(kib * KIB, "things that nobody takes")
+def budget(kib: int) -> MemoryBudget:
+    return MemoryBudget(kib * KIB, "things that nobody takes")
 
 
 def test_found_3_within_the_budget_nobody_is_ended() -> None:

@@ -10,10 +10,10 @@ from Pyro5 import protocol
 from pyrochat.pyro import dispatch
 from pyrochat.pyro.dispatch import Later, Pending, answer_frame, expose, quick
 from pyrochat.pyro.frames import HEADER_BYTES, Frame
-from pyrochat.pyro.serializers import MSGPACK, SERIALIZERS, Bounds, decode_value, encode_value
+from pyrochat.pyro.serializers import MSGPACK, SERIALIZERS, ValueBounds, decode_value, encode_value
 from pyrochat.values.protocol import MAX_ANSWER_BYTES
 
-ANYTHING = Bounds(1 << 20, 64)
+ANYTHING = ValueBounds(1 << 20, 64)
 
 
 class Late(Later):

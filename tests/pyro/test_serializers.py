@@ -10,9 +10,9 @@ import pytest
 
 from pyrochat import InvalidArgument
 from pyrochat.pyro.dispatch import CALL_BOUNDS, FIRST_CALL_BOUNDS
-from pyrochat.pyro.serializers import JSON, MSGPACK, SERIALIZERS, SERPENT, Bounds, decode_value, encode_value
+from pyrochat.pyro.serializers import JSON, MSGPACK, SERIALIZERS, SERPENT, ValueBounds, decode_value, encode_value
 
-FEW = Bounds(values=10, depth=3)
+FEW = ValueBounds(values=10, depth=3)
 MIB = 1 << 20
 
 
@@ -82,8 +82,8 @@ def test_found_12a_values_are_counted_on_all_levels_and_levels_too(
 def test_found_12a_long_and_short_messages_are_counted_alike(size: int) -> None:
     """What is long is counted while it is read, what is short afterwards."""
     texts = ["x" * size] * 200
-    assert decode_value(msgpack.packb([texts]), MSGPACK, Bounds(201, 2)) == [texts]
-    for bounds in (Bounds(200, 2), Bounds(201, 1)):
+    assert decode_value(msgpack.packb([texts]), MSGPACK, ValueBounds(201, 2)) == [texts]
+    for bounds in (ValueBounds(200, 2), ValueBounds(201, 1)):
         with pytest.raises(InvalidArgument, match=r"too many|deep"):
             decode_value(msgpack.packb([texts]), MSGPACK, bounds)
 

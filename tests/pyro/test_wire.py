@@ -10,7 +10,7 @@ from Pyro5.serializers import MarshalSerializer, serializers_by_id
 
 from pyrochat import InvalidArgument, Message
 from pyrochat.pyro.frames import HEADER_BYTES
-from pyrochat.pyro.serializers import JSON, MSGPACK, SERIALIZERS, SERPENT, Bounds, decode_value
+from pyrochat.pyro.serializers import JSON, MSGPACK, SERIALIZERS, SERPENT, ValueBounds, decode_value
 from pyrochat.pyro.wire import (
     encode_messages,
     fitting_messages,
@@ -21,7 +21,7 @@ from pyrochat.pyro.wire import (
 from pyrochat.values.protocol import CALLBACK_OBJECT, MAX_ANSWER_BYTES
 from tests.support import chat_message, joined_message
 
-BOUNDS = Bounds(values=1000, depth=8)
+BOUNDS = ValueBounds(values=1000, depth=8)
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=8)
 messages = st.builds(

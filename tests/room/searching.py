@@ -7,7 +7,7 @@ import threading
 from pyrochat import Message, SearchUnavailable
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.core.query import parse_query
-from pyrochat.room.search import Found, Search
+from pyrochat.room.search import Matches, Search
 from tests.support import chat_message
 
 
@@ -35,7 +35,7 @@ class WatchedLog(MemoryLog):
         return super().read(after, limit)
 
 
-def find(search: Search, words: str = "tick") -> Found:
+def find(search: Search, words: str = "tick") -> Matches:
     search.wait()
     return search.find(parse_query(words), 1 << 62, 50)
 
@@ -44,7 +44,7 @@ def ids(search: Search, words: str = "tick") -> list[int]:
     return [message.id for message in find(search, words).messages]
 
 
-def whole(search: Search, words: str = "tick") -> Found | None:
+def whole(search: Search, words: str = "tick") -> Matches | None:
     """What is found, as soon as everything is indexed and nothing is wrong."""
     try:
         found = find(search, words)

@@ -16,7 +16,7 @@ from pyrochat import Chat, PyroChatError, ServerFault, Unavailable
 from pyrochat.client.answers import SUSPECTED
 from pyrochat.client.callback import MOST_NOTICES
 from pyrochat.client.credentials import Credentials
-from pyrochat.client.finding import Place
+from pyrochat.client.finding import RoomPlace
 from pyrochat.pyro.connection import shut_down
 from pyrochat.pyro.naming import NameServer
 from pyrochat.pyro.serializers import JSON, SERPENT
@@ -131,7 +131,7 @@ def test_found_12c_a_version_that_is_none_is_not_repeated(
     with hostile() as server:
         server.answers["greeting"] = said({"handshake": {"version": version}}, JSON)
         with pytest.raises(PyroChatError) as caught:
-            Credentials("Ana", Key.made()).enter(Place(address_of(server), "lobby", None, None, None), None, 5)
+            Credentials("Ana", Key.made()).enter(RoomPlace(address_of(server), "lobby", None, None, None), None, 5)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 600
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from pyrochat import Chat, InvalidArgument, UnknownMessage
-from pyrochat.terminal.commands import COMMANDS, Command, answer, parse
+from pyrochat.terminal.commands import COMMANDS, ChatCommand, answer, parse
 from pyrochat.terminal.lines import JsonLines, PlainLines
 
 Join = Callable[..., Chat]
@@ -17,7 +17,7 @@ Join = Callable[..., Chat]
 def told(line: str, chat: Chat) -> list[str]:
     """The answer to *line*."""
     command = parse(line)
-    assert isinstance(command, Command)
+    assert isinstance(command, ChatCommand)
     return answer(command, chat, PlainLines())
 
 
@@ -36,22 +36,22 @@ def test_two_slashes_send_one(line: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("line", "command"),
     [
-        ("/who", Command("who", "")),
-        ("/history", Command("history", "")),
-        ("/history 5", Command("history", "5")),
-        ("/history   5  ", Command("history", "5")),
-        ("/confirmations #12", Command("confirmations", "#12")),
-        ("/quit", Command("quit", "")),
+        ("/who", ChatCommand("who", "")),
+        ("/history", ChatCommand("history", "")),
+        ("/history 5", ChatCommand("history", "5")),
+        ("/history   5  ", ChatCommand("history", "5")),
+        ("/confirmations #12", ChatCommand("confirmations", "#12")),
+        ("/quit", ChatCommand("quit", "")),
     ],
 )
-def test_a_slash_begins_a_command(line: str, command: Command) -> None:
+def test_a_slash_begins_a_command(line: str, command: ChatCommand) -> None:
     assert parse(line) == command
 
 
 @pytest.mark.parametrize("line", ["/nothing", "/", "/ who", "/WHO", "/whoami", "/who\x1b[2J", "/etc/hosts"])
 def test_an_unknown_command_is_said(line: str) -> None:
     if line == "/ who":
-        assert parse(line) == Command("who", "")  # a space too many is forgiven
+        assert parse(line) == ChatCommand("who", "")  # a space too many is forgiven
         return
     with pytest.raises(InvalidArgument, match="there is no command") as refused:
         parse(line)
@@ -128,5 +128,5 @@ def test_a_message_that_is_not_there_is_said(joined: Join) -> None:
 
 def test_answers_follow_the_lines_that_are_wanted(joined: Join) -> None:
     chat = joined("Ana")
-    [line] = answer(Command("who", ""), chat, JsonLines())
+    [line] = answer(ChatCommand("who", ""), chat, JsonLines())
     assert json.loads(line) == {"type": "members", "members": ["Ana"]}

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pyrochat import Chat, InvalidArgument, Message, Unavailable
-from pyrochat.terminal.commands import Command, answer
+from pyrochat.terminal.commands import ChatCommand, answer
 from pyrochat.terminal.export import ENDINGS, export
 from pyrochat.terminal.lines import JsonLines, PlainLines
 from tests.support import chat_message, joined_message
@@ -278,15 +278,15 @@ def test_the_command_writes_the_history_and_says_so(
     monkeypatch.setenv("HOME", str(tmp_path))
     ana = joined("Ana")
     ana.send("olá")
-    assert answer(Command("export", "~/lobby.txt"), ana, PlainLines()) == [
+    assert answer(ChatCommand("export", "~/lobby.txt"), ana, PlainLines()) == [
         f"-- 2 messages written to {tmp_path}/lobby.txt"
     ]
     assert (tmp_path / "lobby.txt").read_text().endswith("Ana: olá\n")
     file = tmp_path / "a lobby.html"
-    [line] = answer(Command("export", str(file)), ana, JsonLines())
+    [line] = answer(ChatCommand("export", str(file)), ana, JsonLines())
     assert json.loads(line) == {"type": "export", "file": str(file), "messages": 2}
     with pytest.raises(InvalidArgument, match="is there already"):
-        answer(Command("export", str(file)), ana, PlainLines())
+        answer(ChatCommand("export", str(file)), ana, PlainLines())
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

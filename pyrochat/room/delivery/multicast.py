@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pyrochat.clock import monotonic
 from pyrochat.core.delivery import Close, Request, Say
 from pyrochat.core.pace import Pace
-from pyrochat.pyro.budget import Budget, Budgets
+from pyrochat.pyro.budget import Budgets, MemoryBudget
 from pyrochat.pyro.link import LinkBroken
 from pyrochat.pyro.waker import selector_with_waker
 from pyrochat.pyro.wire import request_frame
@@ -35,7 +35,7 @@ class Multicaster:
     unsent: for deliveries that sessions don't take.
     """
 
-    def __init__(self, unsent: Budget | None = None, pace: Pace | None = None) -> None:
+    def __init__(self, unsent: MemoryBudget | None = None, pace: Pace | None = None) -> None:
         self._pace = pace or Pace()
         self._unsent = unsent or Budgets.of().unsent
         self._defects = Defects(log)

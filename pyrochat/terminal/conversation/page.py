@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 from pyrochat.terminal.conversation.layout import Line, Look, Span, day_label, lay_out, separator, with_state
-from pyrochat.terminal.conversation.progress import SENDING, Progress
+from pyrochat.terminal.conversation.progress import SENDING, ReadProgress
 from pyrochat.terminal.conversation.transcript import Transcript
 from pyrochat.terminal.conversation.viewport import Viewport
 from pyrochat.values.message import CHAT, Message
@@ -48,7 +48,7 @@ class Page:
     """
 
     def __init__(
-        self, transcript: Transcript, progress: Progress, own: str, look: Look,
+        self, transcript: Transcript, progress: ReadProgress, own: str, look: Look,
         today: Callable[[], date] = date.today, past: Past | None = None,
     ) -> None:  # fmt: skip
         self._transcript = transcript

@@ -9,7 +9,7 @@ from itertools import accumulate
 from pyrochat.values.message import JOINED, LEFT, SYSTEM, Message
 from pyrochat.values.rules import fold
 
-__all__ = ["DELIVERED", "LOGGED", "READ", "SENDING", "Progress"]
+__all__ = ["DELIVERED", "LOGGED", "READ", "SENDING", "ReadProgress"]
 
 SENDING = "…"
 LOGGED = "✓"
@@ -17,7 +17,7 @@ DELIVERED = "✓✓"
 READ = "●"
 
 
-class Progress:
+class ReadProgress:
     """For the member *own*. What the room tells of all members' marks, and the joins in the log, are enough."""
 
     def __init__(self, own: str) -> None:

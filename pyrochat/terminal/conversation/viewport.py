@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["Place", "Viewport"]
+__all__ = ["Anchor", "Viewport"]
 
 
-class Place(NamedTuple):
+class Anchor(NamedTuple):
     """A line on the screen: which entry's, and which of its lines."""
 
     entry: int
@@ -30,18 +30,18 @@ class Viewport:
         self._count = count
         self.height = 1  # lines on the screen
         self.pinned = True
-        self._top = Place(0, 0)
+        self._top = Anchor(0, 0)
 
-    def places(self) -> list[Place]:
+    def places(self) -> list[Anchor]:
         """The lines to be shown, from the top; fewer than `height` where there are no more."""
         self.pinned = self.pinned or self._reaches_end()
         if self.pinned:
-            self._top = self._moved(Place(self._count(), 0), -self.height)
-        found: list[Place] = []
+            self._top = self._moved(Anchor(self._count(), 0), -self.height)
+        found: list[Anchor] = []
         entry, line = self._held(self._top)
         while entry < self._count() and len(found) < self.height:
             lines = self._height_of(entry)
-            found += [Place(entry, at) for at in range(line, min(lines, line + self.height - len(found)))]
+            found += [Anchor(entry, at) for at in range(line, min(lines, line + self.height - len(found)))]
             entry, line = entry + 1, 0
         return found
 
@@ -65,7 +65,7 @@ class Viewport:
 
     def show(self, entry: int) -> None:
         """Show *entry*, with a third of the page above it."""
-        self._top = self._moved(Place(min(entry, max(0, self._count() - 1)), 0), -(self.height // 3))
+        self._top = self._moved(Anchor(min(entry, max(0, self._count() - 1)), 0), -(self.height // 3))
         self.pinned = self._reaches_end()
 
     def bring(self, entry: int) -> None:
@@ -74,24 +74,24 @@ class Viewport:
         if not shown or not shown[0] < entry < shown[-1]:
             self.show(entry)
 
-    def _held(self, place: Place) -> Place:
+    def _held(self, place: Anchor) -> Anchor:
         """*place*, or the nearest that there is: entries change their height with the width."""
         if place.entry >= self._count():
-            return Place(self._count(), 0)
-        return Place(place.entry, min(place.line, self._height_of(place.entry) - 1))
+            return Anchor(self._count(), 0)
+        return Anchor(place.entry, min(place.line, self._height_of(place.entry) - 1))
 
-    def _moved(self, place: Place, lines: int) -> Place:
+    def _moved(self, place: Anchor, lines: int) -> Anchor:
         entry, line = self._held(place)
         line += lines
         while line < 0:
             if entry == 0:
-                return Place(0, 0)
+                return Anchor(0, 0)
             entry -= 1
             line += self._height_of(entry)
         while entry < self._count() and line >= self._height_of(entry):
             line -= self._height_of(entry)
             entry += 1
-        return Place(entry, line)
+        return Anchor(entry, line)
 
     def _reaches_end(self) -> bool:
         entry, line = self._held(self._top)

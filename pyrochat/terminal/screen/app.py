@@ -17,7 +17,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from pyrochat.client.chat import Chat
-from pyrochat.terminal.commands import Command, answer, parse
+from pyrochat.terminal.commands import ChatCommand, answer, parse
 from pyrochat.terminal.conversation.layout import Look
 from pyrochat.terminal.lines import PlainLines
 from pyrochat.terminal.mentions import Notifier
@@ -120,7 +120,7 @@ class ChatApp(App[None], inherit_bindings=False):
 
     # -- what is typed ---------------------------------------------------------------------------------------
 
-    def _do(self, room: OpenRoom, typed: Command | str) -> None:
+    def _do(self, room: OpenRoom, typed: ChatCommand | str) -> None:
         """Send or do *typed*. Raises PyroChatError where it can't be."""
         parsed = parse(typed, SCREEN_COMMANDS) if isinstance(typed, str) else typed
         if isinstance(parsed, str):
@@ -266,7 +266,7 @@ def _number(argument: str) -> int:
     return int(text)
 
 
-def _answered(command: Command, chat: Chat) -> Pages | str:
+def _answered(command: ChatCommand, chat: Chat) -> Pages | str:
     lines = [line.removeprefix("-- ") for line in answer(command, chat, PlainLines())]
     if len(lines) == 1 and len(lines[0]) <= _LONGEST_NOTICE:
         return lines[0]

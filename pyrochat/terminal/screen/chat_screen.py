@@ -12,17 +12,17 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from pyrochat.clock import monotonic
-from pyrochat.terminal.commands import Command
-from pyrochat.terminal.conversation.progress import Progress
+from pyrochat.terminal.commands import ChatCommand
+from pyrochat.terminal.conversation.progress import ReadProgress
 from pyrochat.terminal.mentions import Notifier
 from pyrochat.terminal.room import OpenRoom
 from pyrochat.terminal.screen.asking import Suspects, ask_room, complain, say
 from pyrochat.terminal.screen.commands import SCREEN_COMMANDS
 from pyrochat.terminal.screen.composer import Composer
 from pyrochat.terminal.screen.conversation import Conversation
-from pyrochat.terminal.screen.dialogs import Ask, Pages, Search, readers_table, two_columns
+from pyrochat.terminal.screen.dialogs import Ask, Pages, SearchDialog, readers_table, two_columns
 from pyrochat.terminal.screen.keys import actions_by_key, screen_bindings, shown_keys
-from pyrochat.terminal.screen.panels import Members, Rooms, Status
+from pyrochat.terminal.screen.panels import Members, RoomList, Status
 from pyrochat.terminal.writing.completion import Words
 from pyrochat.values.errors import PyroChatError, Unavailable
 from pyrochat.values.message import CHAT, Message
@@ -43,7 +43,7 @@ class ChatScreen(Screen[None]):
     """rooms: those that are open, at least one. do: what a typed command does. keys: the user's own."""
 
     def __init__(
-        self, rooms: list[OpenRoom], notifier: Notifier | None, do: Callable[[OpenRoom, Command | str], None],
+        self, rooms: list[OpenRoom], notifier: Notifier | None, do: Callable[[OpenRoom, ChatCommand | str], None],
         keys: Mapping[str, str],
     ) -> None:  # fmt: skip
         super().__init__()
@@ -65,7 +65,7 @@ class ChatScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """See the module."""
         with Horizontal():
-            yield Rooms()
+            yield RoomList()
             with Vertical():
                 yield Conversation(self.room)
             yield Members()
@@ -136,7 +136,7 @@ class ChatScreen(Screen[None]):
 
     def on_conversation_shown(self) -> None:
         """The rest of the screen says how much there is of what is not shown."""
-        self.query_one(Rooms).show(self.rooms, self.room)
+        self.query_one(RoomList).show(self.rooms, self.room)
         self._show_status()
 
     def _show_members(self) -> None:
@@ -148,7 +148,7 @@ class ChatScreen(Screen[None]):
         if self._choosing:
             return
         others = sum(room.unread for room in self.rooms if room is not self.room)
-        hint = "" if self.query_one(Rooms).display or not others else f"{others} unread in other rooms"
+        hint = "" if self.query_one(RoomList).display or not others else f"{others} unread in other rooms"
         self.query_one(Status).show(self.room, hint, self._keys)
 
     def _look_at_marks(self) -> None:
@@ -186,7 +186,7 @@ class ChatScreen(Screen[None]):
     def _fit(self) -> None:
         width, height = self.app.size
         self.query_one(Members).display = self._with_members and width >= _MEMBERS_FROM_CELLS
-        self.query_one(Rooms).display = len(self.rooms) > 1 and width >= _ROOMS_FROM_CELLS
+        self.query_one(RoomList).display = len(self.rooms) > 1 and width >= _ROOMS_FROM_CELLS
         self.query_one(Footer).display = height >= _FOOTER_FROM_LINES
 
     # -- writing ---------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ class ChatScreen(Screen[None]):
     def action_help(self) -> None:
         """See `keys`."""
         groups = [
-            ("Keys", shown_keys(self._keys)), ("Commands", SCREEN_COMMANDS), ("Your messages", Progress.legend()),
+            ("Keys", shown_keys(self._keys)), ("Commands", SCREEN_COMMANDS), ("Your messages", ReadProgress.legend()),
             ("Members", Members.LEGEND),
         ]  # fmt: skip
         self.app.push_screen(Pages("Help", two_columns(groups)))
@@ -271,7 +271,7 @@ class ChatScreen(Screen[None]):
             if id is not None and room is self.room:
                 self.action_jump(id)
 
-        search = Search(lambda w, before: room.chat.search(w, before=before), words, room.page.look.time_format)
+        search = SearchDialog(lambda w, before: room.chat.search(w, before=before), words, room.page.look.time_format)
         self.app.push_screen(search, jump)
 
     def action_jump(self, id: int) -> None:
@@ -349,7 +349,7 @@ class ChatScreen(Screen[None]):
 
     # -- rooms ---------------------------------------------------------------------------------------------------
 
-    def on_rooms_chosen(self, event: Rooms.Chosen) -> None:
+    def on_rooms_chosen(self, event: RoomList.Chosen) -> None:
         """A click."""
         self.action_room(event.number)
 

@@ -22,7 +22,7 @@ from pyrochat.values.errors import PyroChatError
 from pyrochat.values.message import Message
 from pyrochat.values.visible import visible
 
-__all__ = ["Ask", "Pages", "Search", "readers_table", "two_columns"]
+__all__ = ["Ask", "Pages", "SearchDialog", "readers_table", "two_columns"]
 
 _FRAME = """
     align: center middle;
@@ -84,13 +84,13 @@ class Ask(ModalScreen[str | None]):
         self.dismiss(event.value.strip() or None)
 
 
-class Search(ModalScreen[int | None]):
+class SearchDialog(ModalScreen[int | None]):
     """Words, and the messages with them; the result is the id of the chosen one.
 
     search: asks the room, in another thread; with words, and the id below which to go on.
     """
 
-    DEFAULT_CSS = f"Search {{ {_FRAME} }}"
+    DEFAULT_CSS = f"SearchDialog {{ {_FRAME} }}"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+q", "dismiss(None)", "Close", priority=True),
         Binding("down", "into_results", "Results", show=False, priority=False),

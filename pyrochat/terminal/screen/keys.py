@@ -11,12 +11,12 @@ from textual.keys import Keys
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.visible import visible
 
-__all__ = ["KEYS", "Key", "actions_by_key", "screen_bindings", "shown_keys"]
+__all__ = ["KEYS", "KeyBinding", "actions_by_key", "screen_bindings", "shown_keys"]
 
 _NAMED_KEYS = {key.value for key in Keys}
 
 
-class Key(NamedTuple):
+class KeyBinding(NamedTuple):
     """id: its name in ``[keys]``. keys: separated by commas. action: of the composer, or ``screen.…``."""
 
     id: str
@@ -27,33 +27,33 @@ class Key(NamedTuple):
 
 
 KEYS = (
-    Key("send", "enter", "send", "Send"),
-    Key("newline", "ctrl+j,alt+enter,shift+enter", "newline", "Begin a new line"),
-    Key("clear", "ctrl+l", "clear", "Clear what is written (Ctrl-Z brings it back)"),
-    Key("complete", "tab", "complete(1)", "Complete a name, a command, an #id"),
-    Key("complete_back", "shift+tab", "complete(-1)", "The choice before"),
-    Key("older", "up", "older", "What you sent before (in the first line)"),
-    Key("newer", "down", "newer", "What you sent after that (in the last line)"),
-    Key("end", "end", "end", "The line's end; with nothing written, the newest messages"),
-    Key("page_up", "pageup", "screen.page(-1)", "Scroll up"),
-    Key("page_down", "pagedown", "screen.page(1)", "Scroll down"),
-    Key("newest", "escape", "screen.end", "The newest messages"),
-    Key("oldest", "ctrl+home", "screen.start", "The oldest messages"),
-    Key("mark_up", "ctrl+up", "screen.select(-1)", "Mark the message above"),
-    Key("mark_down", "ctrl+down", "screen.select(1)", "Mark the message below"),
-    Key("help", "f1", "screen.help", "This help", "Help"),
-    Key("palette", "ctrl+p", "app.command_palette", "Everything there is, by name", "Commands"),
-    Key("readers", "f2", "screen.readers", "Who has read the marked message, or your last one", "Who has read"),
-    Key("members", "f3", "screen.members", "Show or hide the members"),
-    Key("ids", "f4", "screen.ids", "Show or hide the messages' ids"),
-    Key("where_new", "f5", "screen.new_line", "Where reading stopped"),
-    Key("copy", "f6", "screen.copy", "Copy the marked message"),
-    Key("read_all", "f8", "screen.read_all", "Everything is read"),
-    Key("search", "ctrl+f", "screen.search", "Search the whole history", "Search"),
-    Key("next_unread", "ctrl+n", "screen.next_unread", "The next room with something new", "Next unread"),
-    Key("next_room", "ctrl+pagedown,ctrl+o", "screen.step_room(1)", "The next room"),
-    Key("previous_room", "ctrl+pageup", "screen.step_room(-1)", "The room before"),
-    Key("quit", "ctrl+q", "screen.quit_chat", "Leave; what is written is kept", "Quit"),
+    KeyBinding("send", "enter", "send", "Send"),
+    KeyBinding("newline", "ctrl+j,alt+enter,shift+enter", "newline", "Begin a new line"),
+    KeyBinding("clear", "ctrl+l", "clear", "Clear what is written (Ctrl-Z brings it back)"),
+    KeyBinding("complete", "tab", "complete(1)", "Complete a name, a command, an #id"),
+    KeyBinding("complete_back", "shift+tab", "complete(-1)", "The choice before"),
+    KeyBinding("older", "up", "older", "What you sent before (in the first line)"),
+    KeyBinding("newer", "down", "newer", "What you sent after that (in the last line)"),
+    KeyBinding("end", "end", "end", "The line's end; with nothing written, the newest messages"),
+    KeyBinding("page_up", "pageup", "screen.page(-1)", "Scroll up"),
+    KeyBinding("page_down", "pagedown", "screen.page(1)", "Scroll down"),
+    KeyBinding("newest", "escape", "screen.end", "The newest messages"),
+    KeyBinding("oldest", "ctrl+home", "screen.start", "The oldest messages"),
+    KeyBinding("mark_up", "ctrl+up", "screen.select(-1)", "Mark the message above"),
+    KeyBinding("mark_down", "ctrl+down", "screen.select(1)", "Mark the message below"),
+    KeyBinding("help", "f1", "screen.help", "This help", "Help"),
+    KeyBinding("palette", "ctrl+p", "app.command_palette", "Everything there is, by name", "Commands"),
+    KeyBinding("readers", "f2", "screen.readers", "Who has read the marked message, or your last one", "Who has read"),
+    KeyBinding("members", "f3", "screen.members", "Show or hide the members"),
+    KeyBinding("ids", "f4", "screen.ids", "Show or hide the messages' ids"),
+    KeyBinding("where_new", "f5", "screen.new_line", "Where reading stopped"),
+    KeyBinding("copy", "f6", "screen.copy", "Copy the marked message"),
+    KeyBinding("read_all", "f8", "screen.read_all", "Everything is read"),
+    KeyBinding("search", "ctrl+f", "screen.search", "Search the whole history", "Search"),
+    KeyBinding("next_unread", "ctrl+n", "screen.next_unread", "The next room with something new", "Next unread"),
+    KeyBinding("next_room", "ctrl+pagedown,ctrl+o", "screen.step_room(1)", "The next room"),
+    KeyBinding("previous_room", "ctrl+pageup", "screen.step_room(-1)", "The room before"),
+    KeyBinding("quit", "ctrl+q", "screen.quit_chat", "Leave; what is written is kept", "Quit"),
 )
 
 
@@ -99,7 +99,7 @@ def shown_keys(own: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(keys.replace(",", ", "), key.meaning) for key, keys in _with_own(own)]
 
 
-def _with_own(own: Mapping[str, str]) -> Iterator[tuple[Key, str]]:
+def _with_own(own: Mapping[str, str]) -> Iterator[tuple[KeyBinding, str]]:
     """Each action that has keys left, and those: a key that the user has bound does nothing else any more."""
     taken = {one for keys in own.values() for one in keys.split(",")}
     for key in KEYS:

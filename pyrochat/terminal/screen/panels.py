@@ -18,17 +18,17 @@ from pyrochat.terminal.screen.keys import KEYS
 from pyrochat.values.rules import fold
 from pyrochat.values.visible import visible
 
-__all__ = ["Members", "Rooms", "Status"]
+__all__ = ["Members", "RoomList", "Status"]
 
 _STATES = {
     "reconnecting": "reconnecting · what you write is kept", "refused": "the room does not take you back", "closed": "left",
 }  # fmt: skip
 
 
-class Rooms(Static):
+class RoomList(Static):
     """The rooms that are open, with what is unread in each."""
 
-    DEFAULT_CSS = "Rooms { width: 18; height: 1fr; padding: 0 1; border-right: solid $panel; }"
+    DEFAULT_CSS = "RoomList { width: 18; height: 1fr; padding: 0 1; border-right: solid $panel; }"
 
     @dataclass
     class Chosen(Fact):

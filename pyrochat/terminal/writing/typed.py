@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["MOST_TYPED", "Typed"]
+__all__ = ["MOST_TYPED", "TypedText"]
 
 MOST_TYPED = 200
 
 
-class Typed:
+class TypedText:
     """The texts, the oldest first, and a place among them; beyond the newest is what is being written now."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:

@@ -22,7 +22,7 @@ from pyrochat.core.cursors import BLOCK_MESSAGES, WINDOW_BYTES
 from pyrochat.core.marks import Mark
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.core.pace import Pace
-from pyrochat.pyro.budget import Budget
+from pyrochat.pyro.budget import MemoryBudget
 from pyrochat.pyro.frames import HEADER_BYTES
 from pyrochat.pyro.link import Link
 from pyrochat.pyro.serializers import MSGPACK
@@ -398,7 +398,7 @@ class Sparing(Multicaster):
     """Keeps 2 MiB at the most of what sessions don't take."""
 
     def __init__(self, pace: Pace) -> None:
-        self.budget = Budget(2 * 1024 * 1024, "deliveries")
+        self.budget = MemoryBudget(2 * 1024 * 1024, "deliveries")
         super().__init__(self.budget, pace)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pyrochat.terminal.conversation.layout import Look
 from pyrochat.terminal.conversation.page import Page, Past
-from pyrochat.terminal.conversation.progress import Progress
+from pyrochat.terminal.conversation.progress import ReadProgress
 from pyrochat.terminal.conversation.transcript import Transcript
 from pyrochat.values.message import Message
 from tests.support import chat_message
@@ -23,7 +23,7 @@ class Talk:
 
     def __init__(self, kinds: str = "", width: int = 40, height: int = 50) -> None:
         self.transcript = Transcript()
-        self.progress = Progress("Own")
+        self.progress = ReadProgress("Own")
         self.today = A_DAY
         self.page = Page(self.transcript, self.progress, "own", Look(width, "Own"), lambda: self.today)
         self.page.view.height = height

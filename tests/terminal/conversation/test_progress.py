@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyrochat.terminal.conversation.progress import DELIVERED, LOGGED, READ, SENDING, Progress
+from pyrochat.terminal.conversation.progress import DELIVERED, LOGGED, READ, SENDING, ReadProgress
 from pyrochat.values.message import Message
 from tests.support import chat_message, joined_message, left_message
 
@@ -40,7 +40,7 @@ def recipients(log: list[Message], id: int) -> set[str]:
 def test_a_state_is_what_the_definition_says(
     steps: list[str], told: list[tuple[int, dict[str, tuple[int, int]]]]
 ) -> None:
-    log, progress, end = log_of(steps), Progress("own"), 0
+    log, progress, end = log_of(steps), ReadProgress("own"), 0
     for more, given_marks in [*told, (len(log), told[-1][1] if told else {})]:
         progress.follow(log[end : end + more])
         end = min(end + more, len(log))
@@ -55,7 +55,7 @@ def test_a_state_is_what_the_definition_says(
 
 
 def test_an_update_says_whether_it_is_news() -> None:
-    progress = Progress("Own")
+    progress = ReadProgress("Own")
     progress.follow(log_of(["Ana", "Own"]))
     assert progress.update({"Ana": (0, 0)})
     assert not progress.update({"Ana": (0, 0), "Own": (3, 3)})
@@ -66,7 +66,7 @@ def test_an_update_says_whether_it_is_news() -> None:
 
 
 def test_who_leaves_is_not_waited_for() -> None:
-    progress, log = Progress("Own"), log_of(["Ana", "Igor", "Own", "Igor"])
+    progress, log = ReadProgress("Own"), log_of(["Ana", "Igor", "Own", "Igor"])
     progress.follow(log[:4])
     progress.update({"Ana": (4, 4), "Igor": (0, 0)})
     assert progress.state(4) == LOGGED
@@ -76,12 +76,12 @@ def test_who_leaves_is_not_waited_for() -> None:
 
 
 def test_it_is_known_since_when_somebody_is_here() -> None:
-    progress = Progress("Own")
+    progress = ReadProgress("Own")
     progress.follow(log_of(["Ana", "Igor", "Ana", "Ana"]))
     assert [progress.since(name) for name in ("own", "ANA", "Igor", "Zoë")] == [1, 5, 3, 0]
 
 
 def test_each_symbol_has_a_meaning_and_they_differ() -> None:
-    symbols = [symbol for symbol, _ in Progress.legend()]
+    symbols = [symbol for symbol, _ in ReadProgress.legend()]
     assert symbols == [SENDING, LOGGED, DELIVERED, READ]
     assert all(one != other for one, other in pairwise(sorted(symbols)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyrochat.terminal.conversation.viewport import Place, Viewport
+from pyrochat.terminal.conversation.viewport import Anchor, Viewport
 
 HEIGHTS = st.lists(st.integers(1, 7), max_size=12)
 STEPS = st.lists(
@@ -28,11 +28,11 @@ class Flat:
         self.heights = heights
         self.height = 1
         self.pinned = True
-        self.top = Place(0, 0)
+        self.top = Anchor(0, 0)
 
     @property
-    def lines(self) -> list[Place]:
-        return [Place(entry, line) for entry, height in enumerate(self.heights) for line in range(height)]
+    def lines(self) -> list[Anchor]:
+        return [Anchor(entry, line) for entry, height in enumerate(self.heights) for line in range(height)]
 
     def at(self) -> int:
         """How many lines are above the screen."""
@@ -42,9 +42,9 @@ class Flat:
     def hold(self, at: int) -> None:
         at = min(max(at, 0), len(self.lines))
         self.pinned = len(self.lines) - at <= self.height
-        self.top = [*self.lines, Place(len(self.heights), 0)][at]
+        self.top = [*self.lines, Anchor(len(self.heights), 0)][at]
 
-    def places(self) -> list[Place]:
+    def places(self) -> list[Anchor]:
         if self.pinned or len(self.lines) - self.at() <= self.height:
             self.hold(len(self.lines) - self.height)
         return self.lines[self.at() :][: self.height]
@@ -107,9 +107,9 @@ def test_a_scrolled_up_page_holds_still_and_the_end_goes_along() -> None:
     heights += [2, 1]
     assert view.places() == before
     view.show_end()
-    assert view.places()[-1] == Place(21, 0)
+    assert view.places()[-1] == Anchor(21, 0)
     heights.append(2)
-    assert view.places()[-1] == Place(22, 1)
+    assert view.places()[-1] == Anchor(22, 1)
 
 
 def test_scrolling_back_to_the_end_pins_it() -> None:
@@ -136,15 +136,15 @@ def test_a_page_that_grows_beyond_the_end_is_full() -> None:
     view = viewport([1] * 50, 10)
     view.scroll(-5)
     view.height = 30
-    assert view.places() == [Place(entry, 0) for entry in range(20, 50)]
+    assert view.places() == [Anchor(entry, 0) for entry in range(20, 50)]
 
 
 def test_what_is_shown_has_a_third_of_the_page_above_it() -> None:
     view = viewport([1] * 100, 9)
     view.show(50)
-    assert view.places()[3] == Place(50, 0)
+    assert view.places()[3] == Anchor(50, 0)
     view.show(1)
-    assert view.places()[0] == Place(0, 0)
+    assert view.places()[0] == Anchor(0, 0)
 
 
 def test_bringing_what_is_in_sight_moves_nothing() -> None:
@@ -154,7 +154,7 @@ def test_bringing_what_is_in_sight_moves_nothing() -> None:
     view.bring(52)
     assert view.places() == before
     view.bring(70)
-    assert Place(70, 0) in view.places()
+    assert Anchor(70, 0) in view.places()
 
 
 def test_nothing_is_laid_out_but_what_is_shown() -> None:
