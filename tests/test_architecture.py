@@ -184,6 +184,14 @@ def test_found_48_the_files_that_the_document_names_are_there() -> None:
     assert missing == {"tests/test_architecture.py"}
 
 
+def test_the_way_of_a_message_has_seven_steps_of_two_files_each() -> None:
+    way = ARCHITECTURE.partition("## The way of a message")[2].partition("\n#")[0]
+    steps = re.findall(r"^\d\. (.*?)(?=^\d\. |^$)", way, re.MULTILINE | re.DOTALL)
+    assert len(steps) == 7
+    for step in steps:
+        assert len(re.findall(r"`[\w/]+\.py", step)) <= 2, step
+
+
 # A constant that a default argument has taken over is not changed by a patch: the test passes, fault and all.
 PATCHED = re.compile(r"""setattr\(\s*(?:["']pyrochat[\w.]*\.|[\w.]+,\s*["'])(_?[A-Z][A-Z0-9_]*)["']""")
 NOT_OURS = {"NS_PORT"}  # of Pyro5's configuration

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from pyrochat.core.commands import Command, Declare, End, Entry, Lose, Open, Post, Restarted, Resume
 from pyrochat.core.digests import digest_after
+from pyrochat.core.integrity import loss_text
 from pyrochat.core.keys import Keys, OwnersKey, owner_of
 from pyrochat.core.log import Log
 from pyrochat.core.sessions import SUSPECTED, Session, state_of
@@ -22,7 +23,7 @@ from pyrochat.values.errors import KeyConflict, LogLost, PyroChatError, UnknownS
 from pyrochat.values.message import CHAT, JOINED, LEFT, SYSTEM, Message, message_of
 from pyrochat.values.times import clamped_time_us
 
-__all__ = ["Outcome", "RoomState", "Transition", "loss_text"]
+__all__ = ["Outcome", "RoomState", "Transition"]
 
 Outcome = list[Message] | PyroChatError | None
 """Of a command: the messages that it has become, now or before (none, where it makes none); or why nothing has changed.
@@ -283,11 +284,3 @@ class Transition:
         self.messages.append(message)
         self.digests.append(self._digest)
         return message
-
-
-def loss_text(room: str, loss: str) -> str:
-    """What to say of *loss*, which proves that messages of *room* are missing."""
-    return (
-        f"room {room!r} has lost messages ({loss}): it takes none until its operator has "
-        "decided (pyrochat-server repair or restore a backup, or start it with pyrochat-server --accept-loss)"
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
+from pyrochat.core.integrity import Resumption
 from pyrochat.core.keys import part_key
 from pyrochat.core.order import Submission
 from pyrochat.core.query import parse_query
@@ -17,7 +18,7 @@ from pyrochat.pyro.dispatch import Later, expose, quick
 from pyrochat.pyro.wire import fitting_messages, fitting_names
 from pyrochat.room.callbacks import CallbackJoin, callback_of
 from pyrochat.room.door.door import Door
-from pyrochat.room.door.identity import Identity, Resumption
+from pyrochat.room.door.identity import Identity
 from pyrochat.room.door.limiter import Limiter
 from pyrochat.room.hosted import Hosted
 from pyrochat.room.journal import tell_came, tell_left

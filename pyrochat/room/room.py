@@ -16,6 +16,7 @@ from pathlib import Path
 from pyrochat.clock import monotonic
 from pyrochat.core.commands import Declare, End, Lose, Open, Post, Restarted, Resume
 from pyrochat.core.confirming import confirmations_of
+from pyrochat.core.integrity import Resumption
 from pyrochat.core.log import Log
 from pyrochat.core.marks import Mark
 from pyrochat.core.order import Order, Submission
@@ -30,15 +31,15 @@ from pyrochat.room.applier import Applier
 from pyrochat.room.delivery.audience import Outlet
 from pyrochat.room.delivery.encoded_log import BlockReader, EncodedLog
 from pyrochat.room.delivery.multicast import Multicaster
-from pyrochat.room.door.identity import Identity, Resumption
+from pyrochat.room.door.identity import Identity
 from pyrochat.room.door.names import Names
+from pyrochat.room.integrity import Integrity
 from pyrochat.room.journal import tell_expired, tell_lost
 from pyrochat.room.opening import Opening
 from pyrochat.room.search import Search
 from pyrochat.room.space import RoomSpace
 from pyrochat.room.status import RoomStatus
 from pyrochat.room.turns import read_page
-from pyrochat.room.wholeness import Wholeness
 from pyrochat.trust.keys import Key
 from pyrochat.trust.salts import new_salt, new_salts
 from pyrochat.values.confirmations import Confirmations
@@ -84,7 +85,7 @@ class Room:
         self._suspicion = Suspicion()
         self._proposed: Submission | None = None  # the last of `tick`
         self._encoded = EncodedLog(log, reader, lambda: multicaster.grew(self))
-        self._wholeness = Wholeness(log, key)
+        self._integrity = Integrity(log, key)
         self.space = space or RoomSpace(log)
         with ExitStack() as undo:
             self.search = Search(log, index, self.space.has_room_to_index, pace)
@@ -152,7 +153,7 @@ class Room:
 
         Raises NotAMember, UnknownMessage, LogLost, RoomClosing.
         """
-        self._wholeness.check()
+        self._integrity.check()
         state = self._applier.state
         if member not in state.present:
             raise NotAMember("only members confirm what they read: call join() first")
@@ -180,14 +181,14 @@ class Room:
         Raises OtherLog where *resume* comes from another log than this room's, LogLost where messages of this
         room's log are missing.
         """
-        self._wholeness.check()
+        self._integrity.check()
         self._order.check_open()
         if resume is None:
             return None
-        loss = self._wholeness.examine(identity.name, resume)
+        loss = self._integrity.examine(identity.name, resume)
         if loss is not None:
             self._order.submit(Declare(loss)).wait()
-            self._wholeness.check()
+            self._integrity.check()
         state = self._applier.state
         session = state.session(identity.member, resume.session_id)
         return None if session is None else (session.id, state.tail)
@@ -269,8 +270,8 @@ class Room:
             self._suspicion.ended(transition.ended)
         self._let_go(transition.ended)
         if transition.loss is not None:
-            logger.critical("%s", self._wholeness.text)
-            self._multicaster.tell(self, self._wholeness.text or "")
+            logger.critical("%s", self._integrity.text)
+            self._multicaster.tell(self, self._integrity.text or "")
         self._multicaster.grew(self)
 
     def _let_go(self, sessions: Sequence[Session]) -> None:
@@ -293,7 +294,7 @@ class Room:
         return [[name(member), delivered, read] for member, delivered, read in marks], upto
 
     def seal(self, newest: bool) -> tuple[int, str]:
-        return self._wholeness.seal(newest, monotonic())
+        return self._integrity.seal(newest, monotonic())
 
     def marks_version(self) -> int:
         return self._applier.marks_version
@@ -362,7 +363,7 @@ class Room:
 
     def status(self) -> RoomStatus:
         """What the server command shows."""
-        return RoomStatus.of(self._applier.state, self._multicaster.positions(self), self._wholeness.text)
+        return RoomStatus.of(self._applier.state, self._multicaster.positions(self), self._integrity.text)
 
     def close(self) -> None:
         """Commit what has been asked for, and take nothing more. Deliveries go on until the multicaster is closed."""

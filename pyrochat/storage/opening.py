@@ -16,6 +16,7 @@ import uuid
 from pathlib import Path
 from typing import NamedTuple
 
+from pyrochat.core.integrity import Tip, missing
 from pyrochat.storage import witness
 from pyrochat.storage.log_file import About, Progress, file_stem, note_verified, prepare, read_about
 from pyrochat.storage.log_formats import FORMAT, PROVED_FROM, bring_up_to_date, format_of
@@ -60,7 +61,7 @@ def opened_log(
                 f"it, messages 1 to {tip[0]}, with pyrochat-server --accept-loss"
             )
         loss = verdict.damage
-    loss = loss or _missing(db, path, about.identity, tip[0])
+    loss = loss or _missing(db, path, about.identity, tip)
     if loss is not None and accept_loss:
         _accept(db, path, descriptor, room, loss, about.identity, tip[0])
         about, loss = read_about(db, path), None
@@ -85,20 +86,15 @@ def _verified_point(db: sqlite3.Connection, about: About) -> tuple[int, bytes] |
     return about.verified if row is not None and row[0] == about.verified[1] else None
 
 
-def _missing(db: sqlite3.Connection, path: Path, identity: str, tail: int) -> str | None:
-    """What shows that the log ended later once: a confirmation, or the witness beside it."""
-    known = db.execute("SELECT coalesce(max(delivered), 0) FROM members").fetchone()[0]
-    if known > tail:
-        return f"members have confirmed message {known}, but the log ends at {tail}"
-    seen = witness.read(path)
-    if seen is None or seen.identity != identity:
-        return None
-    if seen.tail > tail:
-        return f"it had message {seen.tail} when it was closed or last looked at, now it ends at {tail}"
-    row = db.execute("SELECT digest FROM messages WHERE id = ?", (seen.tail,)).fetchone()
-    if row is not None and row[0] != seen.digest:
-        return f"message {seen.tail} is not the one that was there when it was closed or last looked at"
-    return None
+def _missing(db: sqlite3.Connection, path: Path, identity: str, tip: tuple[int, bytes]) -> str | None:
+    """What shows that the log ended later once."""
+
+    def digest_of(id: int) -> bytes | None:
+        row = db.execute("SELECT digest FROM messages WHERE id = ?", (id,)).fetchone()
+        return None if row is None else row[0]
+
+    confirmed = db.execute("SELECT coalesce(max(delivered), 0) FROM members").fetchone()[0]
+    return missing(Tip(identity, *tip), confirmed, witness.read(path), digest_of)
 
 
 def _accept(

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pyrochat.core.digests import extend_chain, first_digest
+from pyrochat.core.integrity import Tip
 from pyrochat.core.log import NO_OWNERS, NO_SESSIONS, Log, MemberRecord
 from pyrochat.core.sessions import Session
 from pyrochat.storage import witness
@@ -138,7 +139,7 @@ class SqliteLog(Log):
             if tip == self._witnessed or self.loss is not None or self.gone:
                 return
             try:
-                witness.write(self.path, witness.Witness(self.identity, *tip))
+                witness.write(self.path, Tip(self.identity, *tip))
             except OSError as error:
                 self._troubles.say(
                     "witness", f"can't note how far the log goes ({error}): a tail that is lost is not noticed then"

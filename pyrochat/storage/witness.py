@@ -9,30 +9,21 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
+from pyrochat.core.integrity import Tip
 from pyrochat.trust.files import open_private, read_small
 
-__all__ = ["Witness", "read", "write"]
+__all__ = ["read", "write"]
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Witness:
-    """The log *identity* had message *tail*, with the chain's *digest* there."""
-
-    identity: str
-    tail: int
-    digest: bytes
-
-
-def read(log_path: Path) -> Witness | None:
+def read(log_path: Path) -> Tip | None:
     """What the file beside the log says; None where there is none, or (logged) it makes no sense."""
     try:
         identity, tail, digest = read_small(_beside(log_path)).decode().split()
-        return Witness(identity, int(tail), bytes.fromhex(digest))
+        return Tip(identity, int(tail), bytes.fromhex(digest))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -40,7 +31,7 @@ def read(log_path: Path) -> Witness | None:
         return None
 
 
-def write(log_path: Path, seen: Witness) -> None:
+def write(log_path: Path, seen: Tip) -> None:
     """Replace the file beside the log in one step. Where that raises OSError, the older one stays."""
     path = _beside(log_path)
     fresh = path.with_suffix(".tail-new")

@@ -23,13 +23,14 @@ from pyrochat import (
     UnknownMessage,
 )
 from pyrochat.core.commands import Declare
+from pyrochat.core.integrity import Resumption
 from pyrochat.core.log import NO_OWNERS, MemberRecord
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.room.delivery.audience import Outlet
 from pyrochat.room.delivery.multicast import Multicaster
-from pyrochat.room.door.identity import Identity, Resumption
+from pyrochat.room.door.identity import Identity
+from pyrochat.room.integrity import Integrity
 from pyrochat.room.room import Room
-from pyrochat.room.wholeness import Wholeness
 from pyrochat.trust.keys import Key
 from pyrochat.trust.seals import checked_seal, make_seal
 from pyrochat.values.errors import NotAMember, RoomClosing, UnknownSession
@@ -247,7 +248,7 @@ def test_found_8_a_room_signs_once_in_two_seconds_and_what_it_signed_holds(open_
     id, text = room.seal(newest=True)
     assert checked_seal(text, key.public, log.identity, id) == (log.identity, 1, log.digest(1), text)
     room.post("Ana", ["two"], [None]).wait()
-    integrity = Wholeness(log, key)
+    integrity = Integrity(log, key)
     first = integrity.seal(False, 100.0)
     assert first[0] == 2
     room.post("Ana", ["three"], [None]).wait()

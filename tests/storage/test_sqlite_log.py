@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pyrochat import CannotHost, LogDamaged, LogInUse, LogUnavailable, LogUnreadable
+from pyrochat.core.integrity import Tip
 from pyrochat.core.log import MemberRecord
 from pyrochat.storage import witness
 from pyrochat.storage.log_file import FORMAT, WAL_BYTES, log_path
@@ -174,7 +175,7 @@ def test_found_13_the_witness_says_what_was_committed_last(log: SqliteLog, path:
     for id in range(1, 4):
         log.append([chat_message(id)])
     log.look()
-    assert witness.read(path) == witness.Witness(log.identity, *log.tip)
+    assert witness.read(path) == Tip(log.identity, *log.tip)
     assert log.tail == 3
 
 
@@ -251,7 +252,7 @@ def test_found_22_what_was_put_in_the_place_of_a_log_is_left_alone(log: SqliteLo
     other.look()
     log.look()
     log.close()
-    assert witness.read(path) == witness.Witness(other.identity, *other.tip)
+    assert witness.read(path) == Tip(other.identity, *other.tip)
     other.append([chat_message(4)])
     other.close()
     again = SqliteLog(path, "lobby")
@@ -318,7 +319,7 @@ def test_found_27e_a_witness_that_can_not_be_written_is_said_once(
     assert "room lobby: can't note how far the log goes" in said.message
     in_the_way.rmdir()
     log.look()
-    assert witness.read(path) == witness.Witness(log.identity, *log.tip)
+    assert witness.read(path) == Tip(log.identity, *log.tip)
 
 
 def test_found_27e_a_log_that_can_not_be_read_is_said_once(

@@ -1,4 +1,4 @@
-"""Who calls, before and after it is known; and where a client that comes back has been."""
+"""Who calls, before and after it is known."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pyrochat.core.limits import Origin
 from pyrochat.trust.proofs import Meeting
 
-__all__ = ["NOBODY", "Applicant", "Identity", "Resumption"]
+__all__ = ["NOBODY", "Applicant", "Identity"]
 
 NOBODY = "nobody"
 """The identity of a connection that gave no name: it may ask which rooms there are."""
@@ -42,17 +42,3 @@ class Identity:
     guest_mark: str = ""
     origin: Origin | None = None
     notice: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Resumption:
-    """Where a client that was here before is: the session it had, its replica's log, end, and digest there.
-
-    proof: an id, and the seal on it that the client says the room has given it.
-    """
-
-    session_id: str
-    log_id: str
-    position: int
-    digest: bytes | None = None
-    proof: tuple[int, str] | None = None
