@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from pyrochat.clock import monotonic
 from pyrochat.room.room import Room
+from pyrochat.room.status import RoomStatus
 
 __all__ = ["Hosted"]
 
@@ -25,6 +26,7 @@ class Hosted:
         self._mutex = threading.Lock()  # held while it is opened or closed: who comes meanwhile waits
         self._used_at = monotonic()
         self._room = room
+        self._last: RoomStatus | None = None  # when it was closed
 
     @property
     def room(self) -> Room | None:
@@ -39,6 +41,12 @@ class Hosted:
                 self._room = self._make()
             return self._room
 
+    def open_where(self, has_to_be: Callable[[], bool]) -> None:
+        """Open it, unless it is, where *has_to_be* says so. Raises what opening it raises."""
+        with self._mutex:  # nobody opens the file while it is looked at: see `storage.log_lock` on closing a descriptor
+            if self._room is None and has_to_be():
+                self._used_at, self._room = monotonic(), self._make()
+
     def rest(self) -> None:
         """Now and then: close it where nobody is in it, and nobody has asked it for anything for a while."""
         room = self._room
@@ -46,8 +54,13 @@ class Hosted:
             return
         with self._mutex:
             if self._is_unused():
-                self._room = None
+                self._room, self._last = None, room.status()
                 self._close(room)
+
+    def status(self) -> RoomStatus | None:
+        """What goes on in it, or how it was when it was closed; None where it was never open."""
+        room = self._room
+        return self._last if room is None else room.status()
 
     def settle(self, seconds: float) -> None:
         """Wait, so long at the most, for it being opened or closed."""

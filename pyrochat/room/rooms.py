@@ -28,6 +28,7 @@ from pyrochat.room.hosted import Hosted
 from pyrochat.room.registration import Registration
 from pyrochat.room.room import Room
 from pyrochat.room.space import Disk, RoomSpace
+from pyrochat.room.status import RoomStatus
 from pyrochat.storage.log_file import Progress, is_used, log_path, was_in_use
 from pyrochat.storage.search_index import index_path
 from pyrochat.storage.sqlite_log import SqliteLog
@@ -93,6 +94,10 @@ class Rooms:
         """The rooms that are open now."""
         return [room for hosted in self._rooms.values() if (room := hosted.room) is not None]
 
+    def status(self) -> list[RoomStatus]:
+        """What goes on in each room that was used since the start."""
+        return [status for hosted in self._rooms.values() if (status := hosted.status()) is not None]
+
     @property
     def names(self) -> list[str]:
         """The names of all rooms."""
@@ -152,9 +157,9 @@ class Rooms:
         """Open those rooms in which somebody was when the last server ended: whoever doesn't come back leaves them."""
         for _ in range(min(_LOOKED_INTO_AT_ONCE, len(self._not_looked_into))):
             hosted = self._not_looked_into.popleft()
-            if hosted.room is None and was_in_use(log_path(self._data, hosted.name)):
-                with contextlib.suppress(PyroChatError):  # the log says it
-                    hosted.opened()
+            path = log_path(self._data, hosted.name)
+            with contextlib.suppress(PyroChatError):  # the log says it
+                hosted.open_where(lambda path=path: was_in_use(path))  # type: ignore[misc]
 
     def _opened(self, name: str, accept_loss: bool = False, progress: Progress | None = None) -> Room:
         path = log_path(self._data, name)

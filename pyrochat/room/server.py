@@ -234,8 +234,8 @@ class Server:
         return fingerprint(self.certificate).hex() if self.certificate else ""
 
     def status(self) -> list[RoomStatus]:
-        """What goes on in each room that is open; the others rest, and nobody is in them."""
-        return [room.status() for room in self._rooms.open_ones]
+        """What goes on in each room that was used since the start; in all others nobody is."""
+        return self._rooms.status()
 
     def __repr__(self) -> str:
         if isinstance(self._rooms, LeftToParent):

@@ -150,7 +150,8 @@ def test_a_room_that_nobody_uses_is_closed_until_somebody_comes(host_lobby: Host
             other.mark_read(1)
         eventually(lambda: rests(server, "lobby"))
         assert server.rooms == ["lobby"]
-        assert server.status() == []
+        [resting] = server.status()
+        assert (resting.room, resting.tail, resting.members, resting.sessions) == ("lobby", 5, 0, [])
 
 
 def test_a_room_with_somebody_in_it_stays_open_and_says_that_he_left(
