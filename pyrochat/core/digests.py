@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterable
+from functools import lru_cache
 
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.message import CHAT, SYSTEM, Message
@@ -38,6 +39,7 @@ SALT_CHARACTERS = 11
 _COMMITMENT_DIGITS = 2 * DIGEST_BYTES
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _NONE = b"\xff\xff\xff\xff"
+_NO_MORE = 3 * _NONE
 _numbers = struct.Struct(">Qq")  # id, time_us
 _length = struct.Struct(">I")
 
@@ -55,7 +57,7 @@ def first_digest(identity: str) -> bytes:
 def commitment(proof: str, text: str) -> bytes:
     """What stands for *text*: of its salt and the text, or as it was kept when the text went. Raises InvalidArgument."""
     if len(proof) == SALT_CHARACTERS and proof.isascii():
-        return hashlib.sha256(proof.encode() + text.encode()).digest()
+        return hashlib.sha256((proof + text).encode()).digest()
     if is_commitment(proof, text):
         return bytes.fromhex(proof)
     raise InvalidArgument(
@@ -73,17 +75,26 @@ def digest_after(previous: bytes, message: Message) -> bytes:
     id, _, sender, text, time_us, kind, key, about, change, ref, proof, more = message
     if proof is None:
         return hashlib.sha256(previous + _old_form(message)).digest()
-    parts = [previous, _numbers.pack(id, time_us)]
-    for field in (kind, sender, key, None if about is None else str(about), change, ref):
-        if field is None:
-            parts.append(_NONE)
-        else:
-            encoded = field.encode()
-            parts += (_length.pack(len(encoded)), encoded)
-    parts.append(commitment(proof, text))
+    form = _numbers.pack(id, time_us) + _often(kind) + _often(sender) + _field(key)
+    if about is None and change is None and ref is None:
+        form += _NO_MORE
+    else:
+        form += _field(None if about is None else str(about)) + _field(change) + _field(ref)
+    form += commitment(proof, text)
     if more is not None:
-        parts.append(more.encode())
-    return hashlib.sha256(b"".join(parts)).digest()
+        form += more.encode()
+    return hashlib.sha256(previous + form).digest()
+
+
+def _field(text: str | None) -> bytes:
+    """A field in the canonical form."""
+    if text is None:
+        return _NONE
+    encoded = text.encode()
+    return _length.pack(len(encoded)) + encoded
+
+
+_often = lru_cache(maxsize=4096)(_field)  # of senders and kinds: each message has them
 
 
 def _old_form(message: Message) -> bytes:

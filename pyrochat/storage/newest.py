@@ -24,9 +24,10 @@ class Newest:
 
     def add(self, messages: Sequence[Message]) -> None:
         """They follow those that are here."""
+        added = sum(len(message.text) for message in messages)
         with self._mutex:
             self._messages += messages
-            self._characters += sum(len(message.text) for message in messages)
+            self._characters += added
             while len(self._messages) > self._most_messages or self._characters > self._most_characters:
                 older = (len(self._messages) + 1) // 2
                 self._characters -= sum(len(message.text) for message in self._messages[:older])
