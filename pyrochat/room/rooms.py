@@ -13,6 +13,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from pyrochat.clock import monotonic
@@ -157,9 +158,8 @@ class Rooms:
         """Open those rooms in which somebody was when the last server ended: whoever doesn't come back leaves them."""
         for _ in range(min(_LOOKED_INTO_AT_ONCE, len(self._not_looked_into))):
             hosted = self._not_looked_into.popleft()
-            path = log_path(self._data, hosted.name)
             with contextlib.suppress(PyroChatError):  # the log says it
-                hosted.open_where(lambda path=path: was_in_use(path))  # type: ignore[misc]
+                hosted.open_where(partial(was_in_use, log_path(self._data, hosted.name)))
 
     def _opened(self, name: str, accept_loss: bool = False, progress: Progress | None = None) -> Room:
         path = log_path(self._data, name)
