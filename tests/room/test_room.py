@@ -455,8 +455,10 @@ def test_a_join_that_failed_leaves_nothing_to_do(open_room: OpenRoom, log: Gated
 def test_a_read_mark_is_durable_when_it_is_told_also_beside_marks_that_can_wait(
     open_room: OpenRoom, log: GatedLog, identity: MakeIdentity
 ) -> None:
-    room = open_room(log, pace=replace(QUICK_PACE, marks_interval=lambda members: 3600.0))
+    timing = Timing(beat_seconds=30, silent_seconds=60, grace_seconds=60)
+    room = open_room(log, pace=replace(QUICK_PACE, marks_interval=lambda members: 3600.0), timing=timing)
     room.join(identity(room, "Ana"), None)
+    eventually(lambda: room.suspected() == ["Ana"])  # she never connects: nothing else is proposed from now on
     room.post("Erick", ["1", "2"], [None, None]).wait()
     log.gate.clear()
     before = log.appends
