@@ -29,13 +29,12 @@ __all__ = [
 Value = TypeVar("Value")
 
 _MOST_ID = 1 << 62
-_TIMES_US = range(-(1 << 63), 1 << 63)  # what a log can hold
 _MOST_NAME_CHARACTERS = 128  # a name has 32; what is longer is none, and would only fill caches
 _MOST_NOTICE_CHARACTERS = 500
 _MOST_SEAL_CHARACTERS = 512
 _LOG_ID_CHARACTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.")
 
-_ROOM, _SENDER, _TEXT, _KIND = map(itemgetter, (1, 2, 3, 5))  # of messages, for whole columns
+_ID, _ROOM, _SENDER, _TEXT, _KIND = map(itemgetter, (0, 1, 2, 3, 5))  # of messages, for whole columns
 _SHORT = itemgetter(6, 8, 9, 10)  # key, change, ref, proof
 
 _NAMES = Most(4 << 20, ValueBounds(65_536, 8))
@@ -84,22 +83,30 @@ def ask(remote: RemoteObject, question: Question[Value], *arguments: object, sec
 
 def _read_messages(value: object) -> list[Message]:
     """Messages, in whatever order they come."""
-    if not isinstance(value, list):
-        raise _nonsense("messages have to be a list")
-    return [_read_message(row) for row in value]
+    messages = _from_wire(value, gapless=False)
+    for id in map(_ID, messages):
+        if not 0 < id <= _MOST_ID:
+            raise _nonsense("a message has an id")
+    return messages
 
 
 def read_delivered(value: object) -> list[Message]:
     """Messages whose ids follow each other without a gap: works on whole columns, as a newcomer's history comes so."""
-    if not isinstance(value, list):
-        raise _nonsense("messages have to be a list")
-    try:
-        messages = messages_from_wire(value)
-    except InvalidArgument as error:
-        raise _nonsense(str(error)) from None
+    messages = _from_wire(value, gapless=True)
     if messages:
         _read_id(messages[0].id - 1)
         _read_id(messages[-1].id)
+    return messages
+
+
+def _from_wire(value: object, *, gapless: bool) -> list[Message]:
+    if not isinstance(value, list):
+        raise _nonsense("messages have to be a list")
+    try:
+        messages = messages_from_wire(value, gapless=gapless)
+    except InvalidArgument as error:
+        raise _nonsense(str(error)) from None
+    if messages:
         _check_fields(messages)
     return messages
 
@@ -137,19 +144,6 @@ def read_notice(value: object) -> str:
     if not isinstance(value, str):
         raise _nonsense("what is said has to be text")
     return one_line(value, _MOST_NOTICE_CHARACTERS)
-
-
-def _read_message(value: object) -> Message:
-    if not isinstance(value, list):
-        raise _nonsense("a message has to be a list")
-    try:
-        message = Message.from_wire(value)
-    except InvalidArgument as error:
-        raise _nonsense(str(error)) from None
-    if type(message.id) is not int or not 0 < message.id <= _MOST_ID or message.time_us not in _TIMES_US:
-        raise _nonsense("a message has an id and a time")
-    _check_fields([message])
-    return message
 
 
 def _check_fields(messages: Sequence[Message]) -> None:
@@ -238,7 +232,7 @@ ROOMS = Question("rooms", _read_names)
 PROVE = Question("prove", _read_nothing)
 JOIN = Question("join", _read_joined)
 STANDING = Question("standing", _read_standing)
-POST = Question("post", lambda value: [_read_message(value)])
+POST = Question("post", lambda value: _read_messages([value]))
 POST_MANY = Question("post_many", _read_messages, _MESSAGES)
 MARK_READ = Question("mark_read", _read_nothing)
 LEAVE = Question("leave", _read_nothing)

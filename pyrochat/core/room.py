@@ -10,7 +10,7 @@ and a commit that fails has changed nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from pyrochat.core.commands import Command, Declare, End, Entry, Lose, Open, Post, Restarted, Resume
 from pyrochat.core.digests import digest_after
@@ -113,9 +113,9 @@ class Transition:
     @property
     def state(self) -> RoomState:
         """What the room is afterwards."""
-        return replace(
-            self.before, tail=self._tail, digest=self._digest, entry=self._entry, sessions=self._by_member,
-            members=self._members, present=self._present, loss=self._loss,
+        return RoomState(
+            self.before.room, self._tail, self._digest, self._entry,
+            self._by_member, self._members, self._present, self._loss,
         )  # fmt: skip
 
     @property

@@ -106,8 +106,8 @@ class Applier(Follower):
 
     def _commit(self, transition: Transition, flushes: bool) -> LogUnavailable | None:
         """Make durable what *transition* does, and take it over; returns why that could not be done. flushes: with all marks."""
-        now = monotonic()
-        records, wrote_marks = self._records(transition, now, flushes)
+        now, state = monotonic(), transition.state
+        records, wrote_marks = self._records(state, transition.moved, now, flushes)
         if not transition.is_empty or records:
             try:
                 self._log.append(
@@ -121,22 +121,24 @@ class Applier(Follower):
                 return error
             with self._mutex:
                 self._marks.written((record.member, (record.delivered, record.read)) for record in records)
-        self.state = transition.state
+        self.state = state
         if wrote_marks:
             self._marks_due = now + self._interval(len(self.state.present))
         if records or not transition.is_empty:
             self._committed(transition)
         return None
 
-    def _records(self, transition: Transition, now: float, flushes: bool) -> tuple[list[MemberRecord], bool]:
-        """The member records that have to be in the commit of *transition*, and whether they have the marks that are due."""
-        state = transition.state
+    def _records(
+        self, state: RoomState, moved: Sequence[str], now: float, flushes: bool
+    ) -> tuple[list[MemberRecord], bool]:
+        """The member records that have to be in the commit that makes the room *state*, and whether they have the marks
+        that are due."""
         if state.loss is not None:
             self._marks_due = now + _RETRY_SECONDS
         with self._mutex:
             is_due = state.loss is None and (flushes or now >= self._marks_due)
             marks = self._marks.unwritten if is_due else {}
-            for member in transition.moved:
+            for member in moved:
                 marks.setdefault(member, self._marks.latest(member))
         return [_record(state, member, mark) for member, mark in marks.items()], is_due and bool(marks)
 

@@ -124,8 +124,8 @@ def change_in(kind: str, sender: str, text: str) -> str | None:
     return next((change for change in (JOINED, LEFT) if text == f"{sender} {change}"), None)
 
 
-def messages_from_wire(rows: Sequence[Sequence[object]]) -> list[Message]:
-    """The messages for flat lists whose ids follow each other without a gap; names are shared strings.
+def messages_from_wire(rows: Sequence[Sequence[object]], *, gapless: bool = True) -> list[Message]:
+    """The messages for flat lists; names are shared strings. gapless: ids have to follow each other.
 
     Whatever a log can hold is taken: any time, any kind, lists that are longer. All or nothing: raises
     InvalidArgument for a gap, and for what is no message. Works on whole columns, because a newcomer takes in
@@ -153,7 +153,7 @@ def messages_from_wire(rows: Sequence[Sequence[object]]) -> list[Message]:
         raise InvalidArgument("not messages: ids and times have to be numbers, texts, kinds and keys text")
     if min(times) not in _TIMES_US or max(times) not in _TIMES_US:
         raise InvalidArgument("not messages: a time has more than 64 bits")
-    if ids != tuple(range(ids[0], ids[0] + len(ids))):
+    if gapless and ids != tuple(range(ids[0], ids[0] + len(ids))):
         raise InvalidArgument(f"messages {ids[0]} … {ids[-1]} have a gap")
     return messages
 
