@@ -4,8 +4,6 @@ The kernel kills it when whoever started it is gone, however that ended (Linux; 
 The process id stays the same: the command takes this process over.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

@@ -3,8 +3,6 @@
 All on 127.0.0.1. What the lab starts, it starts here.
 """
 
-from __future__ import annotations
-
 import shutil
 import socket
 import sys
@@ -14,8 +12,6 @@ from pathlib import Path
 from typing import Self
 
 from lab.processes import Process
-
-__all__ = ["HOST", "READY_SECONDS", "Place", "free_port", "script"]
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0

@@ -3,8 +3,6 @@
 Start them from the main thread only: the leash (`leash`) ends with the thread that started it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import queue
@@ -16,8 +14,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
-
-__all__ = ["BenchError", "Process", "eventually"]
 
 Result = TypeVar("Result")
 

@@ -4,8 +4,6 @@ A logging handler is the user's. It may send to a room, say; then it waits for t
 a lock that the next one who logs waits for.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os
@@ -13,8 +11,6 @@ import queue
 import threading
 
 from pyrochat.threads import is_our_thread
-
-__all__ = ["aside_logger"]
 
 
 def aside_logger(name: str) -> logging.Logger:

@@ -5,11 +5,7 @@ A program's tests may freeze time (freezegun and its like put constants in the p
 instead, under a name that is left alone. The times of messages (`room.clock`) may be frozen.
 """
 
-from __future__ import annotations
-
 import time
-
-__all__ = ["monotonic"]
 
 _read, _MONOTONIC = time.clock_gettime, time.CLOCK_MONOTONIC
 

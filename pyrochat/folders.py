@@ -1,7 +1,5 @@
 """Where PyroChat keeps things for a user. All paths are absolute: a program that changes its folder keeps them."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable
@@ -11,11 +9,6 @@ from pathlib import Path
 import platformdirs
 
 from pyrochat.values.errors import Unavailable
-
-__all__ = [
-    "config_file", "config_folder", "data_folder", "is_in_config_folder", "key_file", "known_logs_file",
-    "known_servers_file", "server_key_file",
-]  # fmt: skip
 
 _CONFIG_FILES = re.compile(r"config\.toml|\.?(server-)?(key|tls)(-[0-9a-f]+)?\.pem.*|\.?known_(servers|logs)\.json.*")
 

@@ -1,7 +1,5 @@
 """`host`: a room server inside a program or a test."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from os import PathLike
 
@@ -14,8 +12,6 @@ from pyrochat.values.errors import LogInUse
 from pyrochat.values.protocol import DEFAULT_ROOM, Timing
 from pyrochat.values.rules import checked_flag, checked_path
 from pyrochat.values.sizes import parse_size
-
-__all__ = ["host"]
 
 
 def host(

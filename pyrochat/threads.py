@@ -4,8 +4,6 @@ Neither a defect nor a `sys.exit` in somebody's handler ends a thread that other
 whoever finds a way to make a thread stumble must not fill the operator's disk with it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import threading
@@ -13,8 +11,6 @@ import time
 from collections.abc import Callable
 
 from pyrochat.clock import monotonic
-
-__all__ = ["PAUSE_SECONDS", "Defects", "go_on", "is_our_thread"]
 
 TOLD_IN_FULL = 5
 TELLING_SECONDS = 60.0

@@ -1,7 +1,5 @@
 """``python -m screenshots [FOLDER]``: several people chat in a room of their own, and the screen of one is drawn."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

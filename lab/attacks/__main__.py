@@ -1,7 +1,5 @@
 """``python -m lab.attacks``: what strangers and hostile members try, on a real server. Exit code 1: something worked."""
 
-from __future__ import annotations
-
 import random
 import signal
 import sys

@@ -1,7 +1,5 @@
 """Odd answers to everything that a client asks, and odd calls of its callback; against a client process."""
 
-from __future__ import annotations
-
 import json
 import random
 import sys
@@ -19,8 +17,6 @@ from lab.attacks.target import Target, Vitals, settled
 from lab.attacks.wire import Attacked, Stranger
 from lab.processes import Process
 from pyrochat.core.rates import Rate
-
-__all__ = ["fuzz_answers", "odd_server"]
 
 MOST_MIB = 20.0
 _WARM_UP = 0.2

@@ -1,7 +1,5 @@
 """What hostile servers, and whoever stands in their place, do to a client that comes; each to a process of its own."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -24,8 +22,6 @@ from lab.attacks.wire import Stranger, call_frame, frame, packed
 from lab.place import free_port
 from pyrochat.pyro.serializers import JSON, MSGPACK, SERPENT
 from pyrochat.values.protocol import CALLBACK_OBJECT
-
-__all__ = ["TRAPS", "Met", "Trap", "delivering", "meet", "run"]
 
 _MIB = 1 << 20
 _VICTIM_SECONDS = 90.0

@@ -3,8 +3,6 @@
 ``take`` is answered with the latencies of the sends since the last time, ``errors``, and who is connected.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

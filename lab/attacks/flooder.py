@@ -1,7 +1,5 @@
 """One flood, in a process of its own: ``python -m lab.attacks.flooder``; prints what came of it."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import json
@@ -17,8 +15,6 @@ from Pyro5 import protocol
 from lab.attacks.wire import Attacked, Stranger, call_frame
 from pyrochat.folders import key_file
 from pyrochat.trust.keys import Key
-
-__all__ = ["KINDS"]
 
 
 class Flood:

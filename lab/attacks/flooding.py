@@ -1,7 +1,5 @@
 """Floods, one after the other, and how long the sends of the others take meanwhile."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import sys
@@ -15,8 +13,6 @@ from rich.table import Table
 
 from lab.attacks.target import Latency, Target
 from lab.attacks.wire import Attacked
-
-__all__ = ["FLOODS", "Outcome", "flood", "measure"]
 
 MOST_TIMES = 1.5
 _BURST_SECONDS = 4.0

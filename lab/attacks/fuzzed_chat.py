@@ -5,8 +5,6 @@ Whatever a server answers, each step returns a value of the right form or raises
 harmless to print.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import sys
@@ -17,8 +15,6 @@ import pyrochat
 from lab.attacks.wire import Attacked
 from pyrochat import Chat, Confirmations, Message, PyroChatError, Timing
 from pyrochat.values.visible import visible
-
-__all__ = ["converse"]
 
 _TIMING = Timing(beat_seconds=0.2, silent_seconds=1.0, grace_seconds=1.0, progress_seconds=0.3)
 _MOST_CHARACTERS = 1000

@@ -3,8 +3,6 @@
 Serves a real callback with a replica of its own on every connection that comes to the port which it prints.
 """
 
-from __future__ import annotations
-
 import socket
 import sys
 
@@ -13,8 +11,6 @@ from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.pyro.callbacks import CallbackServer, Served
 from pyrochat.values.protocol import CALLBACK_OBJECT
-
-__all__ = ["serve"]
 
 _SILENT_SECONDS = 5.0
 

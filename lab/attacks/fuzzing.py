@@ -1,7 +1,5 @@
 """Mutated frames against a server, and against a client's callback connections."""
 
-from __future__ import annotations
-
 import random
 import re
 import sys
@@ -19,8 +17,6 @@ from lab.attacks.target import Target, Vitals, settled
 from lab.attacks.wire import Attacked, Hung, Stranger, call_frame, frame, packed
 from pyrochat.trust.keys import Key
 from pyrochat.values.protocol import CALLBACK_OBJECT
-
-__all__ = ["Connect", "Fuzzer", "fuzz", "fuzz_callbacks", "fuzz_server", "server_connections"]
 
 MOST_MIB = 20.0
 _WARM_UP = 0.2

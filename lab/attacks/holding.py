@@ -1,7 +1,5 @@
 """Connections that are held open and go nowhere, and somebody who joins meanwhile."""
 
-from __future__ import annotations
-
 import contextlib
 import ssl
 from collections.abc import Callable
@@ -10,8 +8,6 @@ from rich.console import Console
 
 from lab.attacks.target import Target
 from lab.attacks.wire import Attacked, Stranger, unverified
-
-__all__ = ["hold"]
 
 _MOST_SECONDS = 1.0
 _JOINS = 5

@@ -24,9 +24,6 @@ from pyrochat.pyro.frames import Frame, whole_frame
 from pyrochat.pyro.serializers import MSGPACK, ValueBounds, decode_call, encode_value
 from pyrochat.room.server import Server
 
-__all__ = ["Answer", "HostileNameServer", "HostileServer", "Said", "refused", "said"]
-
-
 _BOUNDS = ValueBounds(1 << 20, 100)
 
 

@@ -1,7 +1,5 @@
 """Frames that are nearly right: valid ones of every kind, and what can be done to them."""
 
-from __future__ import annotations
-
 import json
 import random
 import struct
@@ -13,8 +11,6 @@ from lab.attacks.traps.calls import ROOM_CALLS
 from lab.attacks.wire import LOBBY, frame
 from pyrochat.pyro.serializers import JSON, MSGPACK, SERPENT, encode_call, encode_value
 from pyrochat.values.protocol import CALLBACK_OBJECT, SERVER_OBJECT
-
-__all__ = ["Mutator", "frames_to_callbacks", "frames_to_rooms"]
 
 _SERIALIZERS = (SERPENT, JSON, MSGPACK)
 _HEX = "5a" * 32

@@ -1,7 +1,5 @@
 """Answers that are nearly right: good ones of every kind, and what can be done to them; the same *chance*, the same answers."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 
@@ -12,8 +10,6 @@ from lab.attacks.hostile import Said
 from lab.attacks.wire import Stranger, call_frame, frame
 from pyrochat.pyro.serializers import JSON, MSGPACK, SERPENT, encode_value
 from pyrochat.values.protocol import CALLBACK_OBJECT
-
-__all__ = ["GOOD_ANSWERS", "Oddities"]
 
 _HEX = "5a" * 32
 _MESSAGE = [2, "lobby", "Ana", "hi", 1_700_000_000_000_000, "chat", "key-1", None, None, None, "a-salt-of-1"]

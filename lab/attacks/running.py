@@ -1,7 +1,5 @@
 """One trap after the other against a server on which members chat, and what came of each."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -15,8 +13,6 @@ from lab.attacks.target import Latency, Target
 from lab.attacks.traps import Trap, callbacks, calls, crowds, frames, guests, hoards, losses, values, waits
 from lab.attacks.wire import Attacked
 from lab.processes import BenchError
-
-__all__ = ["TRAPS", "Result", "run", "show", "spring"]
 
 TRAPS = [
     *frames.TRAPS, *values.TRAPS, *calls.TRAPS, *losses.TRAPS, *callbacks.TRAPS, *frames.PATIENT, *waits.TRAPS,

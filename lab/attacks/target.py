@@ -1,7 +1,5 @@
 """What is attacked: a server process and the members who chat there, in folders and on ports of their own."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -20,8 +18,6 @@ from lab.place import HOST, READY_SECONDS, Place, script
 from lab.processes import BenchError, Process, eventually
 from pyrochat.room.door.registry import Registry
 from pyrochat.trust.keys import Key
-
-__all__ = ["Latency", "Target", "Vitals"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,6 @@ Joins, calls METHOD of its chat, waits a moment for what is delivered, and print
 long it took, and the most memory that the process has had beyond what it had before.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys
@@ -14,8 +12,6 @@ import time
 from pathlib import Path
 
 import pyrochat
-
-__all__ = ["main"]
 
 _LISTEN_SECONDS = 3.0
 

@@ -1,7 +1,5 @@
 """Frames with any header, and strangers who send them."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import socket
@@ -19,22 +17,6 @@ from pyrochat.pyro.serializers import MSGPACK, ValueBounds, decode_value, encode
 from pyrochat.trust.keys import Key
 from pyrochat.trust.proofs import Meeting, new_nonce
 from pyrochat.values.errors import InvalidArgument
-
-__all__ = [
-    "CLOSED",
-    "LOBBY",
-    "Attacked",
-    "Hung",
-    "Reply",
-    "Stranger",
-    "bomb",
-    "call_frame",
-    "frame",
-    "greeting",
-    "packed",
-    "unused_name",
-    "unverified",
-]
 
 LOBBY = "pyrochat.lobby"
 CLOSED = "closed without a word"

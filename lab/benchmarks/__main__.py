@@ -1,7 +1,5 @@
 """``python -m lab.benchmarks``: measure, and write the results."""
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import shlex

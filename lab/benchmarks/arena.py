@@ -1,7 +1,5 @@
 """An arena: one peer's server, a process with its members, one with its sender."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable
@@ -13,8 +11,6 @@ from lab.benchmarks.contestants import PEERS
 from lab.benchmarks.measure import cpu_seconds, resident_bytes
 from lab.place import Place
 from lab.processes import BenchError, Process
-
-__all__ = ["Arena", "FanOut", "Latencies", "Posts"]
 
 _CONNECT_SECONDS = 180.0
 _ANSWER_SECONDS = 180.0

@@ -1,13 +1,9 @@
 """What has come to the members' handlers, and when."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 
 from lab.benchmarks.texts import sequence_in
-
-__all__ = ["Arrivals", "latest_arrivals"]
 
 
 class Arrivals:

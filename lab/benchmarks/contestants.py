@@ -1,7 +1,5 @@
 """The contestants, by name."""
 
-from __future__ import annotations
-
 from lab.benchmarks.peers.bare import Bare
 from lab.benchmarks.peers.course import Course
 from lab.benchmarks.peers.interface import Peer
@@ -9,8 +7,6 @@ from lab.benchmarks.peers.irc import Irc
 from lab.benchmarks.peers.jetstream import JetStream
 from lab.benchmarks.peers.nats_core import NatsCore
 from lab.benchmarks.peers.pyrochat_peer import EmptyMethod, PyroChat, UnconfirmedPyroChat, UnindexedPyroChat
-
-__all__ = ["ALL", "OTHERS", "PEERS"]
 
 ALL: tuple[type[Peer], ...] = (
     PyroChat, Course, Irc, NatsCore, JetStream, Bare, UnconfirmedPyroChat,

@@ -4,8 +4,6 @@ Run: ``.venv/bin/python -m lab.benchmarks.digests``. Times on a shared machine m
 in one run, do.
 """
 
-from __future__ import annotations
-
 import statistics
 import tempfile
 import time

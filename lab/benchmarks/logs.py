@@ -1,7 +1,5 @@
 """Rooms with a past: logs made without a server."""
 
-from __future__ import annotations
-
 import sqlite3
 import time
 from collections.abc import Callable
@@ -12,8 +10,6 @@ from lab.benchmarks.texts import plain_texts
 from pyrochat.storage.log_file import log_path
 from pyrochat.storage.sqlite_log import SqliteLog
 from pyrochat.values.message import Message
-
-__all__ = ["rows_of", "write_log"]
 
 _MESSAGES_A_COMMIT = 5000
 

@@ -1,7 +1,5 @@
 """What a run was made on."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import platform
@@ -11,8 +9,6 @@ import subprocess
 from pathlib import Path
 
 from lab.benchmarks.peers.processes import find_program
-
-__all__ = ["describe"]
 
 _PACKAGES = ("pyrochat", "Pyro5", "msgpack", "nats-py")
 _PROGRAMS = {

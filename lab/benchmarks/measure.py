@@ -1,12 +1,8 @@
 """What a process costs, as the kernel counts it: CPU time and resident memory."""
 
-from __future__ import annotations
-
 import os
 import time
 from pathlib import Path
-
-__all__ = ["cpu_seconds", "resident_bytes"]
 
 _CPUCLOCK_SCHED = 2  # linux/posix-timers: the scheduler's own clock, in nanoseconds
 

@@ -4,8 +4,6 @@ Commands come as lines of JSON on its input, answers as lines on its output: ``r
 so many have come, or nothing more comes), ``latest`` (when each timed text had come to the last member).
 """
 
-from __future__ import annotations
-
 import json
 import resource
 import sys
@@ -14,8 +12,6 @@ from collections.abc import Sequence
 
 from lab.benchmarks.arrivals import Arrivals, latest_arrivals
 from lab.benchmarks.contestants import PEERS
-
-__all__ = ["raise_descriptor_limit"]
 
 _LOOK_SECONDS = 0.01
 

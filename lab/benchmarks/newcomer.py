@@ -3,8 +3,6 @@
 Prints how long the joins took, all begun together, and how long reading the rows of the log in FOLDER took.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import time

@@ -1,7 +1,5 @@
 """Writing the results: one JSON, one Markdown, the plots."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,8 +11,6 @@ from lab.benchmarks.tables import markdown
 from lab.benchmarks.work.arenas import MICROSECONDS, RATE
 from lab.benchmarks.work.fan_out import work_name
 from lab.benchmarks.work.growth import DELIVERY_WORK, POST_MICROSECONDS, POST_WORK
-
-__all__ = ["write_results"]
 
 _FAN_OUT_MEMBERS = (10, 100, 1000)
 

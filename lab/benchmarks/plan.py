@@ -1,11 +1,7 @@
 """How much is measured."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
-
-__all__ = ["FULL", "QUICK", "Plan", "Progress"]
 
 Progress = Callable[[str], None]
 """Called with what is being done now."""

@@ -1,12 +1,8 @@
 """Line charts as SVG, both axes logarithmic."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
-
-__all__ = ["line_chart", "ticks"]
 
 Points = Sequence[tuple[float, float]]
 

@@ -1,12 +1,8 @@
 """What a run has found: samples of every piece of work, and the rows that have a bound."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-
-__all__ = ["BOUNDS", "Bound", "Report", "Row"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,6 @@
 Commands come as lines of JSON on its input, answers as lines on its output.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import time

@@ -4,8 +4,6 @@ Commands come as lines of JSON on its input, answers as lines on its output; all
 `time.monotonic_ns`, which all processes of a machine share.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import time
@@ -17,8 +15,6 @@ from lab.benchmarks.contestants import PEERS
 from lab.benchmarks.member import raise_descriptor_limit
 from lab.benchmarks.peers.interface import Sender
 from lab.benchmarks.texts import plain_texts, timed_text
-
-__all__ = ["paced"]
 
 Answer = dict[str, object]
 

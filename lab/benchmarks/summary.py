@@ -1,12 +1,8 @@
 """Numbers out of samples: medians, percentiles, ratios of what was measured in the same round."""
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-
-__all__ = ["best", "percentile", "ratios"]
 
 
 def percentile(samples: Sequence[float], percent: float) -> float:

@@ -1,14 +1,10 @@
 """The results as Markdown."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Mapping, Sequence
 
 from lab.benchmarks.peers.interface import PROMISES, Peer
 from lab.benchmarks.report import BOUNDS, Report, Row
-
-__all__ = ["figure", "markdown", "table"]
 
 
 def figure(value: float) -> str:

@@ -1,15 +1,8 @@
 """The texts that are sent: 100 characters, plain or with a number by which their arrival is timed; and words."""
 
-from __future__ import annotations
-
 import functools
 import itertools
 import random
-
-__all__ = [
-    "COMMON_WORDS", "PREFIX", "RARE_WORD", "TEXT_CHARACTERS", "plain_texts", "sequence_in", "timed_text",
-    "worded_texts",
-]  # fmt: skip
 
 TEXT_CHARACTERS = 100
 COMMON_WORDS = ("everywhere", "always")

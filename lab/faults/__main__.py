@@ -1,7 +1,5 @@
 """``python -m lab.faults``: faults on real processes, and a checker that can tell. Exit code 1: something is wrong."""
 
-from __future__ import annotations
-
 import random
 import signal
 import sys

@@ -1,10 +1,6 @@
 """What checks find."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-
-__all__ = ["Anomaly", "Finding"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
 """A run: clients under load, random faults from a seed, then the checker."""
 
-from __future__ import annotations
-
 import heapq
 import itertools
 import time
@@ -15,8 +13,6 @@ from lab.faults.report import Report
 from lab.faults.schedule import Round, rounds
 from lab.processes import BenchError
 from pyrochat import Timing
-
-__all__ = ["Settings", "run"]
 
 ROOMS = ("lobby", "den")
 QUICK = Timing(beat_seconds=0.5, silent_seconds=2.0, grace_seconds=2.0)

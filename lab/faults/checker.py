@@ -6,8 +6,6 @@ total order, and the rules of total-order and view-synchronous multicast (Défag
 2004; Chockler, Keidar and Vitenberg, 2001).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -22,8 +20,6 @@ from lab.faults.evidence import Dispute, Evidence, RoomEvidence
 from lab.faults.history import SYSTEM, History, Replica
 from lab.faults.order_checks import real_time_disorder, sender_disorder
 from pyrochat.values.message import CHAT
-
-__all__ = ["CHECKS", "Anomaly", "Check", "check"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,6 @@ All on 127.0.0.1. `Cluster` is a context manager; at its end every process is go
 unless `keep` was called. What clients were told is in the folder ``history``, see `events`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import resource
@@ -26,8 +24,6 @@ from lab.faults.proxy import Proxy
 from lab.place import HOST, READY_SECONDS, Place
 from lab.processes import BenchError, Process, eventually
 from pyrochat import Timing
-
-__all__ = ["Cluster", "Recorder", "Status"]
 
 _SETTLE_SECONDS = 75.0
 _PAGE = 1000

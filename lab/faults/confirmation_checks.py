@@ -5,20 +5,11 @@ count as read. So "read" can be held against the files at any moment, "delivered
 has ended in an orderly way: it may have been killed between the delivery and the record.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from lab.faults.anomalies import Finding
 from lab.faults.evidence import Evidence, RoomEvidence
 from lab.faults.history import Answer, Replica
-
-__all__ = [
-    "backwards_confirmations",
-    "confirmations_ahead_of_delivery",
-    "confirmations_from_non_members",
-    "confirmations_lost_over_a_restart",
-]
 
 
 def confirmations_from_non_members(evidence: Evidence) -> Iterator[Finding]:

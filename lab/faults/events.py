@@ -9,8 +9,6 @@ The outcome of a send is Jepsen's: `OK` (with an id), `FAILED` (it is certain th
 `UNKNOWN`. An `UNKNOWN` may or may not be in the log, and may still get there later.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import threading
@@ -18,25 +16,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Final
-
-__all__ = [
-    "FAILED",
-    "OK",
-    "UNKNOWN",
-    "Closed",
-    "Confirmed",
-    "Delivered",
-    "Event",
-    "EventFile",
-    "Joined",
-    "MarksSeen",
-    "Opened",
-    "SendBegun",
-    "SendEnded",
-    "ServerStarted",
-    "StateSeen",
-    "read_events",
-]
 
 OK: Final = "ok"
 FAILED: Final = "failed"

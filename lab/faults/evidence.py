@@ -5,8 +5,6 @@ id is *disputed*, and what is said there counts for no other check. Everything e
 all replicas that have an id agree on.
 """
 
-from __future__ import annotations
-
 import itertools
 from bisect import bisect_right
 from collections import Counter
@@ -15,8 +13,6 @@ from dataclasses import dataclass, field
 
 from lab.faults.events import FAILED, OK
 from lab.faults.history import CHAT, SYSTEM, Answer, Content, History, Replica, Send
-
-__all__ = ["Dispute", "Evidence", "RoomEvidence", "Sent"]
 
 
 @dataclass(slots=True)

@@ -4,8 +4,6 @@ Built from files (`load`) or by hand (tests). Deliveries are many, so a replica 
 equal contents are one object.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +23,6 @@ from lab.faults.events import (
     StateSeen,
     read_events,
 )
-
-__all__ = ["CHAT", "SYSTEM", "Answer", "Content", "History", "Replica", "Send", "SightOfMarks", "load"]
 
 CHAT = "chat"
 SYSTEM = "system"

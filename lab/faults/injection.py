@@ -1,7 +1,5 @@
 """Does the faults of a schedule to a cluster, and undoes them."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,8 +7,6 @@ from dataclasses import dataclass
 from lab.faults.cluster import Cluster, Recorder
 from lab.faults.proxy import BOTH, TO_CLIENT, TO_SERVER, Proxy
 from lab.faults.schedule import EVERYBODY, Fault
-
-__all__ = ["Client", "Injection"]
 
 _MOST_DELAY_SECONDS = 0.4
 _MOST_SPARE_BYTES = 60_000

@@ -6,15 +6,11 @@ Herlihy and Wing, 1990). One sender's own messages are told apart from those of 
 that each disorder is of one kind.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lab.faults.anomalies import Finding
 from lab.faults.evidence import Evidence, RoomEvidence
-
-__all__ = ["real_time_disorder", "sender_disorder"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-__all__ = ["BOTH", "TO_CLIENT", "TO_SERVER", "Proxy"]
-
 TO_SERVER = "to server"
 TO_CLIENT = "to client"
 BOTH = "both"

@@ -12,8 +12,6 @@ Commands come on standard input, one a line, and are answered on standard output
 Whatever ends it, what was told to it before is in its files: see `events`.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import faulthandler
@@ -42,8 +40,6 @@ from lab.faults.events import (
     StateSeen,
 )
 from pyrochat import Chat, InvalidInput, LogUnavailable, Message, PyroChatError, SendTimeout, Timing, join
-
-__all__ = ["Member", "main"]
 
 _AGAIN_SECONDS = 0.1
 _SETTLE_SECONDS = 60.0

@@ -1,7 +1,5 @@
 """What a run has shown: figures with their bounds, anomalies, how to have it again."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +11,6 @@ from rich.table import Table
 from lab.faults.checker import Anomaly, check
 from lab.faults.events import FAILED, OK, UNKNOWN
 from lab.faults.history import History
-
-__all__ = ["Report", "percentile"]
 
 _SHOWN = 20
 _REORDERED = ("sender's order", "real-time order", "out of order", "replicas differ", "views differ")

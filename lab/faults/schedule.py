@@ -4,13 +4,9 @@ A schedule has no end; a run takes as many rounds of it as there is time for. In
 faults overlap; then all is well again, until everybody has recovered and a little longer.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-__all__ = ["KINDS", "Fault", "Kind", "Round", "rounds"]
 
 EVERYBODY = -1
 

@@ -5,8 +5,6 @@ ServerFault; nothing else is raised, and nothing of it is believed before its fo
 (`read_notice`) is one line without control characters, and short. Pure functions.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import itemgetter
@@ -19,12 +17,6 @@ from pyrochat.values.errors import InvalidArgument, ServerFault
 from pyrochat.values.message import Message, messages_from_wire
 from pyrochat.values.rules import MAX_KEY_CHARACTERS, decoded_hex
 from pyrochat.values.visible import one_line
-
-__all__ = [
-    "CONFIRMATIONS", "CREATE_ROOM", "DIGEST", "JOIN", "LEAVE", "MARK_READ", "POST", "POST_MANY",
-    "PROVE", "QUESTIONS", "ROOMS", "SEARCH", "STANDING", "SUSPECTED", "Found", "Joined", "Question", "Standing", "ask",
-    "read_delivered", "read_marks", "read_notice", "read_seal",
-]  # fmt: skip
 
 Value = TypeVar("Value")
 

@@ -1,7 +1,5 @@
 """The callback object: what the room calls on the connection that this client has turned around."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 
@@ -15,8 +13,6 @@ from pyrochat.trust.seals import checked_seal
 from pyrochat.values.errors import InvalidArgument, ServerFault
 from pyrochat.values.protocol import TAKES_ONEWAY
 from pyrochat.values.visible import one_line
-
-__all__ = ["Callback"]
 
 log = aside_logger(__name__)
 

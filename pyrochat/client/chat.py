@@ -30,6 +30,7 @@ from pyrochat.values.addresses import shown_address
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.errors import ChatClosed, InvalidArgument, PyroChatError, UnknownMessage, WaitTimeout
 from pyrochat.values.message import Message
+from pyrochat.values.progress import Progress
 from pyrochat.values.protocol import MAX_FOUND, Timing
 from pyrochat.values.rules import (
     MAX_ID,
@@ -42,14 +43,11 @@ from pyrochat.values.rules import (
 )
 from pyrochat.values.verification import Verification
 
-__all__ = ["AUTO", "MANUAL", "NEVER", "Chat"]
-
 log = logging.getLogger("pyrochat")
 
 _BRIEFLY_SECONDS = 2.0
 _ASK_SECONDS = 10.0
 
-Progress = Callable[[int, int], object]
 
 _open_chats: weakref.WeakSet[Chat] = weakref.WeakSet()
 

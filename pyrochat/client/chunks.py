@@ -4,13 +4,9 @@ Members of one process get the same lists (see `client.deliveries`), and hold th
 would be what Python's garbage collector spends its time on: each of its full rounds follows every reference in them.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 
 from pyrochat.values.message import Message
-
-__all__ = ["Chunks"]
 
 _KEPT_FROM = 64  # messages; fewer are gathered in a list of our own
 _MOST_GATHERED = 512

@@ -1,7 +1,5 @@
 """Who this client is, and how it proves that to a server which has shown who it is."""
 
-from __future__ import annotations
-
 import contextlib
 import shlex
 from dataclasses import dataclass
@@ -16,8 +14,6 @@ from pyrochat.values.addresses import shown_address
 from pyrochat.values.errors import UntrustedServer, VersionMismatch, WrongPassword
 from pyrochat.values.protocol import PROTOCOL_VERSION, room_object
 from pyrochat.values.rules import decoded_hex
-
-__all__ = ["Credentials"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,6 @@ process (bots, notebooks, tests), `pyro.callbacks` reads the bytes once and give
 here they become messages once.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -14,8 +12,6 @@ from typing import NamedTuple
 from pyrochat.client.answers import read_delivered, read_marks
 from pyrochat.values.message import SYSTEM, Message
 from pyrochat.values.rules import fold
-
-__all__ = ["Delivery", "read_delivery"]
 
 NewMarks = Mapping[str, tuple[int, int]]
 """By folded name: delivered, read."""

@@ -20,8 +20,6 @@ from pyrochat.values.protocol import DEFAULT_PORT, SERVER_OBJECT, room_object
 from pyrochat.values.rules import MAX_NAME_CHARACTERS, fold
 from pyrochat.values.visible import one_line
 
-__all__ = ["AtAddress", "ByNameServer", "Finder", "RoomPlace"]
-
 _TIMEOUT_SECONDS = 10.0
 _MOST_LISTED = 10
 

@@ -20,8 +20,6 @@ from pyrochat.clock import monotonic
 from pyrochat.pyro.callbacks import CallbackServer
 from pyrochat.threads import PAUSE_SECONDS, Defects, go_on
 
-__all__ = ["HandlerThreads"]
-
 log = logging.getLogger("pyrochat")
 
 SLOW_SECONDS = 0.02  # so long the others wait for one

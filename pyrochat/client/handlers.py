@@ -4,8 +4,6 @@ Whatever one raises, `SystemExit` included, is reported to the log ``pyrochat`` 
 on with what comes next. Coroutines would never be run here, so what makes them is refused.
 """
 
-from __future__ import annotations
-
 import contextlib
 import inspect
 import logging
@@ -18,8 +16,6 @@ from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.message import Message
-
-__all__ = ["EventHandler", "Handler", "MessageHandler", "check_handler", "report"]
 
 log = logging.getLogger("pyrochat")
 

@@ -1,7 +1,5 @@
 """The part of a Chat that calls the user's code: handlers of messages, of the connection's states, and of notices."""
 
-from __future__ import annotations
-
 import logging
 from collections import deque
 from collections.abc import Callable, Sized
@@ -17,8 +15,6 @@ from pyrochat.clock import monotonic
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.message import Message
 from pyrochat.values.rules import MAX_ID, checked_integer
-
-__all__ = ["Handling"]
 
 log = logging.getLogger("pyrochat")
 

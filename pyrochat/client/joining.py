@@ -1,17 +1,16 @@
 """`join`: from a name and a room to a Chat."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 
-from pyrochat.client.chat import AUTO, Chat
+from pyrochat.client.chat import Chat
 from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import AtAddress, ByNameServer, Finder
 from pyrochat.client.known import KnownServers
 from pyrochat.client.known_logs import KnownLogs
 from pyrochat.client.poster import Poster
+from pyrochat.client.reading import AUTO
 from pyrochat.folders import config_folder, is_in_config_folder, key_file, known_logs_file, known_servers_file
 from pyrochat.pyro.patched import check_not_patched
 from pyrochat.pyro.tls import ClientTls
@@ -21,8 +20,6 @@ from pyrochat.trust.keys import Key
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.protocol import DEFAULT_ROOM, Timing, checked_timing
 from pyrochat.values.rules import checked_flag, checked_name, checked_password, checked_path, checked_room_name
-
-__all__ = ["join", "open_poster"]
 
 
 def join(

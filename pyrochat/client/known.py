@@ -4,8 +4,6 @@ A file of its own in the configuration folder. An entry is made at the first joi
 server has to be the same; only the user takes an entry back.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -19,8 +17,6 @@ from pyrochat.trust.files import make_folder, read_json, write_private
 from pyrochat.values.addresses import shown_address
 from pyrochat.values.errors import InvalidArgument, Unavailable
 from pyrochat.values.rules import decoded_hex, fold
-
-__all__ = ["BY", "KnownServer", "KnownServers"]
 
 BY = " by "
 """Between a room and the name server at which it was found, in the name of a place."""

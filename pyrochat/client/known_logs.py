@@ -3,8 +3,6 @@
 A convenience, not a protection: a file that can't be read or written is passed over, and keeps nobody out.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -13,8 +11,6 @@ import filelock
 from pyrochat.asides import aside_logger
 from pyrochat.trust.files import make_folder, read_json, write_private
 from pyrochat.values.errors import Unavailable
-
-__all__ = ["KnownLogs", "other_log"]
 
 log = aside_logger(__name__)
 

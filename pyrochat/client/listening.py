@@ -1,13 +1,9 @@
 """Listening: a cursor in the replica that a loop moves on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 from pyrochat.client.replica import Replica
 from pyrochat.values.message import Message
-
-__all__ = ["follow"]
 
 _AT_ONCE = 256
 

@@ -8,8 +8,6 @@ from typing import SupportsIndex, overload
 
 from pyrochat.values.message import Message
 
-__all__ = ["Messages", "SearchResult"]
-
 _SHOWN = 20
 
 

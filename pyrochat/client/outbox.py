@@ -5,8 +5,6 @@ key stands for the whole of it. Each send has a key (client id and counter), so 
 repeated until its fate is known. The read mark travels here too when no delivery's answer has carried it in time.
 """
 
-from __future__ import annotations
-
 import secrets
 import threading
 import time
@@ -34,8 +32,6 @@ from pyrochat.values.errors import (
 )
 from pyrochat.values.message import Message
 from pyrochat.values.rules import MAX_BATCH_BYTES, MAX_BATCH_TEXTS, MAX_KEY_CHARACTERS
-
-__all__ = ["Outbox"]
 
 log = aside_logger(__name__)
 

@@ -1,7 +1,5 @@
 """Posting without being a member: one connection, no replica, no callback, and neither "joined" nor "left" in the log."""
 
-from __future__ import annotations
-
 import secrets
 import threading
 import time
@@ -24,8 +22,6 @@ from pyrochat.client.session import (
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.values.errors import ChatClosed, PyroChatError, RateLimited, RoomClosing, RoomUnreachable
 from pyrochat.values.message import Message
-
-__all__ = ["Poster"]
 
 
 class Poster:

@@ -4,8 +4,6 @@ Own messages count as read without being shown: the mark moves on over them, but
 somebody else wrote in between. What the member has read in another of its sessions is read here too.
 """
 
-from __future__ import annotations
-
 import threading
 
 from pyrochat.client.deliveries import NewMarks
@@ -14,8 +12,6 @@ from pyrochat.clock import monotonic
 from pyrochat.core.read_mark import ReadMark
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.rules import fold
-
-__all__ = ["AUTO", "MANUAL", "NEVER", "Reading"]
 
 AUTO = "auto"
 MANUAL = "manual"

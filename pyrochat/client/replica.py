@@ -1,7 +1,5 @@
 """The replica: this client's copy of the room's log, a prefix of it at every moment."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 
@@ -14,8 +12,6 @@ from pyrochat.trust.seals import Seal
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.message import Message
 from pyrochat.values.rules import fold
-
-__all__ = ["Replica"]
 
 _LOOK_SECONDS = 3600.0
 _MOST_NEW_MARKS = 100  # deliveries with marks

@@ -4,8 +4,6 @@ Two connections to the room's one port: on one we call the room, on the other, t
 calls us. Whichever is lost, both are made anew, and the session goes on at the replica's end.
 """
 
-from __future__ import annotations
-
 import contextlib
 import random
 import threading
@@ -40,8 +38,6 @@ from pyrochat.values.errors import (
     WaitTimeout,
 )
 from pyrochat.values.protocol import CALLBACK_OBJECT, Timing
-
-__all__ = ["CLOSED", "CONNECTED", "RECONNECTING", "REFUSED", "ClientSession"]
 
 log = aside_logger(__name__)
 

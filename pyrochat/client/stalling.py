@@ -1,9 +1,5 @@
 """Noticing that what should come has stopped coming. Knows no clock: times are given to it."""
 
-from __future__ import annotations
-
-__all__ = ["Stalling"]
-
 _SLOWLY = 6  # times as long is waited where parts come; without an end, nothing whole might ever come
 
 

@@ -1,7 +1,5 @@
 """Options that client and server share: certificates, and passwords, which never stand on the command line."""
 
-from __future__ import annotations
-
 import os
 import stat
 import sys
@@ -13,16 +11,6 @@ import typer
 from pyrochat.terminal.plain import write_status
 from pyrochat.trust.files import is_open_to_others, read_small
 from pyrochat.values.errors import InvalidArgument
-
-__all__ = [
-    "PIPE_SECONDS",
-    "PasswordFileOption",
-    "PasswordOption",
-    "TlsCertOption",
-    "TlsKeyOption",
-    "given_password",
-    "warn_if_open",
-]
 
 PASSWORD_VARIABLE = "PYROCHAT_PASSWORD"
 PIPE_SECONDS = 30.0  # for what a user names that may be a shell's <(command)

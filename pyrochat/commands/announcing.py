@@ -1,7 +1,5 @@
 """What ``pyrochat-server`` says when its rooms are ready: where they are, what others type, and whether that leads to them."""
 
-from __future__ import annotations
-
 import ipaddress
 import socket
 import sys
@@ -12,8 +10,6 @@ from pyrochat.terminal.plain import write_status
 from pyrochat.trust.certificates import expired_at
 from pyrochat.values.addresses import Address
 from pyrochat.values.protocol import DEFAULT_ROOM
-
-__all__ = ["EVERYWHERE", "announce", "network_address"]
 
 EVERYWHERE = ("0.0.0.0", "::")
 _SOMEWHERE: Address = ("192.0.2.1", 9)  # TEST-NET-1 (RFC 5737): where the default route leads

@@ -1,7 +1,5 @@
 """``pyrochat [NAME]``: join the room that is there, or host one in this process and join it."""
 
-from __future__ import annotations
-
 import getpass
 import sys
 import time
@@ -69,8 +67,6 @@ from pyrochat.values.errors import (
 )
 from pyrochat.values.protocol import DEFAULT_PORT
 from pyrochat.values.rules import checked_name
-
-__all__ = ["run"]
 
 _RACE_SECONDS = 10.0  # longer than a host lingers that lets nobody in any more
 _LOOK_AGAIN_SECONDS = 0.1

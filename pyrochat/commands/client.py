@@ -1,7 +1,5 @@
 """``pyrochat-client NAME``: chat in a terminal, or in a pipe."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os
@@ -12,9 +10,10 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from pyrochat.client.chat import AUTO, MANUAL, Chat
+from pyrochat.client.chat import Chat
 from pyrochat.client.joining import join, open_poster
 from pyrochat.client.poster import Poster
+from pyrochat.client.reading import AUTO, MANUAL
 from pyrochat.commands.access import (
     PasswordFileOption,
     PasswordOption,
@@ -43,26 +42,6 @@ from pyrochat.terminal.settings import DEFAULT_TIME_FORMAT, Settings
 from pyrochat.terminal.typed import Typist, Write
 from pyrochat.values.errors import InvalidArgument, WrongPassword
 from pyrochat.values.protocol import DEFAULT_ROOM
-
-__all__ = [
-    "AtOption",
-    "FingerprintOption",
-    "FollowOption",
-    "HistoryOption",
-    "JsonOption",
-    "NoJoinOption",
-    "PlainOption",
-    "QuietOption",
-    "RoomOption",
-    "chat_in_terminal",
-    "check_no_follow",
-    "join_rooms",
-    "post_lines",
-    "reading",
-    "rooms_to_show",
-    "run",
-    "status_to",
-]
 
 Entered = TypeVar("Entered")
 

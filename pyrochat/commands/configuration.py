@@ -4,8 +4,6 @@ Its keys are the options' names with underscores. Whatever is wrong in it is one
 key and what would be right.
 """
 
-from __future__ import annotations
-
 import difflib
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -24,16 +22,6 @@ from pyrochat.values.protocol import DEFAULT_PORT
 from pyrochat.values.rules import checked_name, checked_room_name, fold
 from pyrochat.values.sizes import parse_size
 from pyrochat.values.visible import visible
-
-__all__ = [
-    "KeyOption",
-    "NotifyCommandOption",
-    "ThemeOption",
-    "TimeFormatOption",
-    "checked_rooms",
-    "configured",
-    "settings_of",
-]
 
 ThemeOption = Annotated[str | None, typer.Option(help="The colours of the interactive screen.")]
 NotifyCommandOption = Annotated[

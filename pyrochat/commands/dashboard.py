@@ -1,7 +1,5 @@
 """What the server's operator sees in a terminal: rooms, members, how far each lags, messages per second."""
 
-from __future__ import annotations
-
 import contextlib
 from types import TracebackType
 from typing import Self
@@ -14,8 +12,6 @@ from rich.text import Text
 from pyrochat.clock import monotonic
 from pyrochat.room.server import Server
 from pyrochat.room.status import RoomStatus
-
-__all__ = ["Dashboard"]
 
 _MOST_SESSIONS = 12
 

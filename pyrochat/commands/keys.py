@@ -1,7 +1,5 @@
 """``pyrochat key`` and ``pyrochat servers``: the user's own key, and the servers that the user knows."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +12,6 @@ from pyrochat.folders import key_file, known_servers_file
 from pyrochat.trust.files import MOST_BYTES, read_small, write_new, write_private
 from pyrochat.trust.keys import Key, shown
 from pyrochat.values.errors import InvalidArgument
-
-__all__ = ["key_app", "servers_app"]
 
 
 def _group(text: str) -> typer.Typer:

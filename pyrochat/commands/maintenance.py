@@ -1,7 +1,5 @@
 """What ``pyrochat-server`` does to a log instead of serving it: verify it, back it up, repair it, archive it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +19,6 @@ from pyrochat.storage.verifying import verify_file
 from pyrochat.terminal.export import export
 from pyrochat.terminal.progress import ProgressBar
 from pyrochat.values.errors import InvalidArgument
-
-__all__ = ["archive_room", "back_up_room", "export_log", "repair_room", "verify_rooms"]
 
 _MOST_IDS = 20  # that are shown
 _LEAST_DIGITS = 8  # of a digest, to compare it with another

@@ -1,7 +1,5 @@
 """``pyrochat-server names``: which name belongs to which key; freeing and banning names."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 from collections.abc import Iterator
@@ -17,8 +15,6 @@ from pyrochat.folders import data_folder
 from pyrochat.room.door.registry import Registry
 from pyrochat.trust.keys import shown
 from pyrochat.values.times import moment
-
-__all__ = ["WIDTH", "DataOption", "app", "opened_registry"]
 
 app = typer.Typer(
     rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True,

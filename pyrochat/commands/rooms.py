@@ -1,7 +1,5 @@
 """``pyrochat-server rooms``: the rooms that were created while a server ran, and are hosted at each start."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer
@@ -11,8 +9,6 @@ from rich.text import Text
 
 from pyrochat.commands.registry import WIDTH, DataOption, opened_registry
 from pyrochat.values.times import moment
-
-__all__ = ["app"]
 
 app = typer.Typer(
     rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True,

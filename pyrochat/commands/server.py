@@ -1,7 +1,5 @@
 """``pyrochat-server``: host rooms."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import queue
@@ -55,8 +53,6 @@ from pyrochat.threads import Defects
 from pyrochat.values.addresses import checked_host
 from pyrochat.values.errors import CannotHost, InvalidArgument
 from pyrochat.values.protocol import DEFAULT_PORT, DEFAULT_ROOM, Timing
-
-__all__ = ["DataOption", "raise_descriptor_limit", "run", "serve_until_signal", "show_until_closed"]
 
 log = logging.getLogger(__name__)
 

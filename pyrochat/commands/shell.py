@@ -1,7 +1,5 @@
 """What the commands share: options, errors as one line, signals."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import logging
@@ -20,8 +18,6 @@ from pyrochat.terminal.hints import as_options
 from pyrochat.terminal.plain import is_hang_up, write_status
 from pyrochat.values.errors import InvalidInput, PyroChatError
 from pyrochat.values.visible import visible
-
-__all__ = ["end_on_signals", "ended_by_signals", "make_app", "run_app"]
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 _UNWRITTEN = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)  # of an output that is a file

@@ -1,22 +1,11 @@
 """Options for how much may be written to the disk, shared by the commands that host rooms."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer
 
 from pyrochat.core.space import PEER_BYTES, ROOM_BYTES, Storage
 from pyrochat.values.sizes import parse_size, shown_size
-
-__all__ = [
-    "MOST_PEER_BYTES",
-    "MOST_ROOM_BYTES",
-    "DiskReserveOption",
-    "PeerBytesOption",
-    "RoomBytesOption",
-    "storage_of",
-]
 
 MOST_ROOM_BYTES, MOST_PEER_BYTES = (shown_size(size).replace(" ", "") for size in (ROOM_BYTES, PEER_BYTES))
 

@@ -1,12 +1,8 @@
 """Standard input, output and error as a command finds them: cron, supervisors and daemons close them, disks fill up."""
 
-from __future__ import annotations
-
 import os
 import sys
 from typing import TextIO
-
-__all__ = ["discard", "flush_output", "open_standard_streams"]
 
 _NAMES = ("stdin", "stdout", "stderr")  # of the descriptors 0, 1 and 2
 

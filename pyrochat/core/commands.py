@@ -5,17 +5,10 @@ between Python versions, so `core.room` never folds), and whatever has to be ran
 what is wanted, never what follows from it: that is decided when it is applied (`core.room`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pyrochat.values.errors import LogUnreadable
-
-__all__ = [
-    "ENTRY_VERSION", "Command", "Declare", "End", "Entry", "Lose", "Open", "Post", "Restarted", "Resume",
-    "entry_from_wire", "entry_to_wire",
-]  # fmt: skip
 
 ENTRY_VERSION = 1
 """Of the kinds of commands below. A later version may have others: a replica that meets one stops."""

@@ -1,14 +1,10 @@
 """Who has a message, who has read it, who is waited for, who is away: from the members and their marks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 from pyrochat.core.marks import Mark
 from pyrochat.core.room import RoomState
 from pyrochat.values.confirmations import Confirmations
-
-__all__ = ["confirmations_of"]
 
 
 def confirmations_of(

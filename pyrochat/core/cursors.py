@@ -6,14 +6,7 @@ stretch ends at the next block boundary at the latest, so sessions that have dri
 share the same bytes.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-
-__all__ = [
-    "BLOCK_MESSAGES", "MARKS_IN_A_DELIVERY", "WINDOW_BYTES", "Cursor", "block_end",
-    "marks_interval_seconds",
-]  # fmt: skip
 
 BLOCK_MESSAGES = 512
 MARKS_IN_A_DELIVERY = 1000

@@ -5,8 +5,6 @@ one thing at a time: a welcome, a notice, a seal, a farewell, or an empty delive
 there. What is decided here is a `Request`; whoever has the connections carries it out, and says what has come of it.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from typing import Generic, NamedTuple, TypeVar
@@ -14,8 +12,6 @@ from typing import Generic, NamedTuple, TypeVar
 from pyrochat.core.cursors import Cursor
 from pyrochat.core.marks import Mark
 from pyrochat.values.protocol import TAKES_ONEWAY, Timing
-
-__all__ = ["Close", "Deliver", "Group", "Receiver", "Request", "Say", "Stretch"]
 
 
 class Say(NamedTuple):

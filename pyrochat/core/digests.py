@@ -14,8 +14,6 @@ changes: the file says with which message the new one begins. Whose a guest's ke
 chain begins with the identity that the log was made with.
 """
 
-from __future__ import annotations
-
 import hashlib
 import struct
 from collections.abc import Iterable
@@ -23,16 +21,6 @@ from functools import lru_cache
 
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.message import CHAT, SYSTEM, Message
-
-__all__ = [
-    "DIGEST_BYTES",
-    "SALT_CHARACTERS",
-    "commitment",
-    "digest_after",
-    "extend_chain",
-    "first_digest",
-    "is_commitment",
-]
 
 DIGEST_BYTES = 32
 SALT_CHARACTERS = 11

@@ -7,15 +7,11 @@ the operator has decided is settled: the log goes on under another identity, and
 any more.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 
 from pyrochat.core.log import Log
 from pyrochat.values.errors import LogLost, OtherLog
-
-__all__ = ["Resumption", "Tip", "examine", "loss_text", "missing"]
 
 
 class Tip(NamedTuple):

@@ -5,8 +5,6 @@ that it has made; with anything else under it the whole post is refused, and not
 of a list under the key K bear K.0, K.1 …, so K is used where K.0 is there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from pyrochat.core.commands import Post
@@ -14,8 +12,6 @@ from pyrochat.core.log import Log
 from pyrochat.values.errors import KeyConflict
 from pyrochat.values.keys import key_owner
 from pyrochat.values.message import Message
-
-__all__ = ["Keys", "OwnersKey", "keys_of", "owner_of", "part_key"]
 
 OwnersKey = tuple[str, str]
 """Whose it is (`values.keys.key_owner`), and the key."""

@@ -5,8 +5,6 @@ hour, for the peer (`core.peers`) behind it too: all guests of a peer share what
 that were seen there first within the hour. The two share nothing, so guests can't keep new members from speaking.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,18 +13,6 @@ from pyrochat.core.quotas import Quota
 from pyrochat.core.rates import Rate, TokenBuckets
 from pyrochat.values.errors import QuotaUsedUp, RateLimited
 from pyrochat.values.sizes import shown_size
-
-__all__ = [
-    "MEMBERS_TIME",
-    "NEW_SECONDS",
-    "PEERS_TIME",
-    "REFUSAL_SECONDS",
-    "STRANGERS_TIME",
-    "Limits",
-    "Newcomers",
-    "Origin",
-    "is_new",
-]
 
 NEW_SECONDS = 3600.0  # so long a key counts as new
 DAY_SECONDS = 86_400.0

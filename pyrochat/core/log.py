@@ -3,8 +3,6 @@
 One thread at a time appends, finds keys and tidies: the order's. Any number may read meanwhile.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +11,6 @@ from types import MappingProxyType
 from pyrochat.core.sessions import Session
 from pyrochat.values.message import Message
 from pyrochat.values.rules import fold
-
-__all__ = ["NO_OWNERS", "NO_SESSIONS", "Log", "MemberRecord"]
 
 NO_OWNERS: Mapping[int, str] = MappingProxyType({})
 NO_SESSIONS: Mapping[str, Session | None] = MappingProxyType({})

@@ -6,13 +6,9 @@ its own kind, compacted to each member's newest entry: every change gets the nex
 is a cursor in the versions. So any backlog of changes costs at most one entry a member.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from pyrochat.core.log import MemberRecord
-
-__all__ = ["Mark", "Marks"]
 
 Mark = tuple[int, int]
 """``(delivered, read)``, message ids with ``read <= delivered``."""

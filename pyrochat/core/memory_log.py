@@ -1,7 +1,5 @@
 """A log in memory: the reference that every other log has to agree with, and the tests' fast one."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -11,8 +9,6 @@ from pyrochat.core.sessions import Session
 from pyrochat.values.errors import InvalidArgument, LogUnavailable, UnknownMessage
 from pyrochat.values.message import SYSTEM, Message, messages_from_wire
 from pyrochat.values.rules import fold
-
-__all__ = ["MemoryLog"]
 
 
 class MemoryLog(Log):

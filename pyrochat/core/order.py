@@ -17,8 +17,6 @@ from pyrochat.core.room import Outcome
 from pyrochat.values.errors import LogUnavailable, PyroChatError
 from pyrochat.values.message import Message
 
-__all__ = ["Applied", "Follower", "Order", "Submission"]
-
 
 class Applied(NamedTuple):
     """What came of entries. outcomes: for each entry those of its commands. error: why nothing could be made durable;

@@ -1,15 +1,11 @@
 """The times and the bounds of a server that no operator sets: what is made of them, they are made with."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyrochat.core.cursors import marks_interval_seconds
 from pyrochat.core.limits import MEMBERS_TIME, PEERS_TIME, STRANGERS_TIME
 from pyrochat.core.rates import Rate
-
-__all__ = ["Pace"]
 
 
 @dataclass(frozen=True, slots=True)

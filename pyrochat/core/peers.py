@@ -1,10 +1,6 @@
 """Which peer an address belongs to: what limits count by, so that nobody has many shares by having many addresses."""
 
-from __future__ import annotations
-
 import ipaddress
-
-__all__ = ["peer_of"]
 
 _NETWORK_BITS = 64  # an IPv6 host chooses the rest of its address itself (RFC 4291, RFC 8981)
 

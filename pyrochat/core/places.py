@@ -5,13 +5,9 @@ that has the most gives one up. Who may stay once it is in (a session, a member'
 `Shares`: at its bound a newcomer is refused.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, Self, TypeVar
-
-__all__ = ["RESERVED_DESCRIPTORS", "Bounds", "Places", "Shares"]
 
 RESERVED_DESCRIPTORS = 64  # of a process: for logs, the name server, the multicaster's own sockets
 

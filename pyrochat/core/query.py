@@ -5,16 +5,12 @@ Words have to be in a message all together, in any order; ``"several words"`` in
 AND, OR, minus signs and brackets are words, or nothing.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from typing import NamedTuple
 
 from pyrochat.values.errors import InvalidArgument, InvalidName
 from pyrochat.values.rules import checked_name, fold
-
-__all__ = ["MAX_QUERY_CHARACTERS", "MAX_QUERY_TERMS", "Query", "Term", "parse_query"]
 
 MAX_QUERY_CHARACTERS = 200
 MAX_QUERY_TERMS = 10

@@ -1,9 +1,5 @@
 """So much in a span of time: what nobody gets back by waiting a moment, as with a token bucket."""
 
-from __future__ import annotations
-
-__all__ = ["Quota"]
-
 _MOST_SUBJECTS = 100_000
 
 

@@ -4,14 +4,10 @@ A bucket refills at the rate and holds the burst. A call that sends more than th
 bucket is full, and leaves it in debt: large batches are possible, and the rate holds over time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 from dataclasses import dataclass
 
 from pyrochat.values.rules import checked_number
-
-__all__ = ["DEFAULT_RATE", "Rate", "TokenBuckets", "rate_of"]
 
 DEFAULT_RATE = 200.0  # messages a second
 _BURST_SECONDS = 10.0

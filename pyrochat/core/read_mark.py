@@ -5,11 +5,7 @@ it could not be written, holds the mark back for good; only somebody who takes t
 moves it on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-
-__all__ = ["ReadMark"]
 
 
 class ReadMark:

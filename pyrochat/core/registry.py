@@ -9,18 +9,11 @@ that are one since names are compared after NFKC, are *rivals*: the older one ha
 until the operator frees one of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from pyrochat.values.errors import Banned, InvalidArgument, LogUnreadable, NameTaken
-
-__all__ = [
-    "Ban", "Changes", "Claim", "CreateRoom", "ForgetRoom", "Free", "NameRecord", "RegistryCommand", "RegistryState", "Restore",
-    "RoomRecord", "Unban", "apply", "command_from_wire", "command_to_wire", "taken",
-]  # fmt: skip
 
 
 class NameRecord(NamedTuple):

@@ -23,8 +23,6 @@ from pyrochat.values.errors import KeyConflict, LogLost, PyroChatError, UnknownS
 from pyrochat.values.message import CHAT, JOINED, LEFT, SYSTEM, Message, message_of
 from pyrochat.values.times import clamped_time_us
 
-__all__ = ["Outcome", "RoomState", "Transition"]
-
 Outcome = list[Message] | PyroChatError | None
 """Of a command: the messages that it has become, now or before (none, where it makes none); or why nothing has changed.
 None, of a `Post` that appends nothing: its keys have not made anything before."""

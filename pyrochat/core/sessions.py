@@ -15,12 +15,8 @@ suspected   sessions, all lost                           one opens or comes back
 Sessions last over a restart of the server: all of them are lost then, and each client comes back to its own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NamedTuple
-
-__all__ = ["GONE", "PRESENT", "SUSPECTED", "Session", "state_of"]
 
 GONE = "gone"
 PRESENT = "present"

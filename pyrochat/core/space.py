@@ -4,13 +4,9 @@ Posts end at the bound; joins go on a little beyond it, and the ends of sessions
 full can be read, entered and left, and says so.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-__all__ = ["ALMOST_FULL", "FULL", "SpaceBudget", "Storage", "disk_budget", "log_bytes", "room_budget"]
 
 GIB, MIB = 1 << 30, 1 << 20
 ROOM_BYTES = 10 * GIB

@@ -4,15 +4,11 @@ Only proposals: the room's order decides whether a session is lost, and whether 
 server may propose, twice too, and a proposal that could not be carried out is made again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 
 from pyrochat.core.commands import Command, End, Lose
 from pyrochat.core.room import RoomState
 from pyrochat.core.sessions import Session
-
-__all__ = ["Suspicion"]
 
 
 class Suspicion:

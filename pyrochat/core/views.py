@@ -1,14 +1,10 @@
 """Views: who is a member now, and who ever was. Read off the log, so all who have the log agree (view synchrony)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from pyrochat.values.message import JOINED, LEFT, Message
 from pyrochat.values.rules import fold
-
-__all__ = ["Member", "Views"]
 
 
 class Member(NamedTuple):

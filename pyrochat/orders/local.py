@@ -5,8 +5,6 @@ Group commit: while the follower makes a group durable, what is handed in gather
 the only one that applies anything.
 """
 
-from __future__ import annotations
-
 import logging
 import queue
 import threading
@@ -18,8 +16,6 @@ from pyrochat.core.order import Applied, Follower, Order, Submission
 from pyrochat.core.room import Outcome
 from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import LogUncertain, PyroChatError, RoomClosing
-
-__all__ = ["LocalOrder"]
 
 log = logging.getLogger(__name__)
 

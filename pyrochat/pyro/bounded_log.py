@@ -1,15 +1,11 @@
 """What others can make a server say in its log, bounded: nobody may fill the operator's disk with it."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
 
 from pyrochat.clock import monotonic
-
-__all__ = ["BoundedLog"]
 
 MOST_EACH = 20
 MOST = 1000

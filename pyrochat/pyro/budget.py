@@ -15,8 +15,6 @@ from typing import NamedTuple, Protocol
 
 from pyrochat.clock import monotonic
 
-__all__ = ["Budgets", "Holder", "MemoryBudget"]
-
 log = logging.getLogger(__name__)
 
 _MIB = 1024 * 1024

@@ -28,8 +28,6 @@ from pyrochat.pyro.waker import selector_with_waker
 from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import InvalidArgument, PyroChatError, RoomUnreachable, ServerFault
 
-__all__ = ["CallbackServer", "Served"]
-
 log = logging.getLogger(__name__)
 
 MOST_REQUESTED = Most(4 << 20, ValueBounds(65_536, 8))

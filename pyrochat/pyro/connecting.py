@@ -4,8 +4,6 @@ A client names the place, so nothing here may wait for it: connecting and the ha
 a deadline, in places of which each peer has a few.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os
@@ -16,20 +14,19 @@ from collections import deque
 from collections.abc import Callable
 
 from Pyro5 import protocol
+from Pyro5.errors import ProtocolError
 
 from pyrochat.clock import monotonic
 from pyrochat.core.peers import peer_of
 from pyrochat.core.places import Bounds, Places
 from pyrochat.pyro.dispatch import Later
 from pyrochat.pyro.forks import not_for_children
-from pyrochat.pyro.frames import FrameReader, ProtocolError, whole_frame
+from pyrochat.pyro.frames import FrameReader, whole_frame
 from pyrochat.pyro.serializers import encode_value
 from pyrochat.pyro.waker import selector_with_waker
 from pyrochat.threads import Defects, go_on
 from pyrochat.values.addresses import Address, shown_address
 from pyrochat.values.errors import CallbackUnreachable, PyroChatError, RoomClosing, ServerFull
-
-__all__ = ["Connecting", "Connector"]
 
 log = logging.getLogger(__name__)
 

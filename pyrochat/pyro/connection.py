@@ -4,8 +4,6 @@ Stock Pyro5 reads a frame with three `recv` calls and either waits for ever or d
 Here the wait for a frame's first byte may last (that is being idle), the rest of it may not.
 """
 
-from __future__ import annotations
-
 import contextlib
 import select
 import socket
@@ -21,8 +19,6 @@ from pyrochat.core.peers import peer_of
 from pyrochat.pyro.budget import Budgets
 from pyrochat.pyro.forks import not_for_children
 from pyrochat.pyro.frames import Frame, FrameReader
-
-__all__ = ["WOULD_BLOCK", "Connection", "address_of", "reset", "shut_down"]
 
 _READ_BYTES = 65_536
 _NOTHING = memoryview(b"")

@@ -13,6 +13,7 @@ from typing import Any
 from Pyro5 import core, protocol, server
 from Pyro5 import errors as pyro_errors
 from Pyro5.callcontext import current_context
+from Pyro5.errors import ProtocolError
 
 from pyrochat.core.pace import Pace
 from pyrochat.core.places import Bounds
@@ -20,7 +21,7 @@ from pyrochat.pyro.bounded_log import BoundedLog
 from pyrochat.pyro.budget import Budgets
 from pyrochat.pyro.connection import Connection
 from pyrochat.pyro.dispatch import CALL_BOUNDS, FIRST_CALL_BOUNDS, Pending, answer_frame, clean, expose
-from pyrochat.pyro.frames import Frame, ProtocolError, whole_frame
+from pyrochat.pyro.frames import Frame, whole_frame
 from pyrochat.pyro.serializers import MSGPACK, SERPENT, call_prefix, decode_value, encode_failure, encode_value
 from pyrochat.pyro.transport import Transport
 from pyrochat.threads import Defects
@@ -36,8 +37,6 @@ from pyrochat.values.errors import (
 )
 from pyrochat.values.rules import MAX_NAME_CHARACTERS
 from pyrochat.values.wire_errors import wire_text
-
-__all__ = ["Daemon", "caller", "callers_serializer", "take_callers_socket"]
 
 log = logging.getLogger(__name__)
 

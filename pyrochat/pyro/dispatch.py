@@ -5,8 +5,6 @@ own `handleRequest` would rebuild classes out of what strangers send, answer wit
 thread for a oneway call; the wire is the same.
 """
 
-from __future__ import annotations
-
 import inspect
 import logging
 from collections.abc import Callable, Mapping
@@ -22,8 +20,6 @@ from pyrochat.threads import Defects
 from pyrochat.values.errors import InvalidArgument, InvalidInput, ProofMissing, PyroChatError, Refused
 from pyrochat.values.protocol import MAX_ANSWER_BYTES
 from pyrochat.values.wire_errors import wire_text
-
-__all__ = ["Later", "Pending", "answer_frame", "clean", "expose", "quick"]
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,6 @@ Pyro5's own, behind our daemon: a stock one would let any stranger inflate bombs
 burn regular expressions in the process that hosts the rooms. Who registers what is as open as ever.
 """
 
-from __future__ import annotations
-
 import threading
 from typing import Any
 
@@ -18,8 +16,6 @@ from pyrochat.pyro.dispatch import expose
 from pyrochat.pyro.naming import EMBEDDED_GREETING
 from pyrochat.values.addresses import shown_address
 from pyrochat.values.errors import CannotHost
-
-__all__ = ["EmbeddedNameServer"]
 
 MAX_NAMES = 10_000
 MAX_BYTES = 2 * 1024 * 1024  # of names, URIs and metadata: all of them are one answer

@@ -6,8 +6,6 @@ ends (`shutdown` would end the parent's connection; an epoll is shared too), and
 server says so when it is used. Whoever wants to chat in the child begins anew there.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import selectors
@@ -15,8 +13,6 @@ import socket
 import weakref
 from collections.abc import Callable, Iterator
 from typing import TypeVar
-
-__all__ = ["LeftToParent", "leave_to_parent", "not_for_children"]
 
 Descriptor = TypeVar("Descriptor", bound=socket.socket | selectors.BaseSelector)
 

@@ -4,8 +4,6 @@ Read here and not by Pyro5, because it reads a payload before it looks at what t
 undoes compression without a bound.
 """
 
-from __future__ import annotations
-
 import struct
 from typing import NamedTuple
 
@@ -13,8 +11,6 @@ from Pyro5 import protocol
 from Pyro5.errors import ProtocolError
 
 from pyrochat.pyro.serializers import SERIALIZERS, SERPENT
-
-__all__ = ["HEADER_BYTES", "Frame", "FrameReader", "ProtocolError", "TooLarge", "whole_frame"]
 
 HEADER_BYTES: int = protocol._header_size
 _HEADER = struct.Struct(protocol._header_format)

@@ -1,7 +1,5 @@
 """Requests whose result comes later: which connections wait for one, and who takes care of them meanwhile."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable
@@ -11,8 +9,6 @@ from Pyro5 import errors as pyro_errors
 from pyrochat.pyro.connection import Connection, shut_down
 from pyrochat.pyro.dispatch import Pending
 from pyrochat.threads import Defects
-
-__all__ = ["LateAnswers"]
 
 log = logging.getLogger(__name__)
 

@@ -4,19 +4,16 @@ One request that has an answer is under way at a time; oneway calls may follow i
 take are kept as a view into the shared frame, not as a copy.
 """
 
-from __future__ import annotations
-
 import socket
 
 from Pyro5 import protocol
+from Pyro5.errors import ProtocolError
 
 from pyrochat.core.peers import peer_of
 from pyrochat.pyro.connection import WOULD_BLOCK, address_of, reset, shut_down
-from pyrochat.pyro.frames import FrameReader, ProtocolError
+from pyrochat.pyro.frames import FrameReader
 from pyrochat.pyro.serializers import ValueBounds, decode_value
 from pyrochat.values.errors import InvalidArgument
-
-__all__ = ["Link", "LinkBroken"]
 
 MAX_REPLY_BYTES = 4096
 _REPLY_BOUNDS = ValueBounds(values=16, depth=2)  # ``[delivered, read]``, and whatever lists grow at their end

@@ -1,7 +1,5 @@
 """The port that newcomers come to: accepts some at a time, and never waits, whatever goes wrong."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import selectors
@@ -10,8 +8,6 @@ from collections.abc import Iterator
 
 from pyrochat.clock import monotonic
 from pyrochat.pyro.forks import not_for_children
-
-__all__ = ["Listener"]
 
 log = logging.getLogger(__name__)
 

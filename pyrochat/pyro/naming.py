@@ -5,8 +5,6 @@ on another machine names it, or the room's address. Connections are short: a sto
 thread for each.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os
@@ -27,8 +25,6 @@ from pyrochat.values.errors import (
     ServerFault,
     Unavailable,
 )
-
-__all__ = ["EMBEDDED_GREETING", "NameServer"]
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,6 @@ What they put there has no `select.poll`, and sockets that are none of Python's 
 thing in its own obscure way. So it is refused in one place, before anything has begun.
 """
 
-from __future__ import annotations
-
 import _socket
 import _thread
 import select
@@ -13,8 +11,6 @@ import socket
 from types import BuiltinFunctionType
 
 from pyrochat.values.errors import Unavailable
-
-__all__ = ["check_not_patched"]
 
 
 def check_not_patched(error: type[Unavailable] = Unavailable) -> None:

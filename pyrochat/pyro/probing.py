@@ -1,7 +1,5 @@
 """Who is behind an address that a name server gives: an old entry may lead to the dead, or to somebody else by now."""
 
-from __future__ import annotations
-
 import enum
 import logging
 import socket
@@ -19,8 +17,6 @@ from pyrochat.pyro.serializers import MSGPACK, decode_value, encode_value
 from pyrochat.values.addresses import Address, shown_address
 from pyrochat.values.errors import PyroChatError, RoomNotFound, UntrustedServer
 from pyrochat.values.wire_errors import code_in
-
-__all__ = ["PROBE_SECONDS", "Presence", "ProbeResult", "is_here", "look"]
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,6 @@ told to, `SystemExit` included), takes no more of an answer than its caller says
 speaks TLS with demands of its own.
 """
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import threading
@@ -34,8 +32,6 @@ from pyrochat.values.errors import (
 )
 from pyrochat.values.visible import one_line
 from pyrochat.values.wire_errors import from_wire_text
-
-__all__ = ["SMALL", "Most", "RemoteObject", "parse_uri"]
 
 _MOST_ERROR_CHARACTERS = 500
 _CERTIFICATE_ALERTS = ("CERTIFICATE_REQUIRED", "ALERT_UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_EXPIRED")

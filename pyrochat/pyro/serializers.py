@@ -5,8 +5,6 @@ bytes say. And it is never more of them than the reader has asked for (`ValueBou
 a hundred in memory.
 """
 
-from __future__ import annotations
-
 import ast
 import json
 import re
@@ -19,21 +17,6 @@ import msgpack
 from Pyro5 import core, serializers
 
 from pyrochat.values.errors import InvalidArgument
-
-__all__ = [
-    "JSON",
-    "MSGPACK",
-    "SERIALIZERS",
-    "SERPENT",
-    "Call",
-    "ValueBounds",
-    "call_prefix",
-    "decode_call",
-    "decode_value",
-    "encode_call",
-    "encode_failure",
-    "encode_value",
-]
 
 SERPENT: int = serializers.SerpentSerializer.serializer_id
 JSON: int = serializers.JsonSerializer.serializer_id

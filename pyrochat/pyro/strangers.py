@@ -3,14 +3,10 @@
 They may be let go at any time, so they have places, and the ones that have been idle for longest make room.
 """
 
-from __future__ import annotations
-
 import threading
 
 from pyrochat.core.places import Bounds, Places
 from pyrochat.pyro.connection import Connection
-
-__all__ = ["Strangers"]
 
 
 class Strangers:

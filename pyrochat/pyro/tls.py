@@ -1,25 +1,20 @@
 """TLS under Pyro5's protocol. Contexts are our own; Pyro5's configuration knows nothing of them."""
 
-from __future__ import annotations
-
 import selectors
 import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from Pyro5.errors import ConnectionClosedError
+from Pyro5.errors import ConnectionClosedError, ProtocolError
 
 from pyrochat.pyro.connection import WOULD_BLOCK, Connection
 from pyrochat.pyro.forks import not_for_children
-from pyrochat.pyro.frames import ProtocolError
 from pyrochat.trust.certificates import certificate_in_pem, expired_at, fingerprint
 from pyrochat.trust.files import read_small
 from pyrochat.values.addresses import Address, shown_address
 from pyrochat.values.errors import InvalidArgument, RoomSilent, RoomUnreachable, UntrustedServer
 from pyrochat.values.wire_errors import wire_text
-
-__all__ = ["ClientTls", "ServerHandshake", "ServerTls"]
 
 
 @dataclass(frozen=True, slots=True)

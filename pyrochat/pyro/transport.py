@@ -8,8 +8,6 @@ the calls keep coming (no hand-over in between), and goes back when there has be
 nobody anything, and is closed after 10 s (`core.pace`).
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import selectors
@@ -22,13 +20,14 @@ from collections.abc import Callable
 from typing import Any
 
 from Pyro5 import errors as pyro_errors
+from Pyro5.errors import ProtocolError
 
 from pyrochat.clock import monotonic
 from pyrochat.core.pace import Pace
 from pyrochat.core.places import Bounds
 from pyrochat.pyro.budget import Budgets
 from pyrochat.pyro.connection import Connection, shut_down
-from pyrochat.pyro.frames import Frame, ProtocolError
+from pyrochat.pyro.frames import Frame
 from pyrochat.pyro.late_answers import LateAnswers
 from pyrochat.pyro.listener import Listener
 from pyrochat.pyro.strangers import Strangers
@@ -36,8 +35,6 @@ from pyrochat.pyro.tls import ServerHandshake
 from pyrochat.pyro.waker import selector_with_waker
 from pyrochat.pyro.workers import Pools
 from pyrochat.threads import Defects, go_on
-
-__all__ = ["Transport"]
 
 log = logging.getLogger(__name__)
 

@@ -1,14 +1,10 @@
 """Wakes a thread that sleeps in a selector, from any other thread."""
 
-from __future__ import annotations
-
 import contextlib
 import selectors
 import socket
 
 from pyrochat.pyro.forks import not_for_children
-
-__all__ = ["Waker", "selector_with_waker"]
 
 
 class Waker:

@@ -4,8 +4,6 @@ A request to a callback is the same bytes for all clients, so it is put together
 that were encoded once: a msgpack array of arrays is its header followed by its items' bytes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TypeVar
@@ -17,8 +15,6 @@ from pyrochat.pyro.frames import whole_frame
 from pyrochat.pyro.serializers import MSGPACK, call_prefix, encode_call, encode_value
 from pyrochat.values.message import Message, WireMessage
 from pyrochat.values.protocol import MAX_ANSWER_BYTES
-
-__all__ = ["WireMark", "encode_messages", "fitting_messages", "fitting_names", "request_frame", "stretch_frame"]
 
 Value = TypeVar("Value")
 

@@ -14,8 +14,6 @@ from pyrochat.pyro.connection import Connection
 from pyrochat.pyro.frames import Frame
 from pyrochat.threads import Defects, go_on
 
-__all__ = ["Pools", "Workers"]
-
 log = logging.getLogger(__name__)
 
 STRANGERS_WORKERS = 16

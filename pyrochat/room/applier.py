@@ -4,8 +4,6 @@
 then it is the room's state. A commit that fails changes nothing.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
@@ -17,8 +15,6 @@ from pyrochat.core.marks import Mark, Marks
 from pyrochat.core.order import Applied, Follower
 from pyrochat.core.room import Outcome, RoomState, Transition
 from pyrochat.values.errors import LogUnavailable, LogUncertain
-
-__all__ = ["Applier"]
 
 _RETRY_SECONDS = 1.0  # until marks that could not be written are tried again
 

@@ -1,7 +1,5 @@
 """Joining with a callback in a daemon of the client's own: it is connected to before the session is opened."""
 
-from __future__ import annotations
-
 import ipaddress
 from collections.abc import Callable
 
@@ -14,8 +12,6 @@ from pyrochat.room.door.identity import Identity
 from pyrochat.room.opening import Opening
 from pyrochat.room.room import Room
 from pyrochat.values.errors import CallbackUnreachable, InvalidArgument
-
-__all__ = ["CallbackJoin", "callback_of"]
 
 
 def callback_of(uri: object, connection: Connection, serializer_id: int) -> Connecting:

@@ -1,7 +1,5 @@
 """The remote objects: what anybody with Pyro5 can call. Arguments are checked here, and nowhere later."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -43,8 +41,6 @@ from pyrochat.values.rules import (
     checked_text,
     checked_texts,
 )
-
-__all__ = ["ChatRoom", "ServerObject"]
 
 _MAX_ID = 1 << 62
 

@@ -1,15 +1,11 @@
 """A room that a server has: its name, and log, index and threads as long as somebody uses it."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 
 from pyrochat.clock import monotonic
 from pyrochat.room.room import Room
 from pyrochat.room.status import RoomStatus
-
-__all__ = ["Hosted"]
 
 
 class Hosted:

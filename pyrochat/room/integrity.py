@@ -1,7 +1,5 @@
 """The integrity of a room's log, with the server's key: `core.integrity` decides, here seals are made and checked."""
 
-from __future__ import annotations
-
 import logging
 
 from pyrochat.core.integrity import Resumption, examine, loss_text
@@ -9,8 +7,6 @@ from pyrochat.core.log import Log
 from pyrochat.trust.keys import Key
 from pyrochat.trust.seals import checked_seal, make_seal
 from pyrochat.values.errors import LogLost
-
-__all__ = ["Integrity"]
 
 logger = logging.getLogger(__name__)
 

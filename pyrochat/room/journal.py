@@ -1,15 +1,11 @@
 """What the operator reads of who comes and goes: a line each, with the address, bounded."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from pyrochat.asides import aside_logger
 from pyrochat.core.sessions import Session
 from pyrochat.pyro.bounded_log import BoundedLog
 from pyrochat.room.delivery.audience import Outlet
-
-__all__ = ["tell_came", "tell_expired", "tell_left", "tell_lost"]
 
 _log = BoundedLog(aside_logger(__name__))
 

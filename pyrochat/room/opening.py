@@ -1,13 +1,9 @@
 """A session that is being opened: its "joined" is on its way to the log."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from pyrochat.core.order import Submission
 from pyrochat.pyro.dispatch import Later
-
-__all__ = ["Opening"]
 
 
 class Opening(Later):

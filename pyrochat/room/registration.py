@@ -1,7 +1,5 @@
 """The rooms' place in the name server: taken at the start, mended while the server runs, given back at the end."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import random
@@ -21,8 +19,6 @@ from pyrochat.values.errors import (
     Unavailable,
 )
 from pyrochat.values.protocol import SERVER_OBJECT, room_object
-
-__all__ = ["Registration"]
 
 log = logging.getLogger(__name__)
 

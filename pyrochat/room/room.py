@@ -3,8 +3,6 @@
 What it does is decided in `core`; here are the clocks, the names that are held, and what callers ask for.
 """
 
-from __future__ import annotations
-
 import logging
 import socket
 import threading
@@ -54,8 +52,6 @@ from pyrochat.values.errors import (
 from pyrochat.values.message import Message
 from pyrochat.values.protocol import CALLBACK_OBJECT, MAX_ANSWER_BYTES, Timing
 from pyrochat.values.rules import fold
-
-__all__ = ["Room"]
 
 logger = logging.getLogger(__name__)
 

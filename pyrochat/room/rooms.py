@@ -4,8 +4,6 @@ A room costs something while it is used. The first that are named are opened at 
 their logs is said there; all others when somebody comes, or because somebody was in them when the last server ended.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os
@@ -30,16 +28,15 @@ from pyrochat.room.registration import Registration
 from pyrochat.room.room import Room
 from pyrochat.room.space import Disk, RoomSpace
 from pyrochat.room.status import RoomStatus
-from pyrochat.storage.log_file import Progress, is_used, log_path, was_in_use
+from pyrochat.storage.log_file import is_used, log_path, was_in_use
 from pyrochat.storage.search_index import index_path
 from pyrochat.storage.sqlite_log import SqliteLog
 from pyrochat.storage.troubles import Troubles
 from pyrochat.trust.keys import Key
 from pyrochat.values.errors import CannotHost, LogProblem, NewRoomsRefused, PyroChatError, RoomClosing, ServerFull
+from pyrochat.values.progress import Progress
 from pyrochat.values.protocol import Timing, room_object
 from pyrochat.values.rules import fold
-
-__all__ = ["ROOM_BYTES", "Rooms"]
 
 log = logging.getLogger(__name__)
 

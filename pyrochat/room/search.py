@@ -5,8 +5,6 @@ messages that are not in it is ready at once; until the thread has come to the e
 there is, and say so. Whatever fails here makes searches fail, and nothing else.
 """
 
-from __future__ import annotations
-
 import logging
 import sqlite3
 import threading
@@ -22,8 +20,6 @@ from pyrochat.storage.search_index import SearchIndex, is_damage
 from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import PyroChatError, RoomClosing, SearchUnavailable
 from pyrochat.values.message import Message
-
-__all__ = ["Matches", "Search"]
 
 logger = logging.getLogger(__name__)
 

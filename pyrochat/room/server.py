@@ -37,16 +37,14 @@ from pyrochat.room.rooms import Rooms
 from pyrochat.room.space import Disk
 from pyrochat.room.status import RoomStatus
 from pyrochat.room.turns import Turns
-from pyrochat.storage.log_file import Progress
 from pyrochat.threads import Defects, go_on
 from pyrochat.trust.certificates import fingerprint, make_certificate
 from pyrochat.trust.files import keep
 from pyrochat.trust.keys import Key
 from pyrochat.values.errors import CannotHost, InvalidRoomName, PyroChatError
+from pyrochat.values.progress import Progress
 from pyrochat.values.protocol import SERVER_OBJECT, Timing, checked_timing, room_object
 from pyrochat.values.rules import checked_integer, checked_room_name, fold
-
-__all__ = ["MOST_DESCRIPTORS", "Server", "descriptor_limit", "serving_from"]
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,6 @@ Nobody who posts waits for the disk: what was seen at the last `look` counts, an
 looks every 0.5 s.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import threading
@@ -16,8 +14,6 @@ from pyrochat.core.space import FULL, SpaceBudget, disk_budget, log_bytes, room_
 from pyrochat.values.errors import DiskFull, LogUnavailable, RoomFull
 from pyrochat.values.message import JOINED
 from pyrochat.values.sizes import shown_size
-
-__all__ = ["Disk", "RoomSpace"]
 
 logger = logging.getLogger(__name__)
 

@@ -1,14 +1,10 @@
 """What a server tells its operator of its rooms."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from pyrochat.core.room import RoomState
-
-__all__ = ["RoomStatus", "SessionStatus"]
 
 
 @dataclass(frozen=True, slots=True)

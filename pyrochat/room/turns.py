@@ -4,8 +4,6 @@ A few threads read for all, so few answers are in memory at once, however many a
 connection in the thread that has read it. Who asks for the past does not slow down the present.
 """
 
-from __future__ import annotations
-
 import logging
 import queue
 import threading
@@ -17,8 +15,6 @@ from pyrochat.pyro.dispatch import Later
 from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import RoomClosing
 from pyrochat.values.message import Message
-
-__all__ = ["Turns", "read_page"]
 
 log = logging.getLogger(__name__)
 

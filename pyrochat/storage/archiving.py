@@ -1,7 +1,5 @@
 """Archiving: a room begins a new log, and the old one stays beside it, whole and readable."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import uuid
@@ -14,8 +12,6 @@ from pyrochat.storage.log_lock import LogLock
 from pyrochat.storage.search_index import index_path
 from pyrochat.trust.files import open_private
 from pyrochat.values.errors import CannotHost, LogUnreadable
-
-__all__ = ["Archived", "archive"]
 
 
 class Archived(NamedTuple):

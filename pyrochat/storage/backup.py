@@ -1,19 +1,16 @@
 """A copy of a log, taken while its server goes on."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sqlite3
 from pathlib import Path
 
-from pyrochat.storage.log_file import Progress, read_about
+from pyrochat.storage.log_file import read_about
 from pyrochat.storage.reading import open_to_read
 from pyrochat.storage.verifying import Verdict, verify_file
 from pyrochat.trust.files import open_private
 from pyrochat.values.errors import CannotHost, LogDamaged, LogUnreadable
-
-__all__ = ["back_up"]
+from pyrochat.values.progress import Progress
 
 _PAGES_AT_ONCE = 256
 

@@ -4,15 +4,11 @@ The folder may be one that the operator shares with other things, ``/tmp`` even.
 its name is ours, and the folder itself only where all that is in it is ours.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path
 
 from pyrochat.trust.files import close_folder, close_to_others, make_folder
-
-__all__ = ["open_data_folder"]
 
 _FOLDERS = ("rooms", "drafts")  # all in them is ours; drafts are the clients'
 _OURS = re.compile(rf"{'|'.join(_FOLDERS)}|names\.sqlite3(-wal|-shm|-journal)?|\.?(server-key|tls)\.pem.*")

@@ -1,7 +1,5 @@
 """The file of a log: where it is, and what it says of itself."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os
@@ -12,14 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pyrochat.storage.log_formats import APPLICATION_ID, FORMAT, PROVED_FROM, SCHEMA, Progress, add_digests
+from pyrochat.storage.log_formats import APPLICATION_ID, FORMAT, PROVED_FROM, SCHEMA, add_digests
 from pyrochat.values.errors import CannotHost, LogUnreadable
+from pyrochat.values.progress import Progress
 from pyrochat.values.rules import fold, fold_before_nfkc
-
-__all__ = [
-    "BUSY_MILLISECONDS", "FORMAT", "WAL_BYTES", "About", "Progress", "connect", "explained", "file_stem", "is_used", "log_path",
-    "note_archived", "note_verified", "prepare", "read_about", "was_in_use",
-]  # fmt: skip
 
 BUSY_MILLISECONDS = 5000
 WAL_BYTES = 4 * 1024 * 1024  # SQLite writes it into the file at 1,000 pages, about as much

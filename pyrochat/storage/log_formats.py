@@ -4,35 +4,21 @@ Format 1 has no digests. Format 2 has its keys in an index by sender, and a secr
 end with the key, and what a system message says stands in its text only. Their digests keep the old rule (`core.digests`).
 """
 
-from __future__ import annotations
-
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from pyrochat.core.digests import digest_after, first_digest
 from pyrochat.core.views import Views
 from pyrochat.values.message import SYSTEM, Message, change_in
+from pyrochat.values.progress import Progress
 from pyrochat.values.rules import fold
-
-__all__ = [
-    "APPLICATION_ID",
-    "FORMAT",
-    "PROVED_FROM",
-    "SCHEMA",
-    "Progress",
-    "add_digests",
-    "bring_up_to_date",
-    "format_of",
-]
 
 FORMAT = 3
 APPLICATION_ID = 0x50796368  # "Pych": `file` and SQLite's tools can tell our logs by it
 
 PROVED_FROM = "proved_from"  # in the table about: the id of the first message that has a proof
 
-Progress = Callable[[int, int], object]
-"""Called now and then with ``(done, total)`` messages."""
 
 _ABOUT = "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
 # Which message its owner (`values.keys.key_owner`) has made with a key: the first one, where older versions let it make

@@ -27,8 +27,6 @@ import filelock
 from pyrochat.trust.files import make_folder, make_private
 from pyrochat.values.errors import CannotHost, LogInUse
 
-__all__ = ["LogLock"]
-
 _BYTE = 1 << 62
 _MODE = 0o600
 _FileId = tuple[int, int]

@@ -1,13 +1,9 @@
 """The newest part of a log, in memory, for those who follow it: what was just written is not read from disk again."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Sequence
 
 from pyrochat.values.message import Message
-
-__all__ = ["Newest"]
 
 _MOST_MESSAGES = 4096
 _MOST_CHARACTERS = 1 << 20

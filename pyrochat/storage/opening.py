@@ -4,8 +4,6 @@ What was found whole once is not walked again before the room is there: a start 
 verified while the log is served.
 """
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import logging
@@ -18,13 +16,12 @@ from typing import NamedTuple
 
 from pyrochat.core.integrity import Tip, missing
 from pyrochat.storage import witness
-from pyrochat.storage.log_file import About, Progress, file_stem, note_verified, prepare, read_about
+from pyrochat.storage.log_file import About, file_stem, note_verified, prepare, read_about
 from pyrochat.storage.log_formats import FORMAT, PROVED_FROM, bring_up_to_date, format_of
 from pyrochat.storage.verifying import walk
 from pyrochat.trust.files import open_private
 from pyrochat.values.errors import CannotHost, LogDamaged
-
-__all__ = ["Opened", "copy_file", "kept_as", "opened_log"]
+from pyrochat.values.progress import Progress
 
 log = logging.getLogger(__name__)
 

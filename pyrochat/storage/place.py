@@ -3,12 +3,8 @@
 A deleted or replaced file goes on taking what is written, and all of it is gone with the process.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
-
-__all__ = ["FilePlace"]
 
 
 class FilePlace:

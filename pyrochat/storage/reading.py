@@ -5,8 +5,6 @@ SQLite wants to write beside a log in WAL mode, even to read it. Where it can't:
 and is read as a file that doesn't change; one that wasn't has its newest messages there, and is read as a copy.
 """
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 import sqlite3
@@ -17,8 +15,6 @@ from pathlib import Path
 from pyrochat.storage.log_file import connect, explained, read_about
 from pyrochat.values.errors import CannotHost, LogUnreadable
 from pyrochat.values.message import Message, message_of
-
-__all__ = ["messages_in", "open_to_read", "open_unwritable"]
 
 _UNWRITABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY")
 

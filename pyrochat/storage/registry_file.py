@@ -5,8 +5,6 @@ commands write the same file while the server runs. One connection reads and ano
 waits for who is new: in SQLite's WAL mode a reader waits for nobody, whoever holds the file.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import logging
@@ -34,8 +32,6 @@ from pyrochat.storage.troubles import Troubles
 from pyrochat.trust.files import make_private
 from pyrochat.values.errors import CannotHost, LogUnavailable
 from pyrochat.values.rules import fold
-
-__all__ = ["BUSY_SECONDS", "RegistryFile", "Tables", "connect"]
 
 log = logging.getLogger(__name__)
 

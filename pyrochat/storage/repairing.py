@@ -4,8 +4,6 @@ The digests prove that the backup's row is right, whoever has made the backup: i
 the damaged row, or the one that the rows behind it were made with, up to the log's end.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sqlite3
@@ -15,7 +13,7 @@ from typing import Any, NamedTuple
 
 from pyrochat.core.digests import digest_after, first_digest
 from pyrochat.storage import witness
-from pyrochat.storage.log_file import About, Progress, connect, explained, read_about
+from pyrochat.storage.log_file import About, connect, explained, read_about
 from pyrochat.storage.log_formats import FORMAT, SCHEMA, format_of
 from pyrochat.storage.log_lock import LogLock
 from pyrochat.storage.opening import copy_file, kept_as
@@ -24,8 +22,7 @@ from pyrochat.storage.verifying import Verdict, walk
 from pyrochat.trust.files import open_private
 from pyrochat.values.errors import InvalidArgument, LogDamaged, LogUnreadable
 from pyrochat.values.message import message_of
-
-__all__ = ["Repaired", "repair"]
+from pyrochat.values.progress import Progress
 
 _COLUMNS = "id, sender, text, time_us, kind, key, about, change, ref, proof, more"
 _ROW = f"{_COLUMNS}, digest"

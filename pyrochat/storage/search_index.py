@@ -7,8 +7,6 @@ a search costs hardly depends on how long the log is, and no merge of SQLite's t
 One thread fills it, with a connection of its own; all others take turns at a second one that only reads.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import logging
@@ -26,8 +24,6 @@ from pyrochat.trust.files import make_private
 from pyrochat.values.errors import SearchUnavailable
 from pyrochat.values.message import CHAT, Message
 from pyrochat.values.rules import fold
-
-__all__ = ["FORMAT", "SearchIndex", "index_path", "is_damage"]
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,6 @@ Opening a log walks its chain of digests (about 4 µs a message) from where it w
 verified while it is served (`SqliteLog.verify_more`). A room never goes on for long with a log that is not what was written.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import logging
@@ -24,7 +22,7 @@ from pyrochat.core.integrity import Tip
 from pyrochat.core.log import NO_OWNERS, NO_SESSIONS, Log, MemberRecord
 from pyrochat.core.sessions import Session
 from pyrochat.storage import witness
-from pyrochat.storage.log_file import BUSY_MILLISECONDS, WAL_BYTES, Progress, connect, explained, note_verified
+from pyrochat.storage.log_file import BUSY_MILLISECONDS, WAL_BYTES, connect, explained, note_verified
 from pyrochat.storage.log_lock import LogLock
 from pyrochat.storage.newest import Newest
 from pyrochat.storage.opening import opened_log
@@ -33,9 +31,8 @@ from pyrochat.storage.troubles import Troubles
 from pyrochat.storage.verifying import walk
 from pyrochat.values.errors import LogUnavailable, LogUncertain, UnknownMessage
 from pyrochat.values.message import SYSTEM, Message, message_of
+from pyrochat.values.progress import Progress
 from pyrochat.values.rules import fold
-
-__all__ = ["SqliteLog"]
 
 log = logging.getLogger(__name__)
 

@@ -1,13 +1,9 @@
 """What goes wrong beside the messages, told to the operator once for each kind, and again when it comes back."""
 
-from __future__ import annotations
-
 import logging
 import threading
 
 from pyrochat.clock import monotonic
-
-__all__ = ["Troubles"]
 
 log = logging.getLogger(__name__)
 

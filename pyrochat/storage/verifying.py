@@ -1,7 +1,5 @@
 """Is a log whole? Walks its chain of digests, row by row, as the rows stand on disk."""
 
-from __future__ import annotations
-
 import sqlite3
 import struct
 from collections.abc import Iterator
@@ -11,12 +9,11 @@ from types import NoneType
 from typing import Any
 
 from pyrochat.core.digests import digest_after, first_digest
-from pyrochat.storage.log_file import About, Progress, read_about
+from pyrochat.storage.log_file import About, read_about
 from pyrochat.storage.reading import open_to_read
 from pyrochat.values.errors import InvalidArgument, LogUnreadable
 from pyrochat.values.message import message_of
-
-__all__ = ["Verdict", "verify_file", "walk"]
+from pyrochat.values.progress import Progress
 
 _PROGRESS_EVERY = 10_000
 

@@ -5,16 +5,12 @@ log. Somebody has to have seen more: the clients, when they come back, and this 
 joins. It is written soon after each commit (`SqliteLog.look`), without fsync: it can only be behind, never ahead.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 from pathlib import Path
 
 from pyrochat.core.integrity import Tip
 from pyrochat.trust.files import open_private, read_small
-
-__all__ = ["read", "write"]
 
 logger = logging.getLogger(__name__)
 

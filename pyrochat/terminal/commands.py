@@ -1,7 +1,5 @@
 """What can be typed: a text, or a command that begins with a slash. Parsing and answering, no screen."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +11,6 @@ from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.message import CHAT
 from pyrochat.values.rules import fold
 from pyrochat.values.visible import visible
-
-__all__ = ["COMMANDS", "ChatCommand", "answer", "parse"]
 
 _DEFAULT_HISTORY = 20
 

@@ -4,8 +4,6 @@ The file's ending says which. Whatever a message holds shows as what it is (`val
 it is escaped, and nothing in the page runs, loads or sends anything.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import html
@@ -22,8 +20,6 @@ from pyrochat.values.errors import InvalidArgument, Unavailable
 from pyrochat.values.message import SYSTEM, Message
 from pyrochat.values.rules import fold
 from pyrochat.values.visible import visible
-
-__all__ = ["ENDINGS", "export"]
 
 _DATE_AND_CLOCK = "%Y-%m-%d %H:%M:%S"
 _LINK = re.compile(

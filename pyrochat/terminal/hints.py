@@ -4,11 +4,7 @@ Its errors name a parameter as Python does, ``data=`` or ``at="host:port"``. The
 for each, with hyphens.
 """
 
-from __future__ import annotations
-
 import re
-
-__all__ = ["as_options"]
 
 _PARAMETERS = (
     "at", "data", "disk_reserve", "fingerprint", "host", "password", "peer_bytes", "port", "room", "room_bytes", "tls_ca",

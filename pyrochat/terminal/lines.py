@@ -1,7 +1,5 @@
 """What the plain client writes: a line for each thing, or a JSON object for each."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -12,8 +10,6 @@ from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.message import SYSTEM, Message
 from pyrochat.values.verification import Verification
 from pyrochat.values.visible import visible
-
-__all__ = ["JsonLines", "Lines", "PlainLines", "plain_line"]
 
 
 class Lines:

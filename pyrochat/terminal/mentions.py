@@ -1,7 +1,5 @@
 """Telling the user of a mention: by a command of the user's own, which no message can turn into another one."""
 
-from __future__ import annotations
-
 import logging
 import os
 import shlex
@@ -10,8 +8,6 @@ import threading
 
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.message import Message
-
-__all__ = ["Notifier"]
 
 log = logging.getLogger("pyrochat")
 

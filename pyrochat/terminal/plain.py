@@ -1,7 +1,5 @@
 """The plain client: lines in, lines out. For pipes, scripts, screen readers, and simple terminals."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os
@@ -20,8 +18,6 @@ from pyrochat.values.errors import OtherLog, PyroChatError
 from pyrochat.values.message import Message
 from pyrochat.values.rules import MAX_TEXT_BYTES
 from pyrochat.values.visible import visible
-
-__all__ = ["PlainClient", "input_groups", "is_hang_up", "write_line", "write_status"]
 
 _CATCH_UP_SECONDS = 10.0
 _MOST_LINES = 1000

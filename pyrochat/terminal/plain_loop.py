@@ -5,8 +5,6 @@ an output that nobody reads any more. Then what was typed before is still sent a
 reached; what is not sent in time is said.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import select
@@ -18,8 +16,6 @@ from collections import deque
 from pyrochat.clock import monotonic
 from pyrochat.terminal.plain import input_groups
 from pyrochat.terminal.typed import Typist
-
-__all__ = ["PlainLoop"]
 
 PATIENCE_SECONDS = 5.0  # without progress and without the room; that a server hangs is noticed after 6
 HURRY_SECONDS = 6.0  # after a signal, whatever there is left to do

@@ -1,12 +1,8 @@
 """The plain client that is no member: lines in, none out. For pipes that have something to say and nothing to read."""
 
-from __future__ import annotations
-
 from pyrochat.client.poster import Poster
 from pyrochat.terminal.commands import ChatCommand
 from pyrochat.terminal.typed import Typist, Write
-
-__all__ = ["PostingClient"]
 
 
 class PostingClient(Typist):

@@ -1,15 +1,11 @@
 """A progress bar for what takes long; on standard error, and only where somebody is looking."""
 
-from __future__ import annotations
-
 import sys
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-__all__ = ["ProgressBar"]
 
 _WORTHWHILE = 2000
 

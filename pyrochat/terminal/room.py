@@ -25,8 +25,6 @@ from pyrochat.values.errors import OtherLog, PyroChatError, Unavailable
 from pyrochat.values.message import CHAT, Message
 from pyrochat.values.rules import fold
 
-__all__ = ["OpenRoom"]
-
 _MOST_NOTICES = 20  # that wait to be shown
 
 

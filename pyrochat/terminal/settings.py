@@ -1,7 +1,5 @@
 """How a user wants the interactive client to look and behave; where that comes from is for others to know."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,8 +7,6 @@ from types import MappingProxyType
 
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.visible import visible
-
-__all__ = ["DEFAULT_TIME_FORMAT", "Settings", "checked_key", "checked_time_format"]
 
 DEFAULT_TIME_FORMAT = "%H:%M"
 _MOST_CHARACTERS = 40  # of a time format: it stands beside each message

@@ -1,7 +1,5 @@
 """What is typed into a client that takes lines: read, sent or answered, and told where it could not be sent."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
@@ -9,8 +7,6 @@ from pyrochat.terminal.commands import ChatCommand, parse
 from pyrochat.terminal.hints import as_options
 from pyrochat.values.errors import InvalidText, LogUncertain, PyroChatError, RoomUnreachable
 from pyrochat.values.rules import checked_text
-
-__all__ = ["Typist", "Write"]
 
 _MOST_UNSENT_LINES = 20  # that are shown
 _MOST_UNSENT_CHARACTERS = 100  # of each

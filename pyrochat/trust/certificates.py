@@ -1,7 +1,5 @@
 """Certificates: making one that a server can show, and reading what one says."""
 
-from __future__ import annotations
-
 import datetime
 import hashlib
 import ipaddress
@@ -14,8 +12,6 @@ from cryptography.x509.oid import NameOID
 
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.rules import decoded_hex
-
-__all__ = ["certificate_in_pem", "checked_fingerprint", "expired_at", "fingerprint", "make_certificate"]
 
 _VALID_DAYS = 3650
 _FINGERPRINT_BYTES = 32

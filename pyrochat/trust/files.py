@@ -5,8 +5,6 @@ What is there already is closed to others where it is ours. A link is the user's
 replaced, and the link stays.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import fcntl
@@ -21,23 +19,6 @@ from pathlib import Path
 
 from pyrochat.clock import monotonic
 from pyrochat.values.errors import Unavailable
-
-__all__ = [
-    "MOST_BYTES",
-    "close_folder",
-    "close_to_others",
-    "is_open_to_others",
-    "keep",
-    "make_folder",
-    "make_private",
-    "open_private",
-    "put_in_place",
-    "read_json",
-    "read_private",
-    "read_small",
-    "write_new",
-    "write_private",
-]
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,5 @@
 """Ed25519 keys of clients and servers, and the files that they are kept in."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 from typing import Self
@@ -12,8 +10,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from pyrochat.trust.files import keep
 from pyrochat.values.errors import InvalidArgument, Unavailable
-
-__all__ = ["PUBLIC_KEY_BYTES", "Key", "shown", "verifies"]
 
 PUBLIC_KEY_BYTES = 32
 

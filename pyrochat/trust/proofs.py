@@ -9,15 +9,11 @@ meeting. Without it, somebody in between who passes on all bytes passes on the p
 of its own under the client's name, or answers under the server's.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import secrets
 from dataclasses import astuple, dataclass
 from functools import lru_cache
-
-__all__ = ["NONCE_BYTES", "Meeting", "new_nonce", "password_key"]
 
 NONCE_BYTES = 32
 _SCRYPT_COST = 1 << 14  # with r=8: 16 MiB and some 50 ms a guess (RFC 7914, section 2)

@@ -1,11 +1,7 @@
 """Salts: what keeps the commitment to a short text from being guessed. See `core.digests`."""
 
-from __future__ import annotations
-
 import base64
 import secrets
-
-__all__ = ["new_salt", "new_salts"]
 
 _BYTES = 8  # 11 characters
 

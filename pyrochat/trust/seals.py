@@ -4,14 +4,10 @@ A seal is the server key's signature over the log's identity, a message's id and
 text it begins with that digest. Who has the server's public key can check it, nobody else can make it.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from pyrochat.trust.keys import Key, verifies
 from pyrochat.values.rules import decoded_hex
-
-__all__ = ["Seal", "checked_seal", "make_seal"]
 
 _LABEL = b"PyroChat seal 1"
 _DIGEST_BYTES = 32

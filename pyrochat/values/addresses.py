@@ -1,12 +1,8 @@
 """Addresses as people write them: ``host:port``, with brackets around IPv6. Pure functions; nothing is looked up."""
 
-from __future__ import annotations
-
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.protocol import room_object
 from pyrochat.values.rules import fold
-
-__all__ = ["Address", "checked_host", "parse_address", "parse_at", "shown_address"]
 
 Address = tuple[str, int]
 """A host, without brackets, and a port."""

@@ -60,21 +60,8 @@ lower-case sentence that says what to do next. `may_pass`: whether the same requ
 its caller doing anything else; a client that comes back tries again then, and gives up otherwise.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Self
-
-__all__ = [
-    "Banned", "BatchTooLarge", "CallbackUnreachable", "CannotHost", "ChatClosed", "DiskFull", "GuestsRefused",
-    "InvalidArgument", "InvalidInput", "InvalidName", "InvalidRoomName", "InvalidText", "KeyConflict", "LogDamaged",
-    "LogInUse", "LogLost", "LogProblem", "LogUnavailable", "LogUncertain", "LogUnreadable", "NameMissing",
-    "NameServerNotFound", "NameServerRefused", "NameServerSilent", "NameTaken", "NewRoomsRefused", "NotAMember", "OtherLog",
-    "PortInUse", "ProofMissing", "ProofWrong", "PyroChatError", "QuotaUsedUp", "RateLimited", "Refused", "RoomClosing",
-    "RoomFull", "RoomNotFound", "RoomSilent", "RoomUnreachable", "SearchUnavailable", "SendTimeout", "ServerFault", "ServerFull",
-    "TooManyAttempts", "Unavailable", "UnknownMessage", "UnknownSession", "UntrustedServer", "VersionMismatch",
-    "WaitTimeout", "WrongPassword",
-]  # fmt: skip
 
 
 class PyroChatError(Exception):

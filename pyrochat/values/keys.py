@@ -4,12 +4,8 @@ A key is its member's own. But guests can't show who they are: two that come aft
 So a guest's key is its own by its client too. Nobody sees that in a message: the log notes it beside (`core.log`).
 """
 
-from __future__ import annotations
-
 import hashlib
 import secrets
-
-__all__ = ["guest_mark", "key_owner"]
 
 _MARK_DIGITS = 32
 _SEPARATOR = "\x1f"  # no name has it

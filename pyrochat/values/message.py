@@ -19,19 +19,6 @@ from typing import Any, Final, NamedTuple
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.times import moment
 
-__all__ = [
-    "CHAT",
-    "JOINED",
-    "KINDS",
-    "LEFT",
-    "SYSTEM",
-    "Message",
-    "WireMessage",
-    "change_in",
-    "message_of",
-    "messages_from_wire",
-]
-
 CHAT: Final = "chat"
 SYSTEM: Final = "system"
 KINDS: Final = (CHAT, SYSTEM)

@@ -4,28 +4,10 @@ A change here that an older peer would not understand needs a new `PROTOCOL_VERS
 each other with one clear line.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.rules import MAX_SECONDS, checked_number
-
-__all__ = [
-    "CALLBACK_OBJECT",
-    "DEFAULT_PORT",
-    "DEFAULT_ROOM",
-    "MAX_ANSWER_BYTES",
-    "MAX_CONFIRMED",
-    "MAX_FOUND",
-    "MAX_HISTORY",
-    "PROTOCOL_VERSION",
-    "SERVER_OBJECT",
-    "TAKES_ONEWAY",
-    "Timing",
-    "checked_timing",
-    "room_object",
-]
 
 PROTOCOL_VERSION = 2
 DEFAULT_PORT = 5679

@@ -4,8 +4,6 @@ One place for every limit of the contract. Each `checked_…` function returns t
 form or raises an `InvalidInput` that says what to do. Pure functions.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import unicodedata
@@ -21,30 +19,6 @@ from pyrochat.values.errors import (
     InvalidRoomName,
     InvalidText,
 )
-
-__all__ = [
-    "MAX_BATCH_BYTES",
-    "MAX_BATCH_TEXTS",
-    "MAX_ID",
-    "MAX_KEY_CHARACTERS",
-    "MAX_NAME_CHARACTERS",
-    "MAX_SECONDS",
-    "MAX_TEXT_BYTES",
-    "checked_flag",
-    "checked_integer",
-    "checked_key",
-    "checked_name",
-    "checked_number",
-    "checked_password",
-    "checked_path",
-    "checked_room_name",
-    "checked_text",
-    "checked_texts",
-    "checked_timeout",
-    "decoded_hex",
-    "fold",
-    "fold_before_nfkc",
-]
 
 MAX_NAME_CHARACTERS = 32
 MAX_TEXT_BYTES = 16_384

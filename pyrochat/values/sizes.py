@@ -1,12 +1,8 @@
 """Sizes in bytes as people write and read them: ``10GiB``, ``512M``, ``1.5 GB``, plain bytes."""
 
-from __future__ import annotations
-
 import re
 
 from pyrochat.values.errors import InvalidArgument
-
-__all__ = ["parse_size", "shown_size"]
 
 _UNITS = "KMGTP"
 _SIZE = re.compile(rf"(\d{{1,15}}(?:\.\d{{1,6}})?)\s*(?:([{_UNITS}])(i?b)?|b)?", re.ASCII | re.IGNORECASE)

@@ -1,10 +1,6 @@
 """Times: microseconds since 1970 (UTC), and what of that a message can hold."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
-
-__all__ = ["MOST_TIME_US", "clamped_time_us", "moment"]
 
 MOST_TIME_US = 221_845_392_000_000_000  # the year 9000: a datetime can hold it in any time zone
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

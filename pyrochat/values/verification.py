@@ -1,10 +1,6 @@
 """How far two copies of a log are proven to be the same."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-
-__all__ = ["Verification"]
 
 
 @dataclass(frozen=True, slots=True)

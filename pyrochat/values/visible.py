@@ -4,12 +4,8 @@ A message may hold any Unicode. Printed as it is, it could move the cursor, forg
 the reading direction, or hide a part of itself. Here all that shows as what it is.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
-
-__all__ = ["one_line", "visible"]
 
 NEWLINE = "⏎"
 _ZERO_WIDTH_JOINER = "\u200d"

@@ -1,10 +1,6 @@
 """Errors on the wire: a builtin exception whose text is ``code: what happened``, and the way back."""
 
-from __future__ import annotations
-
 from pyrochat.values.errors import ChatClosed, PyroChatError, RoomUnreachable, UntrustedServer, WaitTimeout
-
-__all__ = ["code_in", "from_wire_text", "wire_text"]
 
 
 def _subclasses(cls: type[PyroChatError]) -> dict[str, type[PyroChatError]]:

@@ -1,14 +1,10 @@
 """The traps: what strangers and hostile members try, and the refusal that each has to meet."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from lab.attacks.target import Target
 from lab.attacks.wire import CLOSED
-
-__all__ = ["GONE", "Trap"]
 
 GONE = rf"{CLOSED}|cut off"
 

@@ -1,7 +1,5 @@
 """Callbacks that are not where, or not what, they should be."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import threading
@@ -16,8 +14,6 @@ from lab.attacks.target import Target
 from lab.attacks.traps import GONE, Trap
 from lab.attacks.wire import Attacked, Hung, Stranger, bomb, call_frame, frame, packed, unused_name
 from pyrochat.pyro.serializers import MSGPACK, SERPENT
-
-__all__ = ["TRAPS", "Callback", "shake_hands"]
 
 _ELSEWHERE = {
     "at another host": "PYRO:x@192.0.2.1:5000",

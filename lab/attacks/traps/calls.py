@@ -1,7 +1,5 @@
 """Calls that nobody should make."""
 
-from __future__ import annotations
-
 import re
 
 from Pyro5 import core, protocol
@@ -12,8 +10,6 @@ from lab.attacks.wire import CLOSED, LOBBY, Attacked, Stranger, call_frame, fram
 from pyrochat.pyro.serializers import MSGPACK, SERPENT, encode_value
 from pyrochat.trust.keys import Key
 from pyrochat.values.protocol import SERVER_OBJECT
-
-__all__ = ["ROOM_CALLS", "TRAPS"]
 
 ROOM_CALLS: list[tuple[str, list[object]]] = [
     ("post", ["x"]), ("post_many", [["x"]]), ("history", []), ("members", []), ("confirmations", [1]), ("join", []),

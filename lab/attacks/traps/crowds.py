@@ -1,7 +1,5 @@
 """Many connections at once, and those that never read."""
 
-from __future__ import annotations
-
 import contextlib
 import select
 import socket
@@ -16,8 +14,6 @@ from lab.attacks.target import Target
 from lab.attacks.traps import Trap
 from lab.attacks.wire import LOBBY, Attacked, Stranger, call_frame, greeting, unused_name
 from pyrochat.trust.keys import Key
-
-__all__ = ["TRAPS", "crowd_of"]
 
 _MAX_STRANGERS = 1024
 _SETTLE_SECONDS = 3.0

@@ -1,7 +1,5 @@
 """Frames that should not be read, and bytes that are none."""
 
-from __future__ import annotations
-
 import marshal
 import ssl
 import time
@@ -14,8 +12,6 @@ from lab.attacks.target import Target
 from lab.attacks.traps import GONE, Trap
 from lab.attacks.wire import CLOSED, LOBBY, Stranger, bomb, call_frame, frame, greeting, unused_name, unverified
 from pyrochat.pyro.serializers import MSGPACK, SERPENT
-
-__all__ = ["PATIENT", "TLS", "TRAPS"]
 
 _MARSHAL: int = MarshalSerializer.serializer_id
 _KIB = 1024

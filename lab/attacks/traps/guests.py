@@ -1,7 +1,5 @@
 """What guests cost the others: places, names, callbacks; and what strangers can guess."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import select
@@ -17,8 +15,6 @@ from lab.attacks.traps.callbacks import Callback, shake_hands
 from lab.attacks.wire import Attacked, Stranger, call_frame, greeting, unused_name
 from lab.processes import eventually
 from pyrochat.trust.keys import Key
-
-__all__ = ["TRAPS"]
 
 _MOST_SECONDS = 2.0
 _DESCRIPTORS = 1024

@@ -1,7 +1,5 @@
 """What strangers and guests could make a server keep: answers, deliveries, requests; and what a megabyte becomes."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -11,8 +9,6 @@ from Pyro5 import protocol
 from lab.attacks.target import Target
 from lab.attacks.traps import Trap
 from lab.attacks.wire import LOBBY, Attacked, Stranger, call_frame, frame, packed, unused_name
-
-__all__ = ["TRAPS"]
 
 _MIB = 1 << 20
 _MOST_MIB = 200.0

@@ -1,7 +1,5 @@
 """Losses that never were: a room that believed in one would take no message any more."""
 
-from __future__ import annotations
-
 import hmac
 from collections.abc import Iterator
 
@@ -10,8 +8,6 @@ from lab.attacks.traps import Trap
 from lab.attacks.wire import Attacked, Stranger, call_frame, unused_name
 from pyrochat.trust.keys import Key
 from pyrochat.trust.seals import make_seal
-
-__all__ = ["TRAPS"]
 
 _FAR = 1_000_000
 _NOTHING = bytes(32)

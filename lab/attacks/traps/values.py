@@ -1,7 +1,5 @@
 """Values that bite: classes, depth, surrogates, numbers without end."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 
@@ -11,8 +9,6 @@ from lab.attacks.target import Target
 from lab.attacks.traps import Trap
 from lab.attacks.wire import LOBBY, call_frame, frame, greeting, packed, unused_name
 from pyrochat.pyro.serializers import JSON, MSGPACK, SERPENT
-
-__all__ = ["TRAPS"]
 
 _NAMES = {SERPENT: "serpent", JSON: "json", MSGPACK: "msgpack"}
 _UNREADABLE = "can't be read|too many values|nested"

@@ -1,7 +1,5 @@
 """What could make a thread wait that others need; somebody else asks meanwhile, and takes the time."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 import time
@@ -13,8 +11,6 @@ from lab.attacks.target import Target
 from lab.attacks.traps import Trap
 from lab.attacks.traps.callbacks import Callback
 from lab.attacks.wire import LOBBY, Attacked, Stranger, call_frame, frame, packed, unused_name
-
-__all__ = ["TRAPS"]
 
 _SECONDS = 5.0
 _UNTIL_WATCHED_SECONDS = 0.6

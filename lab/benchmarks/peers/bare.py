@@ -1,7 +1,5 @@
 """The floor: a server that sends what it has received to every member with `sendall`, and nothing else."""
 
-from __future__ import annotations
-
 import socket
 import threading
 from collections.abc import Sequence
@@ -11,8 +9,6 @@ from lab.benchmarks.peers.interface import HOST, Handler, Peer, Sender
 from lab.benchmarks.peers.lines import LineSender, connect, receive_all
 from lab.benchmarks.peers.processes import start_python_server
 from lab.processes import Process
-
-__all__ = ["Bare"]
 
 _CHUNK_BYTES = 1 << 16
 

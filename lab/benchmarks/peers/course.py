@@ -1,7 +1,5 @@
 """The course project's design: a thread a client, JSON lines over TCP, `sendall` to each, ids from a counter."""
 
-from __future__ import annotations
-
 import json
 import socket
 import threading
@@ -13,8 +11,6 @@ from lab.benchmarks.peers.interface import HOST, Handler, Peer, Sender
 from lab.benchmarks.peers.lines import LineSender, connect
 from lab.benchmarks.peers.processes import start_python_server
 from lab.processes import Process
-
-__all__ = ["Course"]
 
 
 class Course(Peer):

@@ -1,7 +1,5 @@
 """`pyrochat-server` with one more object, whose `post` does nothing: what a call costs by itself."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from lab.benchmarks.peers.pyrochat_peer import EMPTY_OBJECT

@@ -4,8 +4,6 @@ Three processes take part: the server, one with all members, and one with the se
 members hand to their `Handler` are counted there: end to end.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,8 +11,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from lab.processes import Process
-
-__all__ = ["HOST", "PROMISES", "READY_SECONDS", "Handler", "Peer", "Posting", "Sender"]
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0

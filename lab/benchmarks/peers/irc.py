@@ -1,7 +1,5 @@
 """ngircd with raw sockets: one channel, PRIVMSG lines, no flood limits."""
 
-from __future__ import annotations
-
 import socket
 import threading
 from collections.abc import Sequence
@@ -12,8 +10,6 @@ from lab.benchmarks.peers.lines import LineSender, connect, receive_all
 from lab.benchmarks.peers.processes import start_listening
 from lab.place import free_port
 from lab.processes import Process
-
-__all__ = ["Irc"]
 
 CHANNEL = "#lobby"
 _WINDOW = 50  # ngircd drops a client for which more than 64 KiB wait in the server

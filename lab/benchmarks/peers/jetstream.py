@@ -1,7 +1,5 @@
 """NATS JetStream with nats-py: one node, file storage, `sync_interval: always`."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Sequence
@@ -16,8 +14,6 @@ from lab.processes import Process
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
-
-__all__ = ["JetStream"]
 
 STREAM = "LOBBY"
 _WINDOW = 500

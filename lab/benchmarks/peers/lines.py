@@ -1,15 +1,11 @@
 """Members and senders of the peers that speak lines over bare TCP."""
 
-from __future__ import annotations
-
 import selectors
 import socket
 import threading
 from collections.abc import Callable, Sequence
 
 from lab.benchmarks.peers.interface import HOST, Handler, Sender
-
-__all__ = ["LineSender", "connect", "receive_all"]
 
 _CHUNK_BYTES = 1 << 16
 

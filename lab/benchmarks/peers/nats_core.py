@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 nats = optional("nats")
 
-__all__ = ["SUBJECT", "NatsCore", "handle_messages", "open_client", "payload", "run_members"]
-
 SUBJECT = "lobby"
 
 

@@ -1,11 +1,7 @@
 """Clients of other servers, which only a benchmark against them needs (the extra `bench`)."""
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
-
-__all__ = ["optional"]
 
 
 class _Missing:

@@ -1,15 +1,11 @@
 """Senders that only post, durably, each one text after another."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from lab.benchmarks.peers.interface import Posting, Sender
-
-__all__ = ["post_in_threads"]
 
 
 def post_in_threads(open_sender: Callable[[int], Sender], senders: int, text: str, seconds: float) -> Posting:

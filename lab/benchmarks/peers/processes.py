@@ -1,7 +1,5 @@
 """Starting the servers of the peers."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import socket
@@ -11,8 +9,6 @@ from pathlib import Path
 
 from lab.benchmarks.peers.interface import HOST, READY_SECONDS
 from lab.processes import BenchError, Process, eventually
-
-__all__ = ["find_program", "start_listening", "start_python_server"]
 
 
 def find_program(name: str) -> str | None:

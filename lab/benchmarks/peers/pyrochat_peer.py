@@ -1,7 +1,5 @@
 """PyroChat as it is shipped: the `pyrochat-server` process, `join()` and `Chat`."""
 
-from __future__ import annotations
-
 import functools
 import subprocess
 import sys
@@ -23,8 +21,6 @@ from pyrochat.pyro.dispatch import expose
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.values.message import CHAT
 from pyrochat.values.protocol import room_object
-
-__all__ = ["EMPTY_OBJECT", "ROOM", "EmptyMethod", "PyroChat", "UnconfirmedPyroChat", "UnindexedPyroChat"]
 
 ROOM = "lobby"
 EMPTY_OBJECT = "benchmark.empty"

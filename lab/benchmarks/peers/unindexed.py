@@ -1,7 +1,5 @@
 """`pyrochat-server` whose rooms have no search index: what posting costs without one."""
 
-from __future__ import annotations
-
 from pyrochat.commands import server as command
 from pyrochat.room import rooms
 

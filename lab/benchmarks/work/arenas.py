@@ -1,14 +1,10 @@
 """Several arenas at once, so that the contestants can take turns."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
 from lab.benchmarks.arena import Arena, FanOut
 from lab.benchmarks.plan import Plan, Progress
-
-__all__ = ["MICROSECONDS", "RATE", "burst_size", "fan_out_quantities", "open_arenas"]
 
 RATE = "deliveries/s"
 MICROSECONDS = "server CPU µs a delivery"

@@ -1,13 +1,9 @@
 """Fan-out with live confirmations against fan-out to members that never move a mark."""
 
-from __future__ import annotations
-
 from lab.benchmarks.plan import Plan, Progress
 from lab.benchmarks.report import Report
 from lab.benchmarks.summary import ratios
 from lab.benchmarks.work.arenas import RATE, burst_size, fan_out_quantities, open_arenas
-
-__all__ = ["run"]
 
 _FEWEST_MESSAGES = 100
 _ON, _OFF = "pyrochat", "pyrochat-unconfirmed"

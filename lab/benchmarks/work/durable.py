@@ -1,15 +1,11 @@
 """Durable posts by senders that are not members, with nobody present."""
 
-from __future__ import annotations
-
 import contextlib
 
 from lab.benchmarks.arena import Arena
 from lab.benchmarks.plan import Plan, Progress
 from lab.benchmarks.report import Report
 from lab.benchmarks.summary import ratios
-
-__all__ = ["run"]
 
 RATE = "acknowledged/s"
 MICROSECONDS = "server CPU µs a post"

@@ -1,7 +1,5 @@
 """Fan-out: one sender process, as fast as its client can, to 10, 100 and 1,000 members."""
 
-from __future__ import annotations
-
 import functools
 
 from lab.benchmarks.arena import Arena
@@ -10,8 +8,6 @@ from lab.benchmarks.plan import Plan, Progress
 from lab.benchmarks.report import Report
 from lab.benchmarks.summary import best, ratios
 from lab.benchmarks.work.arenas import MICROSECONDS, RATE, burst_size, fan_out_quantities, open_arenas
-
-__all__ = ["THREADS", "run", "work_name"]
 
 OURS = "pyrochat"
 THREADS = 20

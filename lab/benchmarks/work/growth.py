@@ -1,7 +1,5 @@
 """Growth: what a delivery costs with more members, and a post with more messages in the log."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 
@@ -11,8 +9,6 @@ from lab.benchmarks.plan import Plan, Progress
 from lab.benchmarks.report import Report
 from lab.benchmarks.summary import ratios
 from lab.benchmarks.work.arenas import MICROSECONDS, burst_size, fan_out_quantities
-
-__all__ = ["DELIVERY_WORK", "POST_MICROSECONDS", "POST_WORK", "run", "run_deliveries", "run_posts"]
 
 DELIVERY_WORK = "growth, members"
 POST_WORK = "growth, messages in the log"

@@ -1,7 +1,5 @@
 """What it costs to host much: the start with a long log, and 1,000 rooms that nobody uses."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -17,8 +15,6 @@ from pyrochat.room.door.registry import Registry
 from pyrochat.storage.log_file import log_path
 from pyrochat.storage.sqlite_log import SqliteLog
 from pyrochat.values.message import Message
-
-__all__ = ["run"]
 
 _AT_ONCE = 20_000
 _MIB = 1 << 20

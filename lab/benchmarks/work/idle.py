@@ -1,14 +1,10 @@
 """1,000 members connected, and nobody speaks."""
 
-from __future__ import annotations
-
 import time
 
 from lab.benchmarks.arena import Arena
 from lab.benchmarks.plan import Plan, Progress
 from lab.benchmarks.report import Report
-
-__all__ = ["run"]
 
 _MEMBERS = 1000
 _SETTLE_SECONDS = 5.0

@@ -1,7 +1,5 @@
 """Joining a room with a past, against reading its rows from SQLite."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +9,6 @@ from lab.benchmarks.logs import write_log
 from lab.benchmarks.plan import Plan, Progress
 from lab.benchmarks.report import Report
 from lab.benchmarks.summary import percentile, ratios
-
-__all__ = ["run"]
 
 _ANSWER_SECONDS = 120.0
 _NEWCOMERS = 100

@@ -1,15 +1,11 @@
 """Latency at a steady pace: from when a send was due until the last member has it, and until it is acknowledged."""
 
-from __future__ import annotations
-
 from lab.benchmarks.arena import Latencies
 from lab.benchmarks.contestants import OTHERS
 from lab.benchmarks.plan import Plan, Progress
 from lab.benchmarks.report import Report
 from lab.benchmarks.summary import percentile, ratios
 from lab.benchmarks.work.arenas import open_arenas
-
-__all__ = ["run"]
 
 OURS = "pyrochat"
 P50, P99 = "p50 ms", "p99 ms"

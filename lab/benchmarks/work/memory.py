@@ -1,15 +1,11 @@
 """What 100,000 messages take, in the server and in a client."""
 
-from __future__ import annotations
-
 import time
 
 from lab.benchmarks.arena import Arena
 from lab.benchmarks.measure import resident_bytes
 from lab.benchmarks.plan import Plan, Progress
 from lab.benchmarks.report import Report
-
-__all__ = ["run"]
 
 _MESSAGES = 100_000
 _WARM_UP = 5000

@@ -1,7 +1,5 @@
 """Searching a room with 1,000,000 messages, and what its index costs those who post."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import json
@@ -12,8 +10,6 @@ from lab.benchmarks.plan import Plan, Progress
 from lab.benchmarks.report import Report
 from lab.benchmarks.summary import percentile, ratios
 from lab.benchmarks.texts import COMMON_WORDS, PREFIX, RARE_WORD, worded_texts
-
-__all__ = ["run"]
 
 _HISTORY = 1_000_000
 _SEARCHES = 100

@@ -6,8 +6,6 @@ is stored must not be called refused. At the end it is killed while the limit ho
 acknowledged has to be in the file as it is.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from functools import partial
@@ -17,8 +15,6 @@ from lab.faults.events import OK
 from lab.faults.history import load
 from lab.faults.report import Report
 from lab.processes import eventually
-
-__all__ = ["run"]
 
 REFUSAL = "log-unavailable"
 BACK_SECONDS = 5.0

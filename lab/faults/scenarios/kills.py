@@ -1,15 +1,11 @@
 """kill -9 of the server under load: nothing is lost, nothing is twice, and everybody is back soon."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Callable
 
 from lab.faults.cluster import Cluster
 from lab.faults.report import Report, percentile
-
-__all__ = ["run"]
 
 BACK_SECONDS = 5.0
 _START_SECONDS = 60.0

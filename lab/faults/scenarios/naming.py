@@ -3,15 +3,11 @@
 And it may hang, while the server is told to end.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 
 from lab.faults.cluster import Cluster
 from lab.faults.report import Report
-
-__all__ = ["run"]
 
 FIND_SECONDS = 10.0
 END_SECONDS = 5.0

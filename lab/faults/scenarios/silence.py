@@ -5,8 +5,6 @@ a send until another member's program was shown the message. It is held against 
 before and after together: a machine is never equally busy twice.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,8 +15,6 @@ from lab.faults.history import History
 from lab.faults.proxy import BOTH, TO_CLIENT, TO_SERVER
 from lab.faults.report import Report, percentile
 from lab.processes import eventually
-
-__all__ = ["Plan", "blackhole", "stopped"]
 
 SILENT = "silent"
 QUIET = "all well"

@@ -10,8 +10,6 @@ from pyrochat.pyro.link import Link
 from pyrochat.pyro.wire import WireMark
 from pyrochat.values.protocol import Timing
 
-__all__ = ["Audience", "Outlet"]
-
 
 class Outlet(Receiver):
     """A receiver with its connection, of the room *audience*."""

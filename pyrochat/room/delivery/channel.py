@@ -3,16 +3,12 @@
 Who is at the same place in the log and in the marks gets the same bytes, made once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from pyrochat.core.cursors import MARKS_IN_A_DELIVERY, WINDOW_BYTES
 from pyrochat.core.delivery import Group, Stretch
 from pyrochat.pyro.wire import WireMark, stretch_frame
 from pyrochat.room.delivery.audience import Audience, Outlet
-
-__all__ = ["Channel"]
 
 _MOST_STRETCHES_BYTES = 8 * 1024 * 1024
 _BYTES_BESIDE = 1024  # of a stretch, and of the place that it is kept for

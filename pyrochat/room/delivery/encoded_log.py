@@ -5,8 +5,6 @@ aligned blocks, in a thread of its own, and kept for a while, because newcomers 
 start at the beginning.
 """
 
-from __future__ import annotations
-
 import logging
 import queue
 import threading
@@ -18,8 +16,6 @@ from pyrochat.core.log import Log
 from pyrochat.pyro.wire import encode_messages
 from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import PyroChatError
-
-__all__ = ["BlockReader", "EncodedLog"]
 
 log = logging.getLogger(__name__)
 

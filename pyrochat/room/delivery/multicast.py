@@ -4,8 +4,6 @@ It holds no queue for anybody: a session is a cursor, and what it gets next is d
 ready for it. Here are the sockets. Sends never block; connecting, and reading from disk, happen elsewhere.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import selectors
@@ -23,8 +21,6 @@ from pyrochat.pyro.wire import request_frame
 from pyrochat.room.delivery.audience import Audience, Outlet
 from pyrochat.room.delivery.channel import Channel
 from pyrochat.threads import Defects, go_on
-
-__all__ = ["Multicaster"]
 
 log = logging.getLogger(__name__)
 

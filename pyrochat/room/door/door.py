@@ -5,8 +5,6 @@ The handshake says who somebody wants to be. A client with a key gets a challeng
 no name may only ask which rooms there are.
 """
 
-from __future__ import annotations
-
 import threading
 from dataclasses import dataclass
 
@@ -32,8 +30,6 @@ from pyrochat.values.errors import (
 from pyrochat.values.keys import guest_mark
 from pyrochat.values.protocol import PROTOCOL_VERSION
 from pyrochat.values.rules import checked_flag, checked_name, checked_password, decoded_hex, fold
-
-__all__ = ["NEW_ROOMS", "Access", "Door"]
 
 NEW_ROOMS = ("nobody", "members", "everyone")
 _TURNS = 64

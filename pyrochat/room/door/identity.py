@@ -1,13 +1,9 @@
 """Who calls, before and after it is known."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from pyrochat.core.limits import Origin
 from pyrochat.trust.proofs import Meeting
-
-__all__ = ["NOBODY", "Applicant", "Identity"]
 
 NOBODY = "nobody"
 """The identity of a connection that gave no name: it may ask which rooms there are."""

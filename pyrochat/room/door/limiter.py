@@ -4,8 +4,6 @@ Messages are limited by refusing them. Everything else costs the server's time: 
 from for a while.
 """
 
-from __future__ import annotations
-
 import threading
 
 from pyrochat.clock import monotonic
@@ -16,8 +14,6 @@ from pyrochat.core.space import PEER_BYTES
 from pyrochat.pyro.connection import Connection
 from pyrochat.room.door.identity import Identity
 from pyrochat.values.errors import QuotaUsedUp, RateLimited
-
-__all__ = ["Limiter"]
 
 
 class Limiter:

@@ -8,16 +8,12 @@ Connections and sessions stay once they are in, so each counts as a share of who
 its key, and, where nobody knows that key yet or there is none, of the peer behind it.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from pyrochat.core.places import Bounds, Shares
 from pyrochat.values.errors import NameTaken, ServerFull
-
-__all__ = ["Names"]
 
 MAX_HOLDERS = 256  # connections and sessions of one member
 

@@ -5,8 +5,6 @@ even with the right one, else its answer would tell. So that guessing keeps nobo
 that has a name here is heard all the same, as long as it has not guessed wrong itself.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import threading
@@ -16,8 +14,6 @@ from pyrochat.clock import monotonic
 from pyrochat.core.rates import Rate, TokenBuckets
 from pyrochat.trust.proofs import Meeting, password_key
 from pyrochat.values.errors import TooManyAttempts, WrongPassword
-
-__all__ = ["Guessing", "Passwords"]
 
 _OF_A_PEER = Rate(1.0, 0)
 _IN_ALL = Rate(10.0, 20)

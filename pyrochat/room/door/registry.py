@@ -5,8 +5,6 @@ questions asked. The operator's commands write the same file while the server ru
 (`has_changed`).
 """
 
-from __future__ import annotations
-
 import sqlite3
 import time
 from collections.abc import Callable
@@ -17,8 +15,6 @@ from pyrochat.core.registry import Ban, Claim, CreateRoom, ForgetRoom, Free, Nam
 from pyrochat.storage.registry_file import BUSY_SECONDS, RegistryFile, connect
 from pyrochat.values.errors import Banned
 from pyrochat.values.rules import checked_name, fold
-
-__all__ = ["Registry", "RegistryEntry"]
 
 
 @dataclass(frozen=True, slots=True)

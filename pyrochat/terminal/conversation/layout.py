@@ -4,8 +4,6 @@ A line is a list of spans, texts with a role each. Texts are made harmless first
 lines hold nothing but what a terminal shows as it is.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import unicodedata
@@ -20,20 +18,6 @@ from rich.cells import cell_len, chop_cells
 from pyrochat.values.message import JOINED, SYSTEM, Message
 from pyrochat.values.rules import fold
 from pyrochat.values.visible import visible
-
-__all__ = [
-    "NAME_COLOURS",
-    "Line",
-    "Look",
-    "Span",
-    "colour_of",
-    "day_label",
-    "lay_out",
-    "mentions",
-    "name_cells",
-    "separator",
-    "with_state",
-]
 
 NAME_COLOURS = 12
 _MOST_NAME_CELLS = 12

@@ -1,7 +1,5 @@
 """The page: the rows of a conversation as they stand on the screen, in any width, wherever it is scrolled to."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
@@ -15,8 +13,6 @@ from pyrochat.terminal.conversation.transcript import Transcript
 from pyrochat.terminal.conversation.viewport import Viewport
 from pyrochat.values.message import CHAT, Message
 from pyrochat.values.rules import fold
-
-__all__ = ["Page", "Past", "Row"]
 
 _MOST_KEPT = 4096  # entries, laid out
 

@@ -1,15 +1,11 @@
 """How far one's own messages have come: in the log, delivered to all, read by all."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 
 from pyrochat.values.message import JOINED, LEFT, SYSTEM, Message
 from pyrochat.values.rules import fold
-
-__all__ = ["DELIVERED", "LOGGED", "READ", "SENDING", "ReadProgress"]
 
 SENDING = "…"
 LOGGED = "✓"

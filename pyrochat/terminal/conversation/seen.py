@@ -1,10 +1,6 @@
 """What has really been on the screen, and how far that makes the read mark."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-
-__all__ = ["Seen"]
 
 
 class Seen:

@@ -1,13 +1,9 @@
 """A room's messages as the entries that people see: a message each, but a run of joins and leaves is one."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Sequence
 
 from pyrochat.values.message import SYSTEM, Message
-
-__all__ = ["Transcript"]
 
 
 class Transcript:

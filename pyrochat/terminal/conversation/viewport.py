@@ -4,12 +4,8 @@ It is held by an entry and a line in it, and never by a distance from the beginn
 shown, so a conversation of a million messages scrolls like one of a hundred, in any width.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
-
-__all__ = ["Anchor", "Viewport"]
 
 
 class Anchor(NamedTuple):

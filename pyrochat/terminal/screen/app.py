@@ -1,7 +1,5 @@
 """The full-screen application: rooms, what is typed, what the palette offers. The network has threads of its own."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import gc
@@ -31,8 +29,6 @@ from pyrochat.terminal.settings import Settings
 from pyrochat.values.errors import InvalidArgument, PyroChatError, RoomNotFound
 from pyrochat.values.rules import checked_room_name, checked_text, fold
 from pyrochat.values.visible import visible
-
-__all__ = ["ChatApp", "run_screen"]
 
 _PARTING_SECONDS = 5.0
 _LONGEST_NOTICE = 150

@@ -1,7 +1,5 @@
 """Questions to a room, asked in threads of their own: the screen never waits for an answer."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 
@@ -14,8 +12,6 @@ from pyrochat.terminal.room import OpenRoom
 from pyrochat.terminal.screen.dialogs import Pages
 from pyrochat.values.errors import PyroChatError
 from pyrochat.values.visible import visible
-
-__all__ = ["Suspects", "ask_room", "complain", "say"]
 
 _ROOMY_LINES = 30
 

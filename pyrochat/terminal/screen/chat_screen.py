@@ -1,7 +1,5 @@
 """The one screen: a conversation with its composer, and what stands around them. It acts on the rooms that are open."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -27,8 +25,6 @@ from pyrochat.terminal.writing.completion import Words
 from pyrochat.values.errors import PyroChatError, Unavailable
 from pyrochat.values.message import CHAT, Message
 from pyrochat.values.rules import MAX_TEXT_BYTES, fold
-
-__all__ = ["ChatScreen"]
 
 FRAME_SECONDS = 0.04  # what comes within that time is drawn together
 MARKS_SECONDS = 0.25

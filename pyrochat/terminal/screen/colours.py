@@ -1,13 +1,9 @@
 """From a span's role to how it is drawn, on a dark and on a light ground."""
 
-from __future__ import annotations
-
 from rich.style import Style
 from textual.theme import Theme
 
 from pyrochat.terminal.conversation.layout import NAME_COLOURS, Span
-
-__all__ = ["Palette"]
 
 # Twelve hues that keep their distance from each other, legible on their ground (contrast of 4.5 and more).
 _ON_DARK = (

@@ -1,10 +1,6 @@
 """What can be typed on the full screen: everything that the plain client knows, and what needs a screen."""
 
-from __future__ import annotations
-
 from pyrochat.terminal.commands import COMMANDS
-
-__all__ = ["SCREEN_COMMANDS"]
 
 _OWN = [
     ("/jump ID", "to message ID"),

@@ -1,7 +1,5 @@
 """The composer: several lines, what was sent before, completion; and it says what is to be sent."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -11,8 +9,6 @@ from textual.widgets import TextArea
 
 from pyrochat.terminal.writing.completion import Completion, Words, complete
 from pyrochat.terminal.writing.drafts import MOST_CHARACTERS
-
-__all__ = ["Composer"]
 
 
 class Composer(TextArea):

@@ -1,7 +1,5 @@
 """The conversation on the screen: draws the rows of a page, and says what was clicked on."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 from rich.text import Text
@@ -15,8 +13,6 @@ from textual.widget import Widget
 from pyrochat.terminal.conversation.page import Row
 from pyrochat.terminal.room import OpenRoom
 from pyrochat.terminal.screen.colours import Palette
-
-__all__ = ["Conversation"]
 
 _WHEEL_LINES = 3
 

@@ -1,7 +1,5 @@
 """Dialogs: lines to be read, a question with a typed answer, and the search."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
@@ -21,8 +19,6 @@ from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.errors import PyroChatError
 from pyrochat.values.message import Message
 from pyrochat.values.visible import visible
-
-__all__ = ["Ask", "Pages", "SearchDialog", "readers_table", "two_columns"]
 
 _FRAME = """
     align: center middle;

@@ -1,7 +1,5 @@
 """The keys, in one table: what each does by default, and under which name a user binds another key to it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -10,8 +8,6 @@ from textual.keys import Keys
 
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.visible import visible
-
-__all__ = ["KEYS", "KeyBinding", "actions_by_key", "screen_bindings", "shown_keys"]
 
 _NAMED_KEYS = {key.value for key in Keys}
 

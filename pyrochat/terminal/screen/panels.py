@@ -1,7 +1,5 @@
 """What stands beside the conversation: rooms at the left, members at the right, the status line below."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,8 +15,6 @@ from pyrochat.terminal.screen.colours import Palette
 from pyrochat.terminal.screen.keys import KEYS
 from pyrochat.values.rules import fold
 from pyrochat.values.visible import visible
-
-__all__ = ["Members", "RoomList", "Status"]
 
 _STATES = {
     "reconnecting": "reconnecting · what you write is kept", "refused": "the room does not take you back", "closed": "left",

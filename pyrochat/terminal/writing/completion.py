@@ -1,13 +1,9 @@
 """Tab completion: commands at the beginning, ``@names`` anywhere, ``#ids`` of what is on the screen, rooms."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pyrochat.values.rules import fold
-
-__all__ = ["Completion", "Words", "complete"]
 
 
 @dataclass(frozen=True, slots=True)

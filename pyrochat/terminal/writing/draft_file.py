@@ -1,7 +1,5 @@
 """The file that this client keeps its draft in, while another client of the same user may be in the same room."""
 
-from __future__ import annotations
-
 import contextlib
 from pathlib import Path
 
@@ -9,8 +7,6 @@ import filelock
 
 from pyrochat.terminal.writing.drafts import Draft, keep, recall
 from pyrochat.trust.files import close_to_others, make_folder
-
-__all__ = ["DraftFile"]
 
 _MOST_CLIENTS = 16  # of one user in one room at the same time, each with a file of its own
 

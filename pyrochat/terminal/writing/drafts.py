@@ -1,7 +1,5 @@
 """What was written and is not in the log yet, kept in a file: the draft, and texts that could not be sent."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json
@@ -16,8 +14,6 @@ from pathlib import Path
 from pyrochat.trust.files import read_json, write_new, write_private
 from pyrochat.values.errors import Unavailable
 from pyrochat.values.rules import MAX_TEXT_BYTES, fold
-
-__all__ = ["MOST_CHARACTERS", "Draft", "Unsent", "draft_file", "keep", "recall"]
 
 log = logging.getLogger("pyrochat")
 

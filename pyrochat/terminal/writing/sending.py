@@ -1,7 +1,5 @@
 """The way out: texts go to the room one after the other, in a thread of their own, and wait for it where need be."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections import deque
@@ -11,8 +9,6 @@ from pyrochat.client.chat import Chat
 from pyrochat.terminal.writing.drafts import Unsent
 from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import ChatClosed, PyroChatError, SendTimeout
-
-__all__ = ["Sending"]
 
 _defects = Defects(logging.getLogger("pyrochat"))
 

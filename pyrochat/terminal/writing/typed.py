@@ -1,10 +1,6 @@
 """What was sent before, to be taken back into the composer and sent again."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
-
-__all__ = ["MOST_TYPED", "TypedText"]
 
 MOST_TYPED = 200
 
