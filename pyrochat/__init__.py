@@ -41,6 +41,7 @@ from pyrochat.client.messages import Messages, SearchResult
 from pyrochat.hosting import host
 from pyrochat.room.server import Server
 from pyrochat.values.confirmations import Confirmations
+from pyrochat.values.current import Current
 from pyrochat.values.errors import (
     Banned,
     BatchTooLarge,
@@ -62,6 +63,7 @@ from pyrochat.values.errors import (
     LogUnavailable,
     LogUncertain,
     LogUnreadable,
+    MessageRedacted,
     NameMissing,
     NameServerNotFound,
     NameServerRefused,
@@ -69,6 +71,7 @@ from pyrochat.values.errors import (
     NameTaken,
     NewRoomsRefused,
     NotAMember,
+    NotYours,
     OtherLog,
     PortInUse,
     ProofMissing,
@@ -109,6 +112,7 @@ __all__ = [
     "Chat",
     "ChatClosed",
     "Confirmations",
+    "Current",
     "DiskFull",
     "GuestsRefused",
     "InvalidArgument",
@@ -125,6 +129,7 @@ __all__ = [
     "LogUncertain",
     "LogUnreadable",
     "Message",
+    "MessageRedacted",
     "Messages",
     "NameMissing",
     "NameServerNotFound",
@@ -133,6 +138,7 @@ __all__ = [
     "NameTaken",
     "NewRoomsRefused",
     "NotAMember",
+    "NotYours",
     "OtherLog",
     "PortInUse",
     "ProofMissing",

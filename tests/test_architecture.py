@@ -52,11 +52,11 @@ ALLOWED = {
 }
 
 API = [
-    "Banned", "BatchTooLarge", "CallbackUnreachable", "CannotHost", "Chat", "ChatClosed", "Confirmations", "DiskFull",
+    "Banned", "BatchTooLarge", "CallbackUnreachable", "CannotHost", "Chat", "ChatClosed", "Confirmations", "Current", "DiskFull",
     "GuestsRefused", "InvalidArgument", "InvalidInput", "InvalidName", "InvalidRoomName", "InvalidText", "KeyConflict",
-    "LogDamaged", "LogInUse", "LogLost", "LogProblem", "LogUnavailable", "LogUncertain", "LogUnreadable", "Message",
+    "LogDamaged", "LogInUse", "LogLost", "LogProblem", "LogUnavailable", "LogUncertain", "LogUnreadable", "Message", "MessageRedacted",
     "Messages", "NameMissing", "NameServerNotFound", "NameServerRefused", "NameServerSilent", "NameTaken",
-    "NewRoomsRefused", "NotAMember", "OtherLog", "PortInUse", "ProofMissing", "ProofWrong", "PyroChatError",
+    "NewRoomsRefused", "NotAMember", "NotYours", "OtherLog", "PortInUse", "ProofMissing", "ProofWrong", "PyroChatError",
     "QuotaUsedUp", "RateLimited", "Refused", "RoomClosing", "RoomFull", "RoomNotFound", "RoomSilent", "RoomUnreachable",
     "SearchResult", "SearchUnavailable", "SendTimeout", "Server", "ServerFault", "ServerFull", "Timing",
     "TooManyAttempts", "Unavailable", "UnknownMessage", "UnknownSession", "UntrustedServer", "Verification",

@@ -27,7 +27,7 @@ _MOST_SEAL_CHARACTERS = 512
 _LOG_ID_CHARACTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.")
 
 _ID, _ROOM, _SENDER, _TEXT, _KIND = map(itemgetter, (0, 1, 2, 3, 5))  # of messages, for whole columns
-_SHORT = itemgetter(6, 8, 9, 10)  # key, change, ref, proof
+_SHORT = itemgetter(6, 8, 9)  # key, change, ref
 
 _NAMES = Most(4 << 20, ValueBounds(65_536, 8))
 _MESSAGES = Most(8 << 20, ValueBounds(200_000, 8))  # 10,000 texts with their names and keys
@@ -203,6 +203,10 @@ def _read_confirmations(value: object) -> tuple[list[str], list[str], list[str],
     raise _nonsense("it has to be [delivered_to, read_by, waiting_for, away]")
 
 
+def _read_one(value: object) -> Message:
+    return _read_messages([value])[0]
+
+
 def _read_found(value: object) -> Found:
     match value:
         case [messages, indexed_up_to, end, *_]:
@@ -225,6 +229,7 @@ PROVE = Question("prove", _read_nothing)
 JOIN = Question("join", _read_joined)
 STANDING = Question("standing", _read_standing)
 POST = Question("post", lambda value: _read_messages([value]))
+SET_TOPIC = Question("set_topic", _read_one)
 POST_MANY = Question("post_many", _read_messages, _MESSAGES)
 MARK_READ = Question("mark_read", _read_nothing)
 LEAVE = Question("leave", _read_nothing)
@@ -235,6 +240,6 @@ SEARCH = Question("search", _read_found, _MESSAGES)
 CREATE_ROOM = Question("create_room", _read_nothing)
 
 QUESTIONS = (
-    ROOMS, PROVE, JOIN, STANDING, POST, POST_MANY, MARK_READ, LEAVE, DIGEST, SUSPECTED, CONFIRMATIONS, SEARCH, CREATE_ROOM,
+    ROOMS, PROVE, JOIN, STANDING, POST, SET_TOPIC, POST_MANY, MARK_READ, LEAVE, DIGEST, SUSPECTED, CONFIRMATIONS, SEARCH, CREATE_ROOM,
 )  # fmt: skip
 """All that a client calls on a server, greetings and `attach` (which has no answer) left out."""

@@ -11,9 +11,9 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
-from pyrochat.client.answers import CONFIRMATIONS, CREATE_ROOM, DIGEST, MARK_READ, ROOMS, SEARCH, SUSPECTED
+from pyrochat.client.answers import CONFIRMATIONS, CREATE_ROOM, DIGEST, MARK_READ, ROOMS, SEARCH, SET_TOPIC, SUSPECTED
 from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import Finder
 from pyrochat.client.handling import Handling
@@ -24,22 +24,28 @@ from pyrochat.client.outbox import Outbox
 from pyrochat.client.reading import AUTO, MANUAL, NEVER, Reading
 from pyrochat.client.replica import Replica
 from pyrochat.client.session import CLOSED, ClientSession
+from pyrochat.clock import monotonic
 from pyrochat.core.query import parse_query
 from pyrochat.pyro.forks import LeftToParent, leave_to_parent
 from pyrochat.values.addresses import shown_address
 from pyrochat.values.confirmations import Confirmations
+from pyrochat.values.current import Current
 from pyrochat.values.errors import ChatClosed, InvalidArgument, PyroChatError, UnknownMessage, WaitTimeout
-from pyrochat.values.message import Message
+from pyrochat.values.mentions import mentions
+from pyrochat.values.message import CHAT, EDIT, REACT, REDACT, UNREACT, Message
 from pyrochat.values.progress import Progress
 from pyrochat.values.protocol import MAX_FOUND, Timing
 from pyrochat.values.rules import (
     MAX_ID,
     checked_integer,
     checked_key,
+    checked_reaction,
     checked_room_name,
     checked_text,
     checked_texts,
     checked_timeout,
+    checked_topic,
+    fold,
 )
 from pyrochat.values.verification import Verification
 
@@ -47,6 +53,7 @@ log = logging.getLogger("pyrochat")
 
 _BRIEFLY_SECONDS = 2.0
 _ASK_SECONDS = 10.0
+_AGAIN_SECONDS = 0.05
 
 
 _open_chats: weakref.WeakSet[Chat] = weakref.WeakSet()
@@ -76,7 +83,7 @@ class Chat(Handling):
         )
         self._flush_seconds = flush_seconds
         self._outbox = outbox = Outbox(self._session, replica, reading, tell_notice)
-        super().__init__(replica, reading, outbox.mark)
+        super().__init__(replica, reading, outbox.mark, _unless_gone(self, "confirmations"))
         self._abandoned = weakref.finalize(self, _leave_abandoned, name, room, self._session, outbox, flush_seconds)
         self._abandoned.atexit = False  # `_leave_all` is for that
 
@@ -101,15 +108,51 @@ class Chat(Handling):
 
     # -- sending ------------------------------------------------------------------------------------------
 
-    def send(self, text: str, *, key: str | None = None, timeout: float | None = None) -> Message:
+    def send(
+        self, text: str, *, about: int | None = None, key: str | None = None, timeout: float | None = None
+    ) -> Message:
         """Send *text* (1 to 16,384 bytes of UTF-8); returns its Message once it is durable and ordered.
 
-        key: an own key for this message (1 to 64 printable ASCII characters); the same text sent
+        about: the id of the message that it answers. key: an own key for this message (1 to 64 printable ASCII characters); the same text sent
         again with the same key appears once. timeout: seconds to wait; None waits over every lost
         connection. Raises InvalidText, SendTimeout (the message may or may not be in the log; its
-        `key` makes a repeat safe), LogUnavailable, ChatClosed.
+        `key` makes a repeat safe), LogUnavailable, UnknownMessage, ChatClosed.
         """
-        return self._outbox.send([checked_text(text)], checked_key(key), checked_timeout(timeout))[0]
+        return self._say(CHAT, checked_text(text), about, key, timeout)
+
+    def edit(self, id: int, text: str, *, key: str | None = None, timeout: float | None = None) -> Message:
+        """Give one's own message *id* another text; returns the edit. See `send`.
+
+        An edit of an edit is an edit of the message. Raises NotYours, MessageRedacted where it was deleted, UnknownMessage.
+        """
+        return self._say(EDIT, checked_text(text), _checked_id(id), key, timeout)
+
+    def redact(self, id: int, *, key: str | None = None, timeout: float | None = None) -> Message:
+        """Delete one's own message *id*: its text, and those of its edits, are gone from the room's log, its index, and
+        every replica that this reaches; returns the message that says so. See `edit`.
+
+        What somebody has read, copied or backed up, nobody can take back.
+        """
+        return self._say(REDACT, "", _checked_id(id), key, timeout)
+
+    def react(self, id: int, reaction: str, *, key: str | None = None, timeout: float | None = None) -> Message:
+        """React to message *id* with an emoji, or up to 16 characters; the same reaction twice counts once. See `send`."""
+        return self._say(REACT, checked_reaction(reaction), _checked_id(id), key, timeout)
+
+    def unreact(self, id: int, reaction: str, *, key: str | None = None, timeout: float | None = None) -> Message:
+        """Take one's reaction back; nothing happens where there was none. See `send`."""
+        return self._say(UNREACT, checked_reaction(reaction), _checked_id(id), key, timeout)
+
+    def set_topic(self, text: str, *, timeout: float | None = _ASK_SECONDS) -> Message:
+        """Say what the room is about (one line, at most 300 characters; empty: nothing in particular); returns the message
+        that says so. Raises InvalidText, WaitTimeout where the room can't be reached, and what `send` raises."""
+        message = self._session.ask(SET_TOPIC, checked_topic(text), timeout=checked_timeout(timeout))
+        self._outbox.acknowledged = max(self._outbox.acknowledged, message.id)
+        return message
+
+    def _say(self, kind: str, text: str, about: int | None, key: str | None, timeout: float | None) -> Message:
+        about = None if about is None else _checked_id(about)
+        return self._outbox.send([text], checked_key(key), checked_timeout(timeout), kind, about)[0]
 
     def send_many(self, texts: Sequence[str], *, key: str | None = None, timeout: float | None = None) -> list[Message]:
         """Send texts in one call and one commit, with consecutive ids; see `send`; a key stands for the whole list."""
@@ -131,6 +174,24 @@ class Chat(Handling):
         if last is not None:
             after = max(after, end - checked_integer(last, "last", 0, MAX_ID))
         return Messages(self._replica.slice(after, end))
+
+    def current(self, id: int) -> Current:
+        """What message *id* is now: its newest text (None where it was deleted), who has reacted, which messages answer it.
+
+        Of an edit: what it edits. Raises UnknownMessage where it is not here.
+        """
+        _checked_id(id)
+        self._catch_up()
+        try:
+            return self._replica.current(id)
+        except IndexError:
+            raise UnknownMessage(f"there is no message {id} here: the last one is {self._replica.end}") from None
+
+    @property
+    def topic(self) -> str:
+        """What the room is about; empty: nothing in particular."""
+        self._catch_up()
+        return self._replica.topic
 
     @property
     def members(self) -> list[str]:
@@ -192,7 +253,7 @@ class Chat(Handling):
 
     def confirmations(self, id: int, *, timeout: float | None = _ASK_SECONDS) -> Confirmations:
         """Who has message *id*, and who has read it; asks the room. Raises UnknownMessage, WaitTimeout."""
-        checked_integer(id, "a message id", 1, MAX_ID)
+        _checked_id(id)
         return Confirmations.of(id, *self._session.ask(CONFIRMATIONS, id, timeout=checked_timeout(timeout)))
 
     def search(
@@ -238,7 +299,7 @@ class Chat(Handling):
         """Message *id*, as soon as it is here; raises WaitTimeout after *timeout* seconds, ChatClosed, and what
         the room refuses us with for good.
         """
-        checked_integer(id, "a message id", 1, MAX_ID)
+        _checked_id(id)
         timeout = checked_timeout(timeout)
         if not self._replica.wait(lambda: self._replica.end >= id or self._session.is_over, timeout):
             raise WaitTimeout(
@@ -249,6 +310,26 @@ class Chat(Handling):
         except IndexError:
             self._session.check_not_refused()
             raise ChatClosed(f"the chat was left before message {id} came") from None
+
+    def wait_read(self, id: int, timeout: float | None = None) -> Confirmations:
+        """The confirmations of message *id*, as soon as nobody is waited for any more who is here.
+
+        Raises WaitTimeout after *timeout* seconds, ChatClosed, and what `wait_for` raises.
+        """
+        timeout = checked_timeout(timeout)
+        deadline = None if timeout is None else monotonic() + timeout
+        self.wait_for(id, timeout)
+        while True:
+            left = None if deadline is None else max(0.0, deadline - monotonic())
+            if not self._replica.wait(lambda: self._session.is_over or not self._replica.waits_for(id), left):
+                names = ", ".join(self._replica.waits_for(id))
+                raise WaitTimeout(f"message {id} was not read within {timeout:g} s by {names}")
+            self._session.check_not_refused()
+            self._check_open()
+            found = self.confirmations(id, timeout=_ASK_SECONDS if left is None else left)
+            if not found.waiting_for:
+                return found
+            self._replica.wait(lambda: self._session.is_over, _AGAIN_SECONDS)  # what is told here is on its way there
 
     # -- the server's rooms ----------------------------------------------------------------------------------
 
@@ -283,12 +364,42 @@ class Chat(Handling):
     # -- reading -------------------------------------------------------------------------------------------
 
     def unread(self) -> Messages:
-        """What others wrote since the read mark; marks it read, save with ``read="never"``."""
+        """What others wrote since this member's read mark, also while it was away; marks it read, save with
+        ``read="never"``. Edits are among it where they newly mention this member. What was there before its very first
+        join is history.
+        """
         self._catch_up()
-        end = self._replica.end
-        messages = self._replica.slice(self._reading.mark, end)
+        unread, end = self._unread()
         self._confirm(end)
-        return Messages(message for message in messages if not self._reading.is_own(message.id))
+        return Messages(unread)
+
+    @property
+    def unread_count(self) -> int:
+        """How many messages `unread` would return; marks nothing."""
+        self._catch_up()
+        return len(self._unread()[0])
+
+    def mentions(self) -> Messages:
+        """Those of the unread messages that mention this member (``@name``); marks nothing."""
+        self._catch_up()
+        return Messages(message for message in self._unread()[0] if self.is_mentioned_in(message.text))
+
+    def is_mentioned_in(self, text: str) -> bool:
+        """Whether *text* has ``@name`` of this member."""
+        return mentions(text, self.name, self._replica.known)
+
+    def _unread(self) -> tuple[list[Message], int]:
+        """What is unread, and up to where that was looked for."""
+        end = self._replica.end
+        begin = max(self._reading.mark, self._replica.first_joined(fold(self.name)))
+        others = [message for message in self._replica.slice(begin, end) if not self._reading.is_own(message.id)]
+        return [message for message in others if message.kind == CHAT or self._newly_means(message)], end
+
+    def _newly_means(self, edit: Message) -> bool:
+        """Whether *edit* mentions this member, and what it edits did not."""
+        if edit.kind != EDIT or not self.is_mentioned_in(edit.text):
+            return False
+        return not self.is_mentioned_in(self._replica.version_before(edit).text)
 
     def mark_read(self, id: int, *, wait: bool = True, timeout: float | None = _ASK_SECONDS) -> None:
         """Confirm that everything up to message *id* has been shown; the room knows it when this returns.
@@ -296,7 +407,7 @@ class Chat(Handling):
         wait: False lets the room know soon, and comes back at once. Raises UnknownMessage, WaitTimeout where the room
         can't be reached, InvalidArgument with ``read="never"``.
         """
-        checked_integer(id, "a message id", 1, MAX_ID)
+        _checked_id(id)
         timeout = checked_timeout(timeout)
         if not self._reading.marks:
             raise InvalidArgument(f'this chat was joined with read="{NEVER}": join with "{MANUAL}" to mark by hand')
@@ -395,14 +506,17 @@ class Chat(Handling):
         leave_to_parent(self, lambda: ChatClosed("this Chat belongs to the parent process: join in the child"))
 
 
-def _unless_gone(chat: Chat, method: str) -> Callable[..., None]:
+def _checked_id(id: object) -> int:
+    return checked_integer(id, "a message id", 1, MAX_ID)
+
+
+def _unless_gone(chat: Chat, method: str) -> Callable[..., Any]:
     """Calls *method* of *chat*, without holding it: what serves a Chat must not keep one that its user has dropped."""
     held = weakref.ref(chat)
 
-    def call(*arguments: object) -> None:
+    def call(*arguments: object) -> object:
         found = held()
-        if found is not None:
-            getattr(found, method)(*arguments)
+        return None if found is None else getattr(found, method)(*arguments)
 
     return call
 

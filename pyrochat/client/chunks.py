@@ -40,6 +40,11 @@ class Chunks:
         at = bisect_right(self._firsts, id) - 1
         return self._lists[at][id - self._firsts[at]]
 
+    def put(self, message: Message) -> None:
+        """*message* is in the place of the one with its id, for all who hold these lists."""
+        at = bisect_right(self._firsts, message.id) - 1
+        self._lists[at][message.id - self._firsts[at]] = message
+
     def slice(self, after: int, upto: int | None = None) -> list[Message]:
         """The messages with ``after < id <= upto`` (None: the end), in a list of the caller's own."""
         after = max(after, 0)

@@ -18,11 +18,13 @@ NewMarks = Mapping[str, tuple[int, int]]
 
 
 class Delivery(NamedTuple):
-    """messages: in order, without a gap. changes: those of them that tell of joins and leaves. marks: that have moved."""
+    """messages: in order, without a gap. changes: those of them that tell of joins, leaves and topics. marks: that have
+    moved. abouts: the messages that are about others."""
 
     messages: list[Message]
     changes: list[Message]
     marks: NewMarks
+    abouts: list[Message]
 
 
 _recent: deque[tuple[object, object, Delivery]] = deque(maxlen=4)  # for the one thread that serves callbacks
@@ -35,6 +37,7 @@ def read_delivery(rows: object, marks: object) -> Delivery:
             return delivery
     messages = read_delivered(rows)
     moved = {fold(name): (delivered, read) for name, delivered, read in read_marks(marks)}
-    delivery = Delivery(messages, [message for message in messages if message.kind == SYSTEM], moved)
+    changes = [message for message in messages if message.kind == SYSTEM]
+    delivery = Delivery(messages, changes, moved, [message for message in messages if message.about is not None])
     _recent.appendleft((rows, marks, delivery))
     return delivery

@@ -9,12 +9,13 @@ import inspect
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
-from pyrochat.values.errors import InvalidArgument
+from pyrochat.values.confirmations import Confirmations
+from pyrochat.values.errors import InvalidArgument, Unavailable
 from pyrochat.values.message import Message
 
 log = logging.getLogger("pyrochat")
@@ -180,6 +181,58 @@ class MessageHandler(Handler):
     def _tell(self, has_moved: bool) -> None:
         if has_moved:
             self._moved()
+
+
+class ConfirmationsHandler(Handler):
+    """Called with the id of a text of *member* (folded) and its confirmations when somebody has got or read it.
+
+    What is confirmed together is told once, of the newest text that it concerns: it holds for all before it. ask: the
+    confirmations of an id, from the room; None where nobody holds the Chat any more; raises PyroChatError.
+    """
+
+    __slots__ = ("_ask", "_heard", "_known", "_member", "_replica", "follower")
+
+    def __init__(
+        self, handle: Callable[[int, Confirmations], object], replica: Replica, member: str,
+        ask: Callable[[int], Confirmations | None],
+    ) -> None:  # fmt: skip
+        super().__init__(handle)
+        self._replica = replica
+        self._member = member
+        self._ask = ask
+        self._heard, self._known = replica.marks_heard, replica.all_marks
+        self.follower: Callable[[], None] = _nothing
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether marks have moved."""
+        return self._replica.marks_heard > self._heard and not self.has_ended()
+
+    def run(self) -> None:
+        """See `Handler`."""
+        self._heard = self._replica.marks_heard
+        before, self._known = self._known, self._replica.all_marks
+        for id in sorted({id for member in self._known for id in self._confirmed_by(member, before)}):
+            if self.has_ended() or self.stopped:
+                return
+            try:
+                confirmations = self._ask(id)
+                if confirmations is not None:
+                    _check_result(self._handle, self._handle(id, confirmations))
+            except Unavailable as error:
+                log.debug("the confirmations of message #%d could not be asked for: %s", id, error)
+            except BaseException:
+                if self.stopped:
+                    raise
+                _report_failure(self._handle, f"the confirmations of message #{id}")
+
+    def _confirmed_by(self, member: str, before: Mapping[str, tuple[int, int]]) -> Iterator[int]:
+        if member == self._member:
+            return
+        since = self._replica.first_joined(member)
+        for old, new in zip(before.get(member, (0, 0)), self._known[member], strict=True):
+            if new > old and (id := self._replica.newest_own(self._member, max(old, since), new)):
+                yield id
 
 
 class EventHandler(Handler):

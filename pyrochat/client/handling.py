@@ -8,19 +8,21 @@ from functools import partial
 from typing import Any, TypeVar, overload
 
 from pyrochat.client.handler_threads import HandlerThreads
-from pyrochat.client.handlers import EventHandler, Handler, MessageHandler, check_handler
+from pyrochat.client.handlers import ConfirmationsHandler, EventHandler, Handler, MessageHandler, check_handler
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.clock import monotonic
+from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.message import Message
-from pyrochat.values.rules import MAX_ID, checked_integer
+from pyrochat.values.rules import MAX_ID, checked_integer, fold
 
 log = logging.getLogger("pyrochat")
 
 # What a handler returns is ignored. It says so little only because a type can't say "anything but a coroutine".
 Returned = None | float | Sized | Message | Future[Any]
 OfMessages = TypeVar("OfMessages", bound=Callable[[Message], Returned])
+OfConfirmations = TypeVar("OfConfirmations", bound=Callable[[int, Confirmations], Returned])
 OfStates = TypeVar("OfStates", bound=Callable[[str, str], Returned])
 OfNotices = TypeVar("OfNotices", bound=Callable[[str], Returned])
 
@@ -34,10 +36,17 @@ class Handling:
     thing after the other, in order.
     """
 
-    def __init__(self, replica: Replica, reading: Reading, moved: Callable[[], None]) -> None:
+    name: str
+
+    def __init__(
+        self, replica: Replica, reading: Reading, moved: Callable[[], None],
+        ask_confirmations: Callable[[int], Confirmations | None],
+    ) -> None:  # fmt: skip
         self._replica = replica
         self._reading = reading
         self._moved = moved
+        self._ask_confirmations = ask_confirmations
+        self._confirmations_handlers: list[ConfirmationsHandler] = []
         self._message_handlers: list[MessageHandler] = []
         self._state_handlers: list[EventHandler] = []
         self._notice_handlers: list[EventHandler] = [EventHandler(_log_notice, "the notice")]
@@ -89,6 +98,22 @@ class Handling:
         self._state_handlers.append(_event_handler(handler, "the state"))
         return handler
 
+    def on_confirmations(self, handler: OfConfirmations) -> OfConfirmations:
+        """Call *handler* with ``(id, confirmations)`` of one's own messages, in another thread, when others have got or read
+        them; usable as a decorator.
+
+        What is confirmed together is told once, with the newest message that it concerns. See `on_message` for what is
+        slow, raises, or is an ``async def``.
+        """
+        self._check_open()
+        check_handler(handler)
+        threads = HandlerThreads.of_this_process()
+        registered = ConfirmationsHandler(handler, self._replica, fold(self.name), self._ask_confirmations)
+        self._confirmations_handlers.append(registered)
+        registered.follower = partial(threads.wake, registered)
+        self._replica.follow(registered.follower)
+        return handler
+
     def on_notice(self, handler: OfNotices) -> OfNotices:
         """Call *handler* with what the room says beside the log (a text), in another thread; usable as a decorator.
 
@@ -109,7 +134,8 @@ class Handling:
         messages = [registered for registered in self._message_handlers if registered.calls(handler)]
         states = [registered for registered in self._state_handlers if registered.calls(handler)]
         notices = [registered for registered in self._notice_handlers if registered.calls(handler)]
-        if not (messages or states or notices):
+        confirmations = [registered for registered in self._confirmations_handlers if registered.calls(handler)]
+        if not (messages or states or notices or confirmations):
             raise InvalidArgument(f"{handler!r:.80} is no handler of this chat")
         for cursor in messages:
             self._message_handlers.remove(cursor)
@@ -117,10 +143,14 @@ class Handling:
             cursor.end()
             if self._reading.remove_handler(cursor.number):
                 self._moved()
+        for registered in confirmations:
+            self._confirmations_handlers.remove(registered)
+            self._replica.unfollow(registered.follower)
+            registered.end()
         for handlers, ended in ((self._state_handlers, states), (self._notice_handlers, notices)):
-            for registered in ended:
-                handlers.remove(registered)
-                registered.end()
+            for listener in ended:
+                handlers.remove(listener)
+                listener.end()
 
     # -- within ---------------------------------------------------------------------------------------------
 
@@ -144,7 +174,9 @@ class Handling:
 
     def _stop_handlers(self) -> None:
         """In a child: none is called any more."""
-        handlers: list[Handler] = [*self._message_handlers, *self._state_handlers, *self._notice_handlers]
+        handlers: list[Handler] = [
+            *self._message_handlers, *self._confirmations_handlers, *self._state_handlers, *self._notice_handlers,
+        ]  # fmt: skip
         for handler in handlers:
             handler.stop()
 

@@ -30,7 +30,7 @@ from pyrochat.values.errors import (
     SendTimeout,
     ServerFault,
 )
-from pyrochat.values.message import Message
+from pyrochat.values.message import CHAT, Message
 from pyrochat.values.rules import MAX_BATCH_BYTES, MAX_BATCH_TEXTS, MAX_KEY_CHARACTERS
 
 log = aside_logger(__name__)
@@ -48,13 +48,17 @@ class _NothingToSend(Exception):
 class _Sending:
     """Texts that have to get consecutive places; one call of `send` or `send_many`.
 
-    may_be_known: the key is the caller's: something may have been stored under it before.
+    kind, about: of one text, where it is about an earlier message. may_be_known: the key is the caller's: something may have been stored under it before.
     """
 
-    def __init__(self, texts: Sequence[str], key: str, may_be_known: bool) -> None:
+    def __init__(
+        self, texts: Sequence[str], key: str, may_be_known: bool, kind: str = CHAT, about: int | None = None
+    ) -> None:
         self.texts = texts
         self.key = key
         self.may_be_known = may_be_known
+        self.kind, self.about = kind, about
+        self.has_call_of_its_own = len(texts) > 1 or about is not None
         self.size = sum(map(len, texts)) * 4 + len(texts) * MAX_KEY_CHARACTERS  # bytes at the most
         self.begun = False  # handed over: from then on only the room knows whether it is stored
         self.withdrawn = False  # it was not, and will not be
@@ -97,7 +101,9 @@ class Outbox:
 
     # -- from the user's threads -------------------------------------------------------------------------
 
-    def send(self, texts: Sequence[str], key: str | None, timeout: float | None) -> list[Message]:
+    def send(
+        self, texts: Sequence[str], key: str | None, timeout: float | None, kind: str = CHAT, about: int | None = None
+    ) -> list[Message]:
         """Send and wait for the messages; raises SendTimeout, ChatClosed, and what the room raises.
 
         What ends the wait (Ctrl-C, a signal's handler that raises) reaches the caller as it is. A text that was not
@@ -108,7 +114,7 @@ class Outbox:
                 "this thread is PyroChat's own, and a send would wait for it: hand over to a thread of yours (for log "
                 "records, logging.handlers.QueueHandler does)"
             )
-        sending = _Sending(texts, self._new_key() if key is None else key, key is not None)
+        sending = _Sending(texts, self._new_key() if key is None else key, key is not None, kind, about)
         try:
             self._hand_in(sending, timeout)
             if not sending.done.wait(timeout):
@@ -255,11 +261,10 @@ class Outbox:
         for sending in self._waiting:
             count += len(sending.texts)
             size += sending.size
-            is_list = len(sending.texts) > 1
-            if group and (is_list or count > self._most_texts or size > MAX_BATCH_BYTES):
+            if group and (sending.has_call_of_its_own or count > self._most_texts or size > MAX_BATCH_BYTES):
                 break
             group.append(sending)
-            if is_list:
+            if sending.has_call_of_its_own:
                 break
         return group
 
@@ -323,6 +328,8 @@ class Outbox:
         if not group:
             raise _NothingToSend
         texts = [text for sending in group for text in sending.texts]
+        if group[0].about is not None:
+            return POST, (texts[0], group[0].key, group[0].about, group[0].kind)
         if len(texts) == 1:
             return POST, (texts[0], group[0].key)
         return POST_MANY, (texts, group[0].key if len(group) == 1 else [sending.key for sending in group])

@@ -1,16 +1,19 @@
 """The replica: this client's copy of the room's log, a prefix of it at every moment."""
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 from pyrochat.client.chunks import Chunks
 from pyrochat.client.deliveries import Delivery, NewMarks
 from pyrochat.clock import monotonic
-from pyrochat.core.digests import digest_after
+from pyrochat.core.current import Abouts
+from pyrochat.core.digests import digest_after, erased
 from pyrochat.core.views import Views
 from pyrochat.trust.seals import Seal
+from pyrochat.values.current import Current
 from pyrochat.values.errors import InvalidArgument
-from pyrochat.values.message import Message
+from pyrochat.values.message import CHAT, TOPIC, Message
 from pyrochat.values.rules import fold
 
 _LOOK_SECONDS = 3600.0
@@ -24,8 +27,23 @@ class Replica:
     """
 
     __slots__ = (
-        "_chain_mutex", "_changed", "_followers", "_marks", "_messages", "_mutex", "_new_marks", "_origin", "_proved",
-        "_seal", "_views", "_waiting", "log_id", "room",
+        "_abouts",
+        "_chain_mutex",
+        "_changed",
+        "_followers",
+        "_marks",
+        "_messages",
+        "_mutex",
+        "_new_marks",
+        "_origin",
+        "_proved",
+        "_seal",
+        "_views",
+        "_waiting",
+        "log_id",
+        "marks_heard",
+        "room",
+        "topic",
     )  # fmt: skip
 
     def __init__(self, room: str) -> None:
@@ -40,7 +58,10 @@ class Replica:
         self._seal: Seal | None = None  # the room's last one
         self._messages = Chunks()
         self._views = Views()
+        self._abouts = Abouts()
+        self.topic = ""  # what the room is about; empty: nothing in particular
         self._marks: dict[str, tuple[int, int]] = {}
+        self.marks_heard = 0  # so many deliveries had some
         self._new_marks: list[NewMarks] = []  # not yet in `_marks`: few ever ask
         self._followers: list[Callable[[], None]] = []
 
@@ -51,7 +72,7 @@ class Replica:
 
     def extend(self, delivery: Delivery) -> None:
         """Take in a delivery. What is here already is passed over; raises InvalidArgument for a gap."""
-        messages, changes, marks = delivery
+        messages, changes, marks, abouts = delivery
         with self._mutex:
             end = self._messages.end
             if messages:
@@ -60,8 +81,11 @@ class Replica:
                     raise InvalidArgument(f"message {first} can't follow message {end}")
                 self._messages.append(messages if first == end + 1 else messages[end + 1 - first :])
                 if changes:
-                    self._views.apply(changes if first == end + 1 else [m for m in changes if m.id > end])
+                    self._take_changes(changes if first == end + 1 else [m for m in changes if m.id > end])
+                if abouts:
+                    self._take_abouts(abouts if first == end + 1 else [m for m in abouts if m.id > end])
             if marks:
+                self.marks_heard += 1
                 self._new_marks.append(marks)
                 if len(self._new_marks) > _MOST_NEW_MARKS:
                     self._take_marks()
@@ -69,6 +93,40 @@ class Replica:
                 self._changed.notify_all()
         for follower in self._followers:
             follower()
+
+    def _take_changes(self, changes: Sequence[Message]) -> None:
+        self._views.apply(changes)
+        for message in changes:
+            if message.change == TOPIC:
+                self.topic = message.text
+
+    def _take_abouts(self, abouts: Sequence[Message]) -> None:
+        """What was deleted is gone here too; the chain's digests stay as they are."""
+        for id in self._abouts.take(abouts):
+            with contextlib.suppress(IndexError):
+                message = self._messages.get(id)
+                if not message.is_redacted:
+                    self._messages.put(erased(message))
+
+    def current(self, id: int) -> Current:
+        """What message *id* is now; raises IndexError where it is not here."""
+        with self._mutex:
+            return self._abouts.current(id, self._messages.get)
+
+    def version_before(self, edit: Message) -> Message:
+        """What *edit* has changed: the edit before it of the same message, or that; raises IndexError."""
+        with self._mutex:
+            return self._messages.get(self._abouts.version_before(edit))
+
+    @property
+    def known(self) -> Collection[str]:
+        """The folded names of all who have ever joined."""
+        return self._views.members.keys()
+
+    def first_joined(self, member: str) -> int:
+        """The id of the first "joined" of *member*, a folded name; 0 where it has never joined."""
+        known = self._views.members.get(member)
+        return 0 if known is None else known.first_joined
 
     def get(self, id: int) -> Message:
         """Message *id*; raises IndexError where it is not here."""
@@ -129,6 +187,30 @@ class Replica:
         with self._mutex:
             self._take_marks()
             return {name: self._marks.get(fold(name), (0, 0)) for name in self._views.present.values()}
+
+    @property
+    def all_marks(self) -> dict[str, tuple[int, int]]:
+        """``(delivered, read)`` of all members whom the room has told of, by folded name."""
+        with self._mutex:
+            self._take_marks()
+            return dict(self._marks)
+
+    def waits_for(self, id: int) -> list[str]:
+        """The names of those who are here, should have read message *id*, and have not, as far as is known here."""
+        with self._mutex:
+            self._take_marks()
+            sender = fold(self._messages.get(id).sender)
+            return [
+                name for member, name in self._views.present.items()
+                if member != sender and self.first_joined(member) <= id and self._marks.get(member, (0, 0))[1] < id
+            ]  # fmt: skip
+
+    def newest_own(self, member: str, after: int, upto: int) -> int:
+        """The id of the newest text of *member* (folded) with ``after < id <= upto``; 0 where there is none."""
+        for message in reversed(self.slice(after, upto)):
+            if message.kind == CHAT and fold(message.sender) == member:
+                return message.id
+        return 0
 
     def _take_marks(self) -> None:
         for marks in self._new_marks:

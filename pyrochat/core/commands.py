@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pyrochat.values.errors import LogUnreadable
+from pyrochat.values.message import CHAT
 
 ENTRY_VERSION = 1
 """Of the kinds of commands below. A later version may have others: a replica that meets one stops."""
@@ -17,9 +18,10 @@ ENTRY_VERSION = 1
 class Post(NamedTuple):
     """Append texts, consecutive, all or none.
 
-    keys: one for each text, or None. salts: one for each text (`core.digests`). list_key: the one that all of them were sent under, if they were; *keys* are its
-    parts then (`core.keys`). mark: a guest's (`values.keys`). appends: where it is false, nothing is appended: what the
-    same keys have made before is told, and nothing else.
+    keys: one for each text, or None. salts: one for each text (`core.digests`). list_key: the one that all of them were
+    sent under, if they were; *keys* are its parts then (`core.keys`). mark: a guest's (`values.keys`). appends: where it
+    is false, nothing is appended: what the same keys have made before is told, and nothing else. kind, about: of its one
+    text; whoever made this has seen that the message *about* is there, and that *sender* may say this of it.
     """
 
     sender: str
@@ -30,6 +32,16 @@ class Post(NamedTuple):
     list_key: str | None = None
     mark: str = ""
     appends: bool = True
+    kind: str = CHAT
+    about: int | None = None
+
+
+class SetTopic(NamedTuple):
+    """The room is about *text* from now on; empty: about nothing in particular."""
+
+    sender: str
+    text: str
+    salt: str
 
 
 class Open(NamedTuple):
@@ -82,10 +94,10 @@ class Declare(NamedTuple):
     loss: str
 
 
-Command = Post | Open | Resume | Lose | End | Restarted | Declare
+Command = Post | SetTopic | Open | Resume | Lose | End | Restarted | Declare
 
 _NAMES: Mapping[type[Any], str] = {
-    Post: "post", Open: "open", Resume: "resume", Lose: "lose", End: "end", Restarted: "restarted", Declare: "declare",
+    Post: "post", SetTopic: "topic", Open: "open", Resume: "resume", Lose: "lose", End: "end", Restarted: "restarted", Declare: "declare",
 }  # fmt: skip
 _KINDS: Mapping[object, Any] = {name: kind for kind, name in _NAMES.items()}
 

@@ -10,7 +10,8 @@ The digest of message N is SHA-256 over the digest of message N-1 and N's canoni
 - what a later version has added, if anything, as a JSON array (ASCII, no spaces).
 
 Logs of older formats have messages without a proof. Their canonical form is another one (`_old_form`), and nothing of them
-changes: the file says with which message the new one begins. Whose a guest's key is, no digest covers (`values.keys`). The
+changes: the file says with which message the new one begins. When such a text has to go, ``old:`` and the SHA-256 of the
+text stay as its proof: a short text can be guessed from that. Whose a guest's key is, no digest covers (`values.keys`). The
 chain begins with the identity that the log was made with.
 """
 
@@ -26,6 +27,7 @@ DIGEST_BYTES = 32
 SALT_CHARACTERS = 11
 _COMMITMENT_DIGITS = 2 * DIGEST_BYTES
 _HEXADECIMAL = frozenset("0123456789abcdef")
+_OLD = "old:"
 _NONE = b"\xff\xff\xff\xff"
 _NO_MORE = 3 * _NONE
 _numbers = struct.Struct(">Qq")  # id, time_us
@@ -55,13 +57,30 @@ def commitment(proof: str, text: str) -> bytes:
 
 def is_commitment(proof: str, text: str) -> bool:
     """Whether *proof* is the commitment to a text that is gone; *text*: what is there of it."""
-    return not text and len(proof) == _COMMITMENT_DIGITS and _HEXADECIMAL.issuperset(proof)
+    digits = proof.removeprefix(_OLD)
+    return not text and len(digits) == _COMMITMENT_DIGITS and _HEXADECIMAL.issuperset(digits)
+
+
+def is_old(proof: str | None) -> bool:
+    """Whether *proof* is that of a message from before format 3."""
+    return proof is None or proof.startswith(_OLD)
+
+
+def erased(message: Message) -> Message:
+    """*message* without its text, and with what keeps its digest as it is."""
+    if message.proof is None:
+        proof = _OLD + hashlib.sha256(message.text.encode()).hexdigest()
+    elif message.is_redacted:
+        proof = message.proof
+    else:
+        proof = commitment(message.proof, message.text).hex()
+    return message._replace(text="", proof=proof)
 
 
 def digest_after(previous: bytes, message: Message) -> bytes:
     """The digest of *message*, whose predecessor's is *previous*. Raises InvalidArgument where its proof is none."""
     id, _, sender, text, time_us, kind, key, about, change, ref, proof, more = message
-    if proof is None:
+    if proof is None or proof.startswith(_OLD):
         return hashlib.sha256(previous + _old_form(message)).digest()
     form = _numbers.pack(id, time_us) + _often(kind) + _often(sender) + _field(key)
     if about is None and change is None and ref is None:
@@ -93,6 +112,8 @@ def _old_form(message: Message) -> bytes:
     numbers = _old_numbers.pack(message.id, message.time_us, code, len(sender), key_size)
     if code == _OLD_OTHER_KIND:
         numbers += len(kind).to_bytes(4, "big") + kind
+    if message.proof is not None:
+        return b"".join((numbers, sender, key, bytes.fromhex(message.proof.removeprefix(_OLD))))
     return b"".join((numbers, sender, key, hashlib.sha256(message.text.encode()).digest()))
 
 

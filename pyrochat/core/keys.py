@@ -11,7 +11,7 @@ from pyrochat.core.commands import Post
 from pyrochat.core.log import Log
 from pyrochat.values.errors import KeyConflict
 from pyrochat.values.keys import key_owner
-from pyrochat.values.message import Message
+from pyrochat.values.message import CHAT, Message
 
 OwnersKey = tuple[str, str]
 """Whose it is (`values.keys.key_owner`), and the key."""
@@ -59,8 +59,8 @@ class Keys:
         """It has not: the post was refused."""
         del self._known[owner, key]
 
-    def by_text(self, owner: str, key: str, text: str) -> Message | KeyConflict | None:
-        """What *key*, under which *text* is sent by itself, has made before."""
+    def by_text(self, owner: str, key: str, text: str, kind: str, about: int | None) -> Message | KeyConflict | None:
+        """What *key*, under which *text* is sent by itself, has made before. kind, about: of the message that it becomes."""
         known = self._known.get((owner, key))
         if known is None:
             known = self._known.get((owner, part_key(key, 0)))
@@ -68,17 +68,17 @@ class Keys:
                 return None
             if self._has_part(owner, key, 1, known.id + 1):
                 return _conflict(key, known)
-        return known if known.text == text else _conflict(key, known)
+        return known if _is_same(known, text, kind, about) else _conflict(key, known)
 
     def by_list(self, owner: str, key: str, parts: Sequence[str | None], texts: Sequence[str]) -> list[Message] | KeyConflict | None:  # fmt: skip
         """What *key*, under which *texts* are sent as a list, has made before."""
         alone = self._known.get((owner, key))
         if alone is not None:
-            return [alone] if [alone.text] == list(texts) else _conflict(key, alone)
+            return [alone] if len(texts) == 1 and _is_same(alone, texts[0]) else _conflict(key, alone)
         found = [message for part in parts if (message := self._known.get((owner, part or ""))) is not None]
         if not found:
             return None
-        is_same = [message.text for message in found] == list(texts)
+        is_same = len(found) == len(texts) and all(map(_is_same, found, texts))
         if not is_same or self._has_part(owner, key, len(texts), found[-1].id + 1):
             return _conflict(key, found[0])
         return found
@@ -88,6 +88,11 @@ class Keys:
         key = (owner, part_key(list_key, index))
         part = self._known.get(key) or self._log.find([key]).get(key)
         return part is not None and part.id == id
+
+
+def _is_same(known: Message, text: str, kind: str = CHAT, about: int | None = None) -> bool:
+    """Whether *known* is what would become of this; of a text that is gone nobody can say that it was another."""
+    return (known.kind, known.about) == (kind, about) and (known.text == text or known.is_redacted)
 
 
 def _conflict(key: str, message: Message) -> KeyConflict:

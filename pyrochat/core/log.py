@@ -74,13 +74,14 @@ class Log(ABC):
     def append(
         self, messages: Sequence[Message], members: Sequence[MemberRecord] = (), owners: Mapping[int, str] = NO_OWNERS,
         *, digests: Sequence[bytes] | None = None, sessions: Mapping[str, Session | None] = NO_SESSIONS,
-        loss: str | None = None,
+        loss: str | None = None, erased: Sequence[Message] = (),
     ) -> None:  # fmt: skip
         """Make all of this durable in one step, or nothing.
 
         messages: their ids follow the tail without a gap. digests: theirs, where they are known already. members:
         records that replace those of the same member. sessions: by id, those that are new or changed; None for one
-        that has ended. loss: what proves that messages are missing, from now on. owners: whose the keys of some messages are, by id (`values.keys.key_owner`); of all others they
+        that has ended. loss: what proves that messages are missing, from now on. erased: messages that are in the log, without
+        their texts: those are on no disk any more, nor parts of them. owners: whose the keys of some messages are, by id (`values.keys.key_owner`); of all others they
         are their senders', by folded name. Raises LogUnavailable where nothing can be written now, or a key of an owner is there already
         (`find` says which are): nothing has changed then. Raises LogUncertain where that is unknown; from then on
         nothing can be written until the log is opened again. Called by one thread at a time: the order's.
@@ -89,6 +90,18 @@ class Log(ABC):
     @abstractmethod
     def read(self, after: int, limit: int) -> list[Message]:
         """At most *limit* messages with ``id > after``, in order. Any thread may call it."""
+
+    @abstractmethod
+    def versions(self, id: int) -> list[Message]:
+        """Message *id* and its edits, in order; none where there is no such message. Any thread may call it."""
+
+    @abstractmethod
+    def about(self, id: int) -> list[Message]:
+        """The messages about message *id*, in order. Any thread may call it."""
+
+    @abstractmethod
+    def owner(self, id: int) -> str | None:
+        """Whose the key of message *id* is (`values.keys.key_owner`); None where it has none. Any thread may call it."""
 
     @abstractmethod
     def find(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Message]:

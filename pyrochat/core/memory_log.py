@@ -7,7 +7,7 @@ from pyrochat.core.digests import extend_chain, first_digest
 from pyrochat.core.log import NO_OWNERS, NO_SESSIONS, Log, MemberRecord
 from pyrochat.core.sessions import Session
 from pyrochat.values.errors import InvalidArgument, LogUnavailable, UnknownMessage
-from pyrochat.values.message import SYSTEM, Message, messages_from_wire
+from pyrochat.values.message import EDIT, SYSTEM, Message, messages_from_wire
 from pyrochat.values.rules import fold
 
 
@@ -35,7 +35,7 @@ class MemoryLog(Log):
     def append(
         self, messages: Sequence[Message], members: Sequence[MemberRecord] = (), owners: Mapping[int, str] = NO_OWNERS,
         *, digests: Sequence[bytes] | None = None, sessions: Mapping[str, Session | None] = NO_SESSIONS,
-        loss: str | None = None,
+        loss: str | None = None, erased: Sequence[Message] = (),
     ) -> None:  # fmt: skip
         if messages and messages[0].id != self.tail + 1:
             raise InvalidArgument(f"message {messages[0].id} can't follow message {self.tail}")
@@ -50,10 +50,23 @@ class MemoryLog(Log):
         self._ids_by_key.update(zip(keys, (m.id for m in keyed), strict=True))
         self._members.update((record.member, record) for record in members)
         self._sessions.update(sessions)
+        for message in erased:
+            self._messages[message.id - 1] = message
         self.loss = loss or self.loss
 
     def read(self, after: int, limit: int) -> list[Message]:
         return self._messages[max(after, 0) : max(after, 0) + limit]
+
+    def versions(self, id: int) -> list[Message]:
+        return (
+            [*self.read(id - 1, 1), *(message for message in self.about(id) if message.kind == EDIT)] if id > 0 else []
+        )
+
+    def about(self, id: int) -> list[Message]:
+        return [message for message in self._messages if message.about == id]
+
+    def owner(self, id: int) -> str | None:
+        return next((owner for (owner, _), made in self._ids_by_key.items() if made == id), None)
 
     def find(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Message]:
         return {key: self._messages[self._ids_by_key[key] - 1] for key in keys if key in self._ids_by_key}

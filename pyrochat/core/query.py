@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from pyrochat.values.errors import InvalidArgument, InvalidName
 from pyrochat.values.rules import checked_name, fold
+from pyrochat.values.scripts import UNSPACED
 
 MAX_QUERY_CHARACTERS = 200
 MAX_QUERY_TERMS = 10
@@ -31,6 +32,14 @@ class Query(NamedTuple):
 
     terms: tuple[Term, ...]
     senders: tuple[str, ...] = ()
+
+
+def in_words(text: str) -> str:
+    """*text* as it is indexed and asked for: compatibility forms (``ﬁ``, ``Ｆ``) are what they stand for, and each
+    character of a script that is written without spaces is a word, so several that follow each other are a phrase."""
+    if text.isascii():
+        return text
+    return UNSPACED.sub(r" \g<0> ", unicodedata.normalize("NFKC", text))
 
 
 def parse_query(words: object) -> Query:

@@ -12,15 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pyrochat.core.commands import Command, Declare, End, Entry, Lose, Open, Post, Restarted, Resume
+from pyrochat.core.commands import Command, Declare, End, Entry, Lose, Open, Post, Restarted, Resume, SetTopic
 from pyrochat.core.digests import digest_after
 from pyrochat.core.integrity import loss_text
 from pyrochat.core.keys import Keys, OwnersKey, owner_of
 from pyrochat.core.log import Log
+from pyrochat.core.redaction import Versions
 from pyrochat.core.sessions import SUSPECTED, Session, state_of
 from pyrochat.core.views import Member
-from pyrochat.values.errors import KeyConflict, LogLost, PyroChatError, UnknownSession
-from pyrochat.values.message import CHAT, JOINED, LEFT, SYSTEM, Message, message_of
+from pyrochat.values.errors import LogLost, MessageRedacted, PyroChatError, UnknownMessage, UnknownSession
+from pyrochat.values.message import EDIT, JOINED, LEFT, REDACT, SYSTEM, TOPIC, Message, message_of
 from pyrochat.values.times import clamped_time_us
 
 Outcome = list[Message] | PyroChatError | None
@@ -90,11 +91,14 @@ class Transition:
     sessions: those that are new or changed, by id; None for one that has ended. opened: those that are new. ended:
     those that have ended, as they were.
     moved: the members that have joined or left.
+    erased: messages of *log* whose texts have to go, as they are without them, by id. deleted: all that was deleted, as
+    it was.
     """
 
     def __init__(self, state: RoomState, log: Log, entries: Iterable[Entry] = ()) -> None:
         posts = [command for entry in entries for command in entry.commands if isinstance(command, Post)]
         self._keys = Keys(log, posts)
+        self._versions = Versions(log, posts)
         self.before = state
         self.messages: list[Message] = []
         self.digests: list[bytes] = []
@@ -103,6 +107,8 @@ class Transition:
         self.opened: list[Session] = []
         self.ended: list[Session] = []
         self.moved: list[str] = []
+        self.erased: dict[int, Message] = {}
+        self.deleted: list[Message] = []
         self._tail, self._digest, self._entry, self._loss = state.tail, state.digest, state.entry, state.loss
         self._time_us = 0
         self._by_member, self._members, self._present = state.sessions, state.members, state.present
@@ -147,6 +153,8 @@ class Transition:
         match command:
             case Post():
                 return self._post(command)
+            case SetTopic(sender, text, salt):
+                return [self._append(sender, text, SYSTEM, None, TOPIC, salt)]
             case Open(session, member, name, salt, key):
                 return self._open(Session(session, member, name), salt, key)
             case Resume(session, member):
@@ -248,21 +256,46 @@ class Transition:
             )
         messages: list[Message] = []
         for n, (text, key) in enumerate(zip(post.texts, post.keys, strict=True)):
-            known = None if key is None else self._keys.by_text(owner, key, text)
-            if isinstance(known, KeyConflict) or (known is None and not post.appends):
+            known = None if key is None else self._keys.by_text(owner, key, text, post.kind, post.about)
+            message: Message | PyroChatError | None = known
+            if known is None and post.appends:
+                message = self._refusal(post) or self._take(post, owner, n)
+            if not isinstance(message, Message):
                 self._take_back(owner, length)
-                return known
-            messages.append(known or self._take(post, owner, n))
+                return message
+            messages.append(message)
         return messages
 
     def _take(self, post: Post, owner: str, number: int) -> Message:
         """The text *number* of *post* becomes a message."""
         key = post.keys[number]
-        message = self._append(post.sender, post.texts[number], CHAT, key, None, post.salts[number])
+        message = self._append(post.sender, post.texts[number], post.kind, key, None, post.salts[number], post.about)
+        if post.kind == EDIT:
+            self._versions.edited(message)
+        elif post.kind == REDACT and post.about is not None:
+            self._erase(post.about)
         if key is not None:
             self._keys.made(owner, key, message)
             self.owners[message.id] = owner
         return message
+
+    def _refusal(self, post: Post) -> PyroChatError | None:
+        """Why the message can't be edited, or deleted, that *post* is about."""
+        if post.kind not in (EDIT, REDACT) or post.about is None:
+            return None
+        versions = self._versions.of(post.about)
+        if not versions:
+            return UnknownMessage(f"there is no message {post.about}: the log ends at {self._tail}")
+        return MessageRedacted(f"message {post.about} was deleted") if versions[0].is_redacted else None
+
+    def _erase(self, id: int) -> None:
+        """The text of message *id* goes, and those of its edits."""
+        self.deleted += self._versions.of(id)
+        for message in self._versions.erase(id):
+            if message.id > self.before.tail:
+                self.messages[message.id - self.before.tail - 1] = message
+            else:
+                self.erased[message.id] = message
 
     def _take_back(self, owner: str, length: int) -> None:
         """A post is refused: `messages` were *length* before it, and are again."""
@@ -274,10 +307,21 @@ class Transition:
         self._tail = self.before.tail + length
         self._digest = self.digests[-1] if self.digests else self.before.digest
 
-    def _append(self, sender: str, text: str, kind: str, key: str | None, change: str | None, salt: str) -> Message:
+    def _append(
+        self,
+        sender: str,
+        text: str,
+        kind: str,
+        key: str | None,
+        change: str | None,
+        salt: str,
+        about: int | None = None,
+    ) -> Message:
         self._tail += 1
         room = self.before.room
-        message = message_of((self._tail, room, sender, text, self._time_us, kind, key, None, change, None, salt, None))
+        message = message_of(
+            (self._tail, room, sender, text, self._time_us, kind, key, about, change, None, salt, None)
+        )
         self._digest = digest_after(self._digest, message)
         self.messages.append(message)
         self.digests.append(self._digest)

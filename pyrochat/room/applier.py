@@ -109,6 +109,7 @@ class Applier(Follower):
                 self._log.append(
                     transition.messages, records, transition.owners,
                     digests=transition.digests, sessions=transition.sessions, loss=transition.loss,
+                    erased=list(transition.erased.values()),
                 )  # fmt: skip
             except LogUnavailable as error:
                 self._marks_due = now + _RETRY_SECONDS

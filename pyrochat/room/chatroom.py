@@ -31,15 +31,16 @@ from pyrochat.values.errors import (
     PyroChatError,
     UnknownSession,
 )
-from pyrochat.values.message import JOINED, LEFT, WireMessage
+from pyrochat.values.message import CHAT, JOINED, LEFT, REDACT, WireMessage
 from pyrochat.values.protocol import MAX_CONFIRMED, MAX_FOUND, MAX_HISTORY, PROTOCOL_VERSION, room_object
 from pyrochat.values.rules import (
     MAX_KEY_CHARACTERS,
     checked_integer,
     checked_key,
     checked_room_name,
-    checked_text,
+    checked_said,
     checked_texts,
+    checked_topic,
 )
 
 _MAX_ID = 1 << 62
@@ -47,7 +48,7 @@ _MAX_ID = 1 << 62
 
 @expose
 class ChatRoom:
-    """One room, as `pyrochat.<room>`. Messages are lists ``[id, room, sender, text, time_us, kind, key]``.
+    """One room, as `pyrochat.<room>`. Messages are lists, see `values.message`.
 
     Every method but those of the connection itself needs a name in the handshake:
     ``proxy._pyroHandshake = {"name": "Erick"}``.
@@ -77,14 +78,19 @@ class ChatRoom:
         self._door.prove(caller(), self._object_id, signature, password_proof)
 
     @quick
-    def post(self, text: str, key: str | None = None) -> Later:
+    def post(self, text: str, key: str | None = None, about: int | None = None, kind: str = CHAT) -> Later:
         """Append a message; returns it, durable and in its place.
 
         key: 1 to 64 printable ASCII characters of the sender's own; the same key again returns the
-        message that it made before.
+        message that it made before. about: the id of the message that this one is about. kind: ``"chat"`` (about
+        another: an answer), ``"edit"`` (*text* is the new one), ``"redact"`` (*text* is ``""``), ``"react"``, ``"unreact"``
+        (*text* is the reaction).
         """
         identity, connection = self._identity(), caller()
-        text, key = checked_text(text), checked_key(key)
+        text, key = checked_said(text, kind), checked_key(key)
+        if about is not None or kind != CHAT:
+            about = checked_integer(about, "the id of the message that it is about", 1, _MAX_ID)
+            return self._in_turn(lambda: self._post_about(identity, connection, text, key, kind, about))
         return self._when_open(lambda: _Posting(self._post(identity, connection, [text], [key]), one=True))
 
     @quick
@@ -109,6 +115,8 @@ class ChatRoom:
         texts: list[str],
         keys: list[str | None],
         list_key: str | None = None,
+        kind: str = CHAT,
+        about: int | None = None,
     ) -> Submission:
         """Raises RateLimited, QuotaUsedUp, RoomFull, RoomClosing: nothing is on its way then."""
         room, size = self._room, log_bytes(identity.name, texts, keys)
@@ -116,7 +124,35 @@ class ChatRoom:
         self._limiter.check(identity, len(texts), 0 if refusal else size, connection)
         if refusal is None:
             room.space.count(size)
-        return room.post(identity.name, texts, keys, list_key, identity.guest_mark, refusal)
+        return room.post(identity.name, texts, keys, list_key, identity.guest_mark, refusal, kind, about)
+
+    def _post_about(
+        self, identity: Identity, connection: Connection, text: str, key: str | None, kind: str, about: int
+    ) -> WireMessage:
+        room = self._room
+        about = room.aimed(identity, kind, about)
+        [message] = self._post(identity, connection, [text], [key], None, kind, about).wait()
+        if kind == REDACT:
+            room.search.wait_for_redaction(message)
+        return message.to_wire()
+
+    def set_topic(self, text: str) -> WireMessage:
+        """The room is about *text* (one line, at most 300 characters; empty: about nothing in particular); returns the
+        message that says so."""
+        identity, text = self._identity(), checked_topic(text)
+        room, size = self._room, log_bytes(identity.name, [text])
+        self._limiter.check(identity, 1, size, caller())
+        if refusal := room.space.refusal(size):
+            raise refusal
+        room.space.count(size)
+        [message] = room.set_topic(identity.name, text).wait()
+        return message.to_wire()
+
+    def current(self, id: int) -> Later:
+        """``[text or None, is_edited, [[reaction, [name …]] …], [reply id …]]``: what message *id* is now."""
+        self._identity()
+        id = checked_integer(id, "a message id", 1, _MAX_ID)
+        return self._in_turn(lambda: self._room.current(id).to_wire())
 
     def history(self, after: int = 0, limit: int = MAX_HISTORY) -> Later:
         """Messages with an id above *after*, in order: at most *limit* (1 to 1,000), and at most 1 MiB (at least one).

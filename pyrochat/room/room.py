@@ -12,8 +12,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from pyrochat.clock import monotonic
-from pyrochat.core.commands import Declare, End, Lose, Open, Post, Restarted, Resume
+from pyrochat.core.commands import Declare, End, Lose, Open, Post, Restarted, Resume, SetTopic
 from pyrochat.core.confirming import confirmations_of
+from pyrochat.core.current import About, aimed, original
 from pyrochat.core.integrity import Resumption
 from pyrochat.core.log import Log
 from pyrochat.core.marks import Mark
@@ -41,6 +42,7 @@ from pyrochat.room.turns import read_page
 from pyrochat.trust.keys import Key
 from pyrochat.trust.salts import new_salt, new_salts
 from pyrochat.values.confirmations import Confirmations
+from pyrochat.values.current import Current
 from pyrochat.values.errors import (
     InvalidArgument,
     NotAMember,
@@ -49,7 +51,7 @@ from pyrochat.values.errors import (
     UnknownMessage,
     UnknownSession,
 )
-from pyrochat.values.message import Message
+from pyrochat.values.message import CHAT, Message
 from pyrochat.values.protocol import CALLBACK_OBJECT, MAX_ANSWER_BYTES, Timing
 from pyrochat.values.rules import fold
 
@@ -106,21 +108,43 @@ class Room:
 
     def post(
         self, sender: str, texts: Sequence[str], keys: Sequence[str | None], list_key: str | None = None,
-        mark: str = "", refusal: PyroChatError | None = None,
+        mark: str = "", refusal: PyroChatError | None = None, kind: str = CHAT, about: int | None = None,
     ) -> Submission:  # fmt: skip
         """Append texts in one commit, consecutive; the outcome is there when they are on disk.
 
         keys: one for each text, or None. list_key: the one that all of them were sent under, if they were. mark: a
         guest's (`values.keys`). refusal: why nothing may be appended; what *keys* have made before is told all the
-        same. Raises RoomClosing, *refusal*; waiting for it raises KeyConflict, LogUnavailable, LogLost, *refusal*.
+        same. kind, about: of one text; see `aimed`. Raises RoomClosing, *refusal*; waiting for it raises KeyConflict,
+        MessageRedacted, LogUnavailable, LogLost, *refusal*.
         """
         if refusal is not None and None in keys:
             raise refusal
         salts = new_salts(len(texts))
-        post = Post(sender, fold(sender), tuple(texts), tuple(keys), salts, list_key, mark, appends=refusal is None)
+        post = Post(
+            sender, fold(sender), tuple(texts), tuple(keys), salts, list_key, mark, refusal is None, kind, about
+        )
         submission = self._order.submit(post)
         submission.refusal = refusal
         return submission
+
+    def aimed(self, identity: Identity, kind: str, about: int) -> int:
+        """What a message of *kind* is about that *identity* sends *about* one. Raises UnknownMessage, and see `core.current`."""
+        return aimed(self._message(about), self.log.owner(about), kind, identity.member, identity.guest_mark)
+
+    def set_topic(self, sender: str, text: str) -> Submission:
+        """The room is about *text* from now on. Raises RoomClosing; waiting for it what `post` raises."""
+        return self._order.submit(SetTopic(sender, text, new_salt()))
+
+    def current(self, id: int) -> Current:
+        """What message *id* is now; raises UnknownMessage."""
+        message = self._message(original(self._message(id)))
+        return About(self.log.about(message.id)).current(message, self._message)
+
+    def _message(self, id: int) -> Message:
+        found = self.log.read(id - 1, 1) if id > 0 else []
+        if not found:
+            raise UnknownMessage(f"there is no message {id}: the log ends at {self.log.tail}")
+        return found[0]
 
     def history(self, after: int, limit: int, most_bytes: int = MAX_ANSWER_BYTES) -> list[Message]:
         """Messages after id *after*: at most *limit*, and no more where those before have *most_bytes* of text."""
@@ -136,11 +160,9 @@ class Room:
 
     def confirmations(self, id: int) -> Confirmations:
         """Who has message *id*; raises UnknownMessage."""
-        found = self.log.read(id - 1, 1) if id > 0 else []
-        if not found:
-            raise UnknownMessage(f"there is no message {id}: the log ends at {self.log.tail}")
+        sender = self._message(id).sender
         state = self._applier.state
-        members = state.members_since(id, fold(found[0].sender))
+        members = state.members_since(id, fold(sender))
         marks = dict(zip(members, self._applier.marks_of(members), strict=True))
         return confirmations_of(state, id, marks, self._belongs)
 
@@ -259,7 +281,7 @@ class Room:
     def _committed(self, transition: Transition) -> None:
         """What *transition* does is on disk."""
         if transition.messages:
-            self.search.grew()
+            self.search.grew(transition.deleted)
         with self._suspicion_mutex:
             for session in transition.opened:
                 self._suspicion.lost(session.id, session.member, monotonic())  # until it has a connection

@@ -8,7 +8,7 @@ there is, and say so. Whatever fails here makes searches fail, and nothing else.
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,13 +19,14 @@ from pyrochat.core.query import Query
 from pyrochat.storage.search_index import SearchIndex, is_damage
 from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import PyroChatError, RoomClosing, SearchUnavailable
-from pyrochat.values.message import Message
+from pyrochat.values.message import REDACT, Message
 
 logger = logging.getLogger(__name__)
 
 BATCH_MESSAGES = 500  # about 10 ms of work
 _DAMAGED = "it is damaged"
 _MOST_WAITERS = 64  # each holds a worker
+_REDACTION_SECONDS = 10.0
 
 
 class Matches(NamedTuple):
@@ -60,6 +61,7 @@ class Search:
         self._waiters = 0
         self._idle = False
         self._closing = False
+        self._deleted: dict[int, Message] = {}
         self._rest = 0.0  # seconds, before the thread's next step
         self._defects = Defects(logger)
         self._thread = threading.Thread(target=self._run, name=f"pyrochat-search-{log.room}", daemon=True)
@@ -113,7 +115,20 @@ class Search:
         except sqlite3.Error as error:
             self._suspect(error)
             raise SearchUnavailable(f"the room can't search now ({error}): try again later") from None
-        return Matches([message for id in ids for message in self._log.read(id - 1, 1)], upto, end)
+        found = [versions for id in ids if (versions := self._log.versions(id))]
+        messages = [versions[0]._replace(text=versions[-1].text) for versions in found]
+        return Matches([message for message in messages if message.text], upto, end)
+
+    def wait_for_redaction(self, redaction: Message) -> None:
+        """Wait until no word is in the index any more that *redaction* has deleted; what can't be filled now is made anew
+        when it can."""
+        with self._changed:
+            self._waiters += 1
+            self._changed.notify_all()
+            self._changed.wait_for(
+                lambda: self._is_at(redaction.id) or self._trouble or self._closing, _REDACTION_SECONDS
+            )
+            self._waiters -= 1
 
     def _suspect(self, error: sqlite3.Error) -> None:
         """A search has failed: where the file is to blame, the thread makes it anew."""
@@ -125,8 +140,10 @@ class Search:
 
     # -- the order's thread ----------------------------------------------------------------------------------
 
-    def grew(self) -> None:
-        """The log has grown. Costs the writer nothing while the thread rests or works."""
+    def grew(self, deleted: Iterable[Message] = ()) -> None:
+        """The log has grown. Costs the writer nothing while the thread rests or works. deleted: what has gone from it with
+        that, as it was: the index needs it once more."""
+        self._deleted |= {message.id: message for message in deleted}
         if self._idle:
             with self._changed:
                 self._changed.notify_all()
@@ -180,8 +197,11 @@ class Search:
             upto = index.open(self._log, self._afresh)
         else:
             batch = self._log.read(was, BATCH_MESSAGES)
-            index.add(batch, self._log.digest(batch[-1].id))
+            deleted = dict(self._deleted)
+            index.add(batch, self._log.digest(batch[-1].id), deleted)
             upto = batch[-1].id
+            if any(message.kind == REDACT for message in batch):
+                self._deleted = {id: message for id, message in self._deleted.items() if id not in deleted}
         with self._changed:
             if was is not None or upto >= tail:  # a file that can be opened may still be one that can't be filled
                 self._trouble = None

@@ -20,6 +20,7 @@ APPLICATION_ID = 0x50796368  # "Pych": `file` and SQLite's tools can tell our lo
 PROVED_FROM = "proved_from"  # in the table about: the id of the first message that has a proof
 
 
+_ABOUT_INDEX = "CREATE INDEX IF NOT EXISTS about_index ON messages (about) WHERE about IS NOT NULL"
 _ABOUT = "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
 # Which message its owner (`values.keys.key_owner`) has made with a key: the first one, where older versions let it make
 # several.
@@ -46,6 +47,7 @@ CREATE TABLE messages (
     more TEXT,
     digest BLOB NOT NULL
 );
+{_ABOUT_INDEX};
 {_KEYS};
 {_FORGET_KEY};
 CREATE TABLE members (

@@ -29,6 +29,12 @@ class Newest:
                 self._characters -= sum(len(message.text) for message in self._messages[:older])
                 del self._messages[:older]
 
+    def clear(self) -> None:
+        """Some of them are not as they were."""
+        with self._mutex:
+            self._messages.clear()
+            self._characters = 0
+
     def read(self, after: int, upto: int) -> list[Message] | None:
         """The messages ``after < id <= upto``, which are in the log; None where they are not all here."""
         with self._mutex:

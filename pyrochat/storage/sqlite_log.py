@@ -30,7 +30,7 @@ from pyrochat.storage.place import FilePlace
 from pyrochat.storage.troubles import Troubles
 from pyrochat.storage.verifying import walk
 from pyrochat.values.errors import LogUnavailable, LogUncertain, UnknownMessage
-from pyrochat.values.message import SYSTEM, Message, message_of
+from pyrochat.values.message import EDIT, SYSTEM, Message, message_of
 from pyrochat.values.progress import Progress
 from pyrochat.values.rules import fold
 
@@ -68,6 +68,7 @@ class SqliteLog(Log):
         self._closed = False
         self._uncertain: str | None = None
         self._newest = Newest()
+        self._has_erased = False  # the WAL has texts that have to go
         self._witness_mutex = threading.Lock()  # guards the witness's file, and the next
         self._witnessed: tuple[int, bytes] | None = None
         self._troubles = Troubles(f"room {room}")
@@ -92,7 +93,7 @@ class SqliteLog(Log):
         if not self._closed:
             self._find_place()
             self._bear_witness()
-            self.is_untidy = self._wal_bytes() > WAL_BYTES
+            self.is_untidy = self._has_erased or self._wal_bytes() > WAL_BYTES
 
     def tidy(self) -> None:
         if not self.is_untidy:
@@ -100,8 +101,10 @@ class SqliteLog(Log):
         self.is_untidy = False  # until the next look
         db = self._writer
         try:
-            db.execute("PRAGMA busy_timeout = 0")  # who still reads is not waited for
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not self._has_erased:  # else those few milliseconds are worth it
+                db.execute("PRAGMA busy_timeout = 0")  # who still reads is not waited for
+            is_busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self._has_erased = self._has_erased and bool(is_busy)
             self._troubles.over("checkpoint")
         except sqlite3.Error as error:
             self._troubles.say(f"checkpoint {error}", f"can't write the log's newest part into its file ({error})")
@@ -156,7 +159,7 @@ class SqliteLog(Log):
     def append(
         self, messages: Sequence[Message], members: Sequence[MemberRecord] = (), owners: Mapping[int, str] = NO_OWNERS,
         *, digests: Sequence[bytes] | None = None, sessions: Mapping[str, Session | None] = NO_SESSIONS,
-        loss: str | None = None,
+        loss: str | None = None, erased: Sequence[Message] = (),
     ) -> None:  # fmt: skip
         if self._uncertain is not None:
             raise LogUnavailable(
@@ -184,6 +187,10 @@ class SqliteLog(Log):
                     db.execute(
                         "INSERT OR REPLACE INTO sessions (id, member, name, lost_at) VALUES (?, ?, ?, ?)", session
                     )
+            if erased:
+                db.executemany(
+                    "UPDATE messages SET text = ?, proof = ? WHERE id = ?", [(m.text, m.proof, m.id) for m in erased]
+                )
             if messages:
                 db.executemany(
                     f"INSERT INTO messages ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -206,6 +213,9 @@ class SqliteLog(Log):
             db.execute("COMMIT")
         except sqlite3.Error as error:
             raise self._failure(error) from None
+        if erased:
+            self._newest.clear()
+            self.is_untidy = self._has_erased = True
         if messages:
             self._newest.add(messages)
             self._tip, self._verified = tip, verified
@@ -232,10 +242,26 @@ class SqliteLog(Log):
         upto = min(after + limit, self.tail)
         if (newest := self._newest.read(after, upto)) is not None:
             return newest
+        return self._select(f"SELECT {_FIELDS} FROM messages WHERE id > ? AND id <= ? ORDER BY id", after, upto)
+
+    def versions(self, id: int) -> list[Message]:
+        return self._select(
+            f"SELECT {_FIELDS} FROM messages WHERE id = ? OR (about = ? AND kind = '{EDIT}') ORDER BY id", id, id
+        )
+
+    def about(self, id: int) -> list[Message]:
+        return self._select(f"SELECT {_FIELDS} FROM messages WHERE about = ? ORDER BY id", id)
+
+    def owner(self, id: int) -> str | None:
         with self._reader() as db:
-            rows = db.execute(
-                f"SELECT {_FIELDS} FROM messages WHERE id > ? AND id <= ? ORDER BY id", (self.room, after, upto)
-            ).fetchall()
+            row = db.execute(
+                "SELECT owner FROM keys WHERE key = (SELECT key FROM messages WHERE id = ?) AND id = ?", (id, id)
+            ).fetchone()
+        return None if row is None else str(row[0])
+
+    def _select(self, query: str, *values: int) -> list[Message]:
+        with self._reader() as db:
+            rows = db.execute(query, (self.room, *values)).fetchall()
         return list(map(message_of, rows))
 
     def find(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Message]:

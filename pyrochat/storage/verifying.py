@@ -8,7 +8,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from pyrochat.core.digests import digest_after, first_digest
+from pyrochat.core.digests import digest_after, first_digest, is_old
 from pyrochat.storage.log_file import About, read_about
 from pyrochat.storage.reading import open_to_read
 from pyrochat.values.errors import InvalidArgument, LogUnreadable
@@ -119,7 +119,7 @@ def _check(row: tuple[Any, ...], id: int, previous: bytes, has_proof: bool) -> t
     if type(stored) is bytes and all(type(field) in types for field, types in zip(fields, _TYPES, strict=True)):
         try:
             message = message_of((id, "", *(field.decode() if type(field) is _Text else field for field in fields)))
-            digest = digest_after(previous, message) if (message.proof is not None) == has_proof else b""
+            digest = digest_after(previous, message) if is_old(message.proof) != has_proof else b""
         except (UnicodeDecodeError, InvalidArgument, struct.error):
             pass
         else:

@@ -1,5 +1,6 @@
 """What can be typed: a text, or a command that begins with a slash. Parsing and answering, no screen."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,16 +9,25 @@ from pyrochat.client.chat import Chat
 from pyrochat.terminal.export import ENDINGS, export
 from pyrochat.terminal.lines import Lines
 from pyrochat.values.errors import InvalidArgument
-from pyrochat.values.message import CHAT
+from pyrochat.values.message import CHAT, Message
 from pyrochat.values.rules import fold
 from pyrochat.values.visible import visible
 
 _DEFAULT_HISTORY = 20
+_ID = re.compile(r"#?(?P<id>[0-9]{1,15})\s+(?P<text>.+)", re.DOTALL | re.ASCII)
 
 COMMANDS = [
     ("/history [N]", f"the last N messages (default {_DEFAULT_HISTORY})"),
     ("/search WORDS", 'the newest messages with all of WORDS; also "a phrase", begin* and from:NAME'),
     ("/confirmations [ID]", "who has message ID, and who has read it (default: your last one)"),
+    ("/reply ID TEXT", "answer message ID"),
+    ("/edit [ID] TEXT", "give your message ID (default: your last one) another text"),
+    ("/redact ID", "delete your message ID: its text is gone for everybody"),
+    ("/react ID EMOJI", "react to message ID"),
+    ("/unreact ID EMOJI", "take that back"),
+    ("/current ID", "what message ID is now: edited, answered, reacted to"),
+    ("/unread", "what others wrote since you last read"),
+    ("/topic [TEXT]", "what the room is about, or what it is to be about (-: nothing in particular)"),
     ("/who", "who is here"),
     ("/verify", "up to which message this copy and the room's log are proven identical"),
     ("/export FILE", "write the history to FILE, as its ending says: .txt, .jsonl or .html"),
@@ -42,10 +52,34 @@ def parse(line: str, commands: Sequence[tuple[str, str]] = COMMANDS) -> ChatComm
     if line.startswith("//"):
         return line[1:]
     name, _, argument = line[1:].strip().partition(" ")
+    if "/" in name:  # it is a path
+        return line
     known = {usage.split()[0][1:] for usage, _ in commands}
     if name not in known:
         raise InvalidArgument(f"there is no command /{visible(name)}: see /help, or begin the text with // to send it")
     return ChatCommand(name, argument.strip())
+
+
+def say(command: ChatCommand, chat: Chat) -> Message | None:
+    """Send what *command* says of a message, or of the room; None where it says nothing. Raises PyroChatError."""
+    argument = command.argument
+    match command.name:
+        case "reply":
+            id, text = _id_and_text(command)
+            return chat.send(text, about=id)
+        case "edit" if _ID.match(argument):
+            return chat.edit(*_id_and_text(command))
+        case "edit":
+            return chat.edit(_last_own(chat), argument)
+        case "redact":
+            return chat.redact(_number(command))
+        case "react":
+            return chat.react(*_id_and_text(command))
+        case "unreact":
+            return chat.unreact(*_id_and_text(command))
+        case "topic" if argument:
+            return chat.set_topic("" if argument == "-" else argument)
+    return None
 
 
 def answer(command: ChatCommand, chat: Chat, lines: Lines) -> list[str]:
@@ -54,8 +88,11 @@ def answer(command: ChatCommand, chat: Chat, lines: Lines) -> list[str]:
         "history": lambda: lines.history(chat.history(last=_number(command, _DEFAULT_HISTORY))),
         "search": lambda: lines.search(chat.search(command.argument)),
         "confirmations": lambda: lines.confirmations(
-            chat.confirmations(_number(command, 0) if command.argument else _last_own(chat))
+            chat.confirmations(_number(command) if command.argument else _last(chat))
         ),
+        "current": lambda: _current(_number(command), chat, lines),
+        "unread": lambda: lines.unread(chat.unread()),
+        "topic": lambda: lines.topic(chat.topic),
         "who": lambda: lines.members(chat.members),
         "verify": lambda: lines.verification(chat.verify()),
         "export": lambda: _export(command, chat, lines),
@@ -71,19 +108,37 @@ def _export(command: ChatCommand, chat: Chat, lines: Lines) -> list[str]:
     return lines.exported(export(messages, Path(command.argument)), len(messages))
 
 
-def _number(command: ChatCommand, default: int) -> int:
+def _current(id: int, chat: Chat, lines: Lines) -> list[str]:
+    return lines.current(id, chat.current(id))
+
+
+def _id_and_text(command: ChatCommand) -> tuple[int, str]:
+    found = _ID.match(command.argument)
+    if found is None:
+        raise InvalidArgument(f"/{command.name} takes the number of a message, and then what to say: see /help")
+    return int(found["id"]), found["text"]
+
+
+def _number(command: ChatCommand, default: int | None = None) -> int:
     text = command.argument.removeprefix("#")
-    if not text:
+    if not text and default is not None:
         return default
     if not text.isascii() or not text.isdigit() or len(text) > 15:
         raise InvalidArgument(f"/{command.name} takes a number, not {visible(command.argument)!r}")
     return int(text)
 
 
+def _last(chat: Chat) -> int:
+    """The id of this member's newest text; of the room's newest message where it has sent none."""
+    try:
+        return _last_own(chat)
+    except InvalidArgument:
+        return len(chat.history())
+
+
 def _last_own(chat: Chat) -> int:
-    """The id of this member's newest message; of the room's newest where it has sent none."""
-    messages = chat.history()
-    for message in reversed(messages):
-        if message.kind == CHAT and fold(message.sender) == fold(chat.name):
+    """The id of this member's newest text; raises InvalidArgument where it has sent none."""
+    for message in reversed(chat.history()):
+        if message.kind == CHAT and not message.is_redacted and fold(message.sender) == fold(chat.name):
             return message.id
-    return len(messages)
+    raise InvalidArgument("you have sent nothing here yet: name the message by its number")

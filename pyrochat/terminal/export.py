@@ -136,12 +136,16 @@ def _html(messages: Sequence[Message]) -> Iterator[str]:
             yield f"<h2>{day}</h2>\n"
         place = f'<a class="id" href="#m{message.id}">#{message.id}</a>'
         clock = f'<time datetime="{time.isoformat(timespec="seconds")}">{time:%H:%M:%S}</time>'
-        if message.kind == SYSTEM:
-            body = f'<span class="system">{_escaped(message.text)}</span>'
+        if message.kind == SYSTEM or message.is_remark:
+            body = f'<span class="system">{html.escape(message.told(visible).removeprefix("* "))}</span>'
         else:
-            body = f'{_name(message.sender)} <span dir="auto">{_body(message.body)}</span>'
+            body = f'{_name(message.sender)} {_answers(message)}<span dir="auto">{_body(message.body)}</span>'
         yield f'<p id="m{message.id}">{place} {clock} {body}</p>\n'
     yield _FOOT
+
+
+def _answers(message: Message) -> str:
+    return "" if message.about is None else f'to <a href="#m{message.about}">#{message.about}</a>: '
 
 
 def _escaped(text: str) -> str:

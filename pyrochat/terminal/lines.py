@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pyrochat.client.messages import SearchResult
 from pyrochat.values.confirmations import Confirmations
-from pyrochat.values.message import SYSTEM, Message
+from pyrochat.values.current import Current
+from pyrochat.values.message import Message
 from pyrochat.values.verification import Verification
 from pyrochat.values.visible import visible
 
@@ -37,6 +38,18 @@ class Lines:
 
     def members(self, members: Sequence[str]) -> list[str]:
         """The answer to ``/who``."""
+        raise NotImplementedError
+
+    def unread(self, messages: Sequence[Message]) -> list[str]:
+        """The answer to ``/unread``."""
+        raise NotImplementedError
+
+    def current(self, id: int, current: Current) -> list[str]:
+        """The answer to ``/current``."""
+        raise NotImplementedError
+
+    def topic(self, topic: str) -> list[str]:
+        """The answer to ``/topic``."""
         raise NotImplementedError
 
     def exported(self, file: Path, count: int) -> list[str]:
@@ -92,6 +105,23 @@ class PlainLines(Lines):
         noun = "member" if len(members) == 1 else "members"
         return [f"-- {len(members)} {noun}: {', '.join(map(visible, members))}"]
 
+    def unread(self, messages: Sequence[Message]) -> list[str]:
+        """See `Lines`."""
+        return [f"-- unread: {_count(messages)}", *map(self.message, messages), "-- end of unread"]
+
+    def current(self, id: int, current: Current) -> list[str]:
+        """See `Lines`."""
+        text = "(deleted)" if current.text is None else visible(current.text)
+        said = [f"{visible(reaction)} {_names(names)}" for reaction, names in current.reactions.items()]
+        if current.replies:
+            said.append("answered by " + ", ".join(f"#{reply}" for reply in current.replies))
+        edited = " (edited)" if current.is_edited and current.text is not None else ""
+        return [f"-- #{id} now{edited}: " + "; ".join([text, *said])]
+
+    def topic(self, topic: str) -> list[str]:
+        """See `Lines`."""
+        return [f"-- topic: {visible(topic)}" if topic else "-- no topic"]
+
     def exported(self, file: Path, count: int) -> list[str]:
         """See `Lines`."""
         return [f"-- {count} {'message' if count == 1 else 'messages'} written to {visible(str(file))}"]
@@ -141,6 +171,20 @@ class JsonLines(Lines):
         """See `Lines`."""
         return [_json(type="members", members=list(members))]
 
+    def unread(self, messages: Sequence[Message]) -> list[str]:
+        """See `Lines`."""
+        return [_json(type="unread", messages=[_fields(message) for message in messages])]
+
+    def current(self, id: int, current: Current) -> list[str]:
+        """See `Lines`."""
+        reactions = {reaction: sorted(names) for reaction, names in current.reactions.items()}
+        now = current._asdict() | {"reactions": reactions}
+        return [_json(type="current", id=id, **now)]
+
+    def topic(self, topic: str) -> list[str]:
+        """See `Lines`."""
+        return [_json(type="topic", topic=topic)]
+
     def exported(self, file: Path, count: int) -> list[str]:
         """See `Lines`."""
         return [_json(type="export", file=str(file), messages=count)]
@@ -153,9 +197,7 @@ class JsonLines(Lines):
 def plain_line(message: Message, time_format: str) -> str:
     """*message* on one line, its time local, as *time_format* (of strftime) says."""
     clock = message.time.astimezone().strftime(time_format)
-    if message.kind == SYSTEM:
-        return f"#{message.id} {clock} * {visible(message.text)}"
-    return f"#{message.id} {clock} {visible(message.sender)}: {visible(message.body)}"
+    return f"#{message.id} {clock} {message.told(visible)}"
 
 
 def _count(messages: Sequence[Message]) -> str:

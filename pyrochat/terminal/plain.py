@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from pyrochat.client.chat import Chat
 from pyrochat.client.known_logs import other_log
-from pyrochat.terminal.commands import ChatCommand, answer
+from pyrochat.terminal.commands import ChatCommand, answer, say
 from pyrochat.terminal.hints import as_options
 from pyrochat.terminal.lines import Lines
 from pyrochat.terminal.typed import Typist, Write
@@ -73,6 +73,14 @@ class PlainClient(Typist):
 
     def _answer(self, command: ChatCommand) -> None:
         self._wait_until_shown(self._due)
+        try:
+            said = say(command, self.chat)
+        except PyroChatError as error:
+            self._fail(error)
+            return
+        if said is not None:
+            self._due = self._sent = said.id
+            return
         try:
             answered = answer(command, self.chat, self._lines)
         except PyroChatError as error:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pyrochat.client.chat import Chat
-from pyrochat.terminal.conversation.layout import Look, mentions, name_cells
+from pyrochat.terminal.conversation.layout import Look, name_cells
 from pyrochat.terminal.conversation.page import Page, Past, Row
 from pyrochat.terminal.conversation.progress import ReadProgress
 from pyrochat.terminal.conversation.seen import Seen
@@ -142,7 +142,7 @@ class OpenRoom:
 
     def concerns(self, message: Message) -> bool:
         """Whether *message* mentions this member, and somebody else wrote it."""
-        return "@" in message.text and fold(message.sender) != self._own and mentions(message.text, self.chat.name)
+        return fold(message.sender) != self._own and self.chat.is_mentioned_in(message.text)
 
     @property
     def unread(self) -> int:

@@ -10,11 +10,13 @@
     │   ├── InvalidArgument
     │   ├── BatchTooLarge
     │   ├── KeyConflict
-    │   └── UnknownMessage
+    │   ├── UnknownMessage
+    │   └── MessageRedacted
     ├── Refused                 the room understood, and says no
     │   ├── NameTaken
     │   ├── NameMissing
     │   ├── NotAMember
+    │   ├── NotYours
     │   ├── VersionMismatch
     │   ├── ServerFull
     │   ├── CallbackUnreachable
@@ -120,6 +122,12 @@ class UnknownMessage(InvalidInput):
     code = "unknown-message"
 
 
+class MessageRedacted(InvalidInput):
+    """Raised when a message that was deleted is edited, or deleted once more."""
+
+    code = "message-redacted"
+
+
 class Refused(PyroChatError):
     """Raised when the room understood the request and says no."""
 
@@ -144,6 +152,12 @@ class NotAMember(Refused):
     """Raised when a connection that only posts asks for what members do."""
 
     code = "not-a-member"
+
+
+class NotYours(Refused):
+    """Raised when somebody edits or deletes what another has sent."""
+
+    code = "not-yours"
 
 
 class VersionMismatch(Refused):

@@ -21,13 +21,22 @@ from pyrochat.values.times import moment
 
 CHAT: Final = "chat"
 SYSTEM: Final = "system"
-KINDS: Final = (CHAT, SYSTEM)
+EDIT: Final = "edit"
+REDACT: Final = "redact"
+REACT: Final = "react"
+UNREACT: Final = "unreact"
+KINDS: Final = (CHAT, SYSTEM, EDIT, REDACT, REACT, UNREACT)
 
 JOINED: Final = "joined"
 LEFT: Final = "left"
+TOPIC: Final = "topic"
+
+OPERATOR: Final = "(operator)"
+"""The sender of what the room's operator does; nobody can be called so."""
 
 WireMessage = list[object]
 
+_REMARKS = frozenset((EDIT, REDACT, REACT, UNREACT))
 _KINDS: dict[object, str] = {kind: kind for kind in KINDS}
 _FIELDS = 11
 _SHAPE = "[id, room, sender, text, time_us, kind, key, about, change, ref, proof]"
@@ -41,12 +50,13 @@ class Message(NamedTuple):
     time_us: the room's clock when it was sequenced, microseconds since 1970 (UTC). Ids decide the
         order; a time may run back when the room's clock is corrected. Logs of older versions may hold any
         number of 64 bits.
-    kind: ``"chat"``, or ``"system"`` for a change of membership; one that this version doesn't know is carried
-        as it came.
+    kind: ``"chat"``; ``"edit"``, ``"redact"``, ``"react"``, ``"unreact"``: it is about an earlier one, *text* is the new
+        text or the reaction; ``"system"``: a change of membership, or of the topic. One that this version doesn't know is
+        carried as it came.
     key: the sender's own key for it (None where it gave none); a retried send with the same key
         yields the same message. Of a "joined": the member's public key, in hexadecimal; None for a guest.
-    about: the id of the message that this one is about; None where it is about none.
-    change: what a system message says: ``"joined"``, ``"left"`` …; None for all else.
+    about: the id of the message that this one is about (of a chat message: that it answers); None where it is about none.
+    change: what a system message says: ``"joined"``, ``"left"``, ``"topic"`` (*text* is the new one); None for all else.
     ref: its name everywhere, where the id is not; None where it is.
     proof: the salt of its text's commitment, or, where the text is gone, that commitment (`core.digests`); None for a
         message of an older log.
@@ -73,10 +83,40 @@ class Message(NamedTuple):
 
     @property
     def body(self) -> str:
-        """What to show of it: its text, or that this version doesn't know what it says."""
+        """What to show of it: its text, that this is gone, or that this version doesn't know what it says."""
         if self.kind in _KINDS:
-            return self.text
+            return "(deleted)" if self.is_redacted else self.text
         return f"(a message of the kind {self.kind!r}, which this version of PyroChat doesn't know)"
+
+    @property
+    def is_redacted(self) -> bool:
+        """Whether it had a text that is gone."""
+        return not self.text and self.kind in (CHAT, EDIT)
+
+    @property
+    def is_remark(self) -> bool:
+        """Whether it is no text of somebody's, and no change of membership: it says something of a message, or the topic."""
+        return self.kind in _REMARKS or self.change == TOPIC
+
+    def told(self, shown: Callable[[str], str] = str) -> str:
+        """Who says what, for one line: ``Erick: Olá``, ``Igor 👍 #12``. shown: what is done to names and texts."""
+        who, text, about = shown(self.sender), shown(self.body), f"#{self.about}"
+        match self.kind:
+            case "system" if self.change == TOPIC:
+                return f"* {who} set the topic: {text}" if text else f"* {who} took the topic away"
+            case "system":
+                return f"* {text}"
+            case "edit":
+                return f"{who} edited {about}: {text}"
+            case "redact":
+                return f"{'the operator' if self.sender == OPERATOR else who} deleted {about}"
+            case "react":
+                return f"{who} {text} {about}"
+            case "unreact":
+                return f"{who} took {text} back from {about}"
+            case "chat" if self.about is not None:
+                return f"{who} to {about}: {text}"
+        return f"{who}: {text}"
 
     def to_wire(self) -> WireMessage:
         """The flat list that crosses the wire."""
@@ -90,11 +130,11 @@ class Message(NamedTuple):
 
     def __str__(self) -> str:
         clock = self.time.astimezone().strftime("%H:%M:%S")
-        body = f"* {self.text}" if self.kind == SYSTEM else f"{self.sender}: {self.body}"
-        return f"#{self.id} {clock} {body}"
+        return f"#{self.id} {clock} {self.told()}"
 
     def __repr__(self) -> str:
-        return f"<Message #{self.id} {self.room}/{self.sender}: {self.text!r}>"
+        said = "" if self.about is None else f" {'to' if self.kind == CHAT else self.kind} #{self.about}"
+        return f"<Message #{self.id} {self.room}/{self.sender}{said}: {self.text!r}>"
 
 
 _PLAIN = {str, int, float, bool, NoneType}

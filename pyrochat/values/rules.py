@@ -19,17 +19,21 @@ from pyrochat.values.errors import (
     InvalidRoomName,
     InvalidText,
 )
+from pyrochat.values.message import CHAT, EDIT, REACT, REDACT, UNREACT
 
 MAX_NAME_CHARACTERS = 32
 MAX_TEXT_BYTES = 16_384
 MAX_BATCH_TEXTS = 10_000
 MAX_BATCH_BYTES = 900_000  # of UTF-8 in one call: with keys and framing it stays below 1 MiB
 MAX_KEY_CHARACTERS = 64
+MAX_REACTION_CHARACTERS = 16  # any emoji has fewer: a family of four with skin tones has 11
+MAX_TOPIC_CHARACTERS = 300
 MAX_ID = 1 << 62  # of a message, in an argument
 MAX_SECONDS = 1e9  # of a wait, 31 years: what is added to a clock then, threads still take (threading.TIMEOUT_MAX)
 _SERVERS_OWN = "server"  # pyrochat.server, beside pyrochat.<room>
 MAX_MARKS = 3  # combining marks on one letter of a name
 
+_NOT_IN_A_LINE = {"Cc", "Cs", "Zl", "Zp"}
 _RIGHT_TO_LEFT = {"R", "AL"}
 # Letters and marks that show as nothing: Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties.txt)
 # as far as it has the categories L, M or N, and the blank of Braille.
@@ -110,6 +114,43 @@ def checked_text(value: object) -> str:
     if size > MAX_TEXT_BYTES:
         raise InvalidText(f"the text has {size:,} bytes, {MAX_TEXT_BYTES:,} is the most: send it in parts")
     return value
+
+
+def checked_said(value: object, kind: object) -> str:
+    """What a message of *kind* may say; raises InvalidText, and InvalidArgument where nobody can send such a kind."""
+    if kind in (CHAT, EDIT):
+        return checked_text(value)
+    if kind == REDACT:
+        if value != "":
+            raise InvalidArgument('a redaction says nothing of its own: its text is ""')
+        return ""
+    if kind in (REACT, UNREACT):
+        return checked_reaction(value)
+    raise InvalidArgument(
+        f"nobody can send a message of the kind {kind!r:.40}: {CHAT}, {EDIT}, {REDACT}, {REACT}, {UNREACT}"
+    )
+
+
+def checked_reaction(value: object) -> str:
+    """One emoji, however many characters that has, or up to 16 characters, unchanged; raises InvalidText."""
+    text = checked_text(value)
+    if len(text) > MAX_REACTION_CHARACTERS:
+        raise InvalidText(
+            f"a reaction has {len(text)} characters: give it one emoji, or {MAX_REACTION_CHARACTERS} characters at the most"
+        )
+    if text != text.strip() or any(unicodedata.category(character) in _NOT_IN_A_LINE for character in text):
+        raise InvalidText("a reaction is one emoji, or a short word: without spaces around it, and on one line")
+    return text
+
+
+def checked_topic(value: object) -> str:
+    """A room's topic, on one line of at most 300 characters, or empty; raises InvalidText."""
+    topic = checked_text(value) if value != "" else ""
+    if len(topic) > MAX_TOPIC_CHARACTERS:
+        raise InvalidText(f"the topic has {len(topic):,} characters: {MAX_TOPIC_CHARACTERS} are the most")
+    if any(unicodedata.category(character) in _NOT_IN_A_LINE for character in topic):
+        raise InvalidText("the topic has a new line or a control character: write it on one line")
+    return topic
 
 
 def checked_texts(values: object) -> list[str]:

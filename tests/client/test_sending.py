@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,10 +46,11 @@ class HeldRoom:
             list_key: str | None = None,
             mark: str = "",
             refusal: PyroChatError | None = None,
+            *about: Any,
         ) -> Submission:
             self.posts.append(list(texts))
             assert self.gate.wait(10)
-            return original(room, sender, texts, keys, list_key, mark, refusal)
+            return original(room, sender, texts, keys, list_key, mark, refusal, *about)
 
         monkeypatch.setattr(Room, "post", post)
 

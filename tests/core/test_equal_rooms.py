@@ -26,6 +26,7 @@ from pyrochat.core.commands import (
     Post,
     Restarted,
     Resume,
+    SetTopic,
     entry_from_wire,
     entry_to_wire,
 )
@@ -141,6 +142,7 @@ def test_what_decides_imports_nothing_that_differs_from_machine_to_machine() -> 
 
 ALL: list[Command] = [
     Post("Ana", "ana", ("a", "b"), ("k.0", "k.1"), (SALT, SALT), "k", "mark", False), post("Ana", ["a"]),
+    post("Ana", ["b"]), Post("Ana", "ana", ("",), (None,), (SALT,), kind="redact", about=3), SetTopic("Ana", "tea", SALT),
     Open("1", "ana", "Ana", SALT), Open("1", "ana", "Ana", SALT, "ab" * 32),
     Resume("1", "ana"), Lose("1", "ana"), End("1", "ana", SALT, 7), End("1", "ana", SALT), Restarted(), Declare("why"),
 ]  # fmt: skip

@@ -92,7 +92,7 @@ def test_what_is_not_exposed_can_not_be_called(server: Server, call: str) -> Non
 
 def test_wrong_arguments_are_a_type_error(server: Server) -> None:
     with bare(server, "Erick") as proxy, pytest.raises(TypeError):
-        proxy.post("a", "b", "c", "d")
+        proxy.post("a", "b", 1, "chat", "e")
 
 
 @pytest.mark.parametrize("ask", ["registered", "info", "get_next_stream_item", "close_stream"])

@@ -139,7 +139,7 @@ def test_found_15_a_defect_after_the_commit_leaves_unknown_what_is_stored(
     room = open_room(log)
     stored: list[Message] = []
 
-    def stumble() -> None:
+    def stumble(deleted: Sequence[Message] = ()) -> None:
         if not stored:
             stored.extend(log.read(0, 1))
             raise ZeroDivisionError

@@ -36,6 +36,8 @@ ROOM_CALLS: dict[str, list[object]] = {
     "members": [],
     "suspected": [],
     "confirmations": [1],
+    "current": [1],
+    "set_topic": ["x"],
     "join": [],
     "attach": ["a session", 0],
     "standing": [],

@@ -21,7 +21,9 @@ def told(line: str, chat: Chat) -> list[str]:
     return answer(command, chat, PlainLines())
 
 
-@pytest.mark.parametrize("line", ["hello", "", " /who", "a /who", "http://localhost", "#12", "-- history"])
+@pytest.mark.parametrize(
+    "line", ["hello", "", " /who", "a /who", "http://localhost", "#12", "-- history", "/usr/bin/python3 is missing"]
+)
 def test_what_does_not_begin_with_a_slash_is_a_text(line: str) -> None:
     assert parse(line) == line
 
@@ -48,7 +50,7 @@ def test_a_slash_begins_a_command(line: str, command: ChatCommand) -> None:
     assert parse(line) == command
 
 
-@pytest.mark.parametrize("line", ["/nothing", "/", "/ who", "/WHO", "/whoami", "/who\x1b[2J", "/etc/hosts"])
+@pytest.mark.parametrize("line", ["/nothing", "/", "/ who", "/WHO", "/whoami", "/who\x1b[2J", "/etchosts"])
 def test_an_unknown_command_is_said(line: str) -> None:
     if line == "/ who":
         assert parse(line) == ChatCommand("who", "")  # a space too many is forgiven
@@ -61,10 +63,11 @@ def test_an_unknown_command_is_said(line: str) -> None:
 
 def test_every_command_of_the_help_is_known_and_answers(joined: Join) -> None:
     chat = joined("Ana")
+    arguments = {"/search": "Ana", "/current": "1"}
     usages = [usage.split()[0] for usage, _ in COMMANDS]
     for usage in usages:
-        if usage not in ("/quit", "//text", "/export"):
-            assert told("/search Ana" if usage == "/search" else usage, chat)
+        if usage not in ("/quit", "//text", "/export", "/reply", "/edit", "/redact", "/react", "/unreact"):
+            assert told(f"{usage} {arguments.get(usage, '')}", chat)
     with pytest.raises(InvalidArgument, match="takes a file"):
         told("/export", chat)
     assert {"/history", "/search", "/confirmations", "/who", "/help", "/quit"} <= set(usages)

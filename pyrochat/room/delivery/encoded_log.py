@@ -16,6 +16,7 @@ from pyrochat.core.log import Log
 from pyrochat.pyro.wire import encode_messages
 from pyrochat.threads import Defects, go_on
 from pyrochat.values.errors import PyroChatError
+from pyrochat.values.message import REDACT
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class EncodedLog:
         self._blocks: OrderedDict[int, list[bytes]] = OrderedDict()
         self._blocks_bytes = 0
         self._ordered: set[int] = set()
+        self._redactions = 0  # so many times it was forgotten for one
 
     @property
     def end(self) -> int:
@@ -93,12 +95,22 @@ class EncodedLog:
             self._newest.clear()
             self._newest_bytes, self._end = 0, tail
         while self._end < tail:
-            encoded = encode_messages(self._log.read(self._end, min(tail - self._end, _ENCODED_AT_ONCE)))
+            messages = self._log.read(self._end, min(tail - self._end, _ENCODED_AT_ONCE))
+            if any(message.kind == REDACT for message in messages):
+                self._forget_all()
+            encoded = encode_messages(messages)
             self._newest.extend(encoded)
             self._newest_bytes += sum(map(len, encoded))
             self._end += len(encoded)
             if len(self._newest) > self._most_newest or self._newest_bytes > self._most_newest_bytes:
                 self._forget_older_half()
+
+    def _forget_all(self) -> None:
+        """A text that is here has gone from the log."""
+        self._newest.clear()
+        self._blocks.clear()
+        self._newest_bytes = self._blocks_bytes = 0
+        self._redactions += 1
 
     def _forget_older_half(self) -> None:
         older = len(self._newest) // 2
@@ -144,19 +156,20 @@ class EncodedLog:
 
     def _read(self, number: int) -> None:
         block: list[bytes] = []
+        redactions = self._redactions
         try:
             block = encode_messages(self._log.read(number * BLOCK_MESSAGES, BLOCK_MESSAGES))
         except PyroChatError as error:
             log.error("can't read block %d of room %s: %s", number, self._log.room, error)
         finally:  # whatever went wrong: who needs the block orders it again
-            self._keep(number, block)
+            self._keep(number, block, redactions)
         if block:
             self._came()
 
-    def _keep(self, number: int, block: list[bytes]) -> None:
+    def _keep(self, number: int, block: list[bytes], redactions: int) -> None:
         with self._mutex:
             self._ordered.discard(number)
-            if block:
+            if block and redactions == self._redactions:
                 self._blocks_bytes -= sum(map(len, self._blocks.pop(number, ())))
                 self._blocks[number] = block
                 self._blocks_bytes += sum(map(len, block))

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, chop_cells
 
+from pyrochat.values.mentions import find_mentions
 from pyrochat.values.message import JOINED, SYSTEM, Message
 from pyrochat.values.rules import fold
 from pyrochat.values.visible import visible
@@ -68,16 +69,17 @@ class Look:
 
 def lay_out(entry: Sequence[Message], look: Look) -> list[Line]:
     """The lines of *entry*; there is room for a state at the end of each."""
-    if entry[0].kind == SYSTEM:
-        return _run(entry, look)
     message = entry[0]
+    if message.kind == SYSTEM or message.is_remark:
+        return _run(entry, look)
     head = _head(message, look)
     head_cells = sum(cell_len(span.text) for span in head)
     indent = " " * (2 if look.is_narrow else head_cells)
     room = max(2, look.width - len(indent) - _STATE_CELLS)
     first_room = max(0, look.width - head_cells - _STATE_CELLS)
     lines: list[Line] = []
-    for part in message.body.replace("\r\n", "\n").split("\n"):
+    answers = "" if message.about is None else f"to #{message.about}: "
+    for part in (answers + message.body).replace("\r\n", "\n").split("\n"):
         shown = visible(part.replace("\t", _TAB))
         for spans in _wrapped(shown, room if lines else first_room, room, look.own):
             lines.append([*([Span(indent, "text")] if lines else head), *spans])
@@ -133,7 +135,8 @@ def _run(entry: Sequence[Message], look: Look) -> list[Line]:
         word = "joined" if change == JOINED else "left" if change else ""
         first = came.get(message.sender, word).partition(" and ")[0]
         came[message.sender] = word if first == word else f"{first} and {word}"
-    text = visible(entry[0].text) if len(entry) == 1 and not entry[0].change else _told(came)
+    only = entry[0] if len(entry) == 1 and (entry[0].is_remark or not entry[0].change) else None
+    text = _told(came) if only is None else only.told(visible).removeprefix("* ")
     prefix = "".join(span.text for span in _margin(entry[-1], look, look.width // 2)) + "· "
     room = max(2, look.width - cell_len(prefix))
     lines: list[Line] = []
@@ -178,14 +181,12 @@ def colour_of(name: str) -> int:
     return hashlib.sha256(fold(name).encode()).digest()[0] % NAME_COLOURS
 
 
-def mentions(text: str, name: str) -> bool:
-    """Whether *text* addresses *name* as ``@name``."""
-    return any(fold(found["mention"][1:]) == fold(name) for found in _MARKED.finditer(text) if found["mention"])
-
-
 def _wrapped(text: str, first_room: int, room: int, own: str) -> Iterator[Line]:
     """*text*, one line without control characters, as the spans of as many lines as it takes."""
-    marks = deque((found.start(), found.end(), _role(found, own)) for found in _MARKED.finditer(text))
+    means_us = [(found.start, found.end, "mentioned") for found in find_mentions(text, {fold(own)})]
+    others = [(found.start(), found.end(), _role(found)) for found in _MARKED.finditer(text)]
+    free = [place for place in others if not any(place[0] < end and start < place[1] for start, end, _ in means_us)]
+    marks = deque(sorted([*means_us, *free]))
     for start, end in _breaks(text, first_room, room):
         spans: Line = []
         at = start
@@ -203,12 +204,12 @@ def _wrapped(text: str, first_room: int, room: int, own: str) -> Iterator[Line]:
         yield spans
 
 
-def _role(found: re.Match[str], own: str) -> str:
+def _role(found: re.Match[str]) -> str:
     if found["link"]:
         return f"link {found['link']}"
     if found["reference"]:
         return f"reference {found['reference'][1:]}"
-    return "mentioned" if fold(found["mention"][1:]) == fold(own) else "mention"
+    return "mention"
 
 
 def _breaks(text: str, first_room: int, room: int) -> Iterator[tuple[int, int]]:

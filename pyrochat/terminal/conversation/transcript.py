@@ -28,7 +28,7 @@ class Transcript:
         """Take in the messages that follow `end`."""
         assert not messages or messages[0].id == self.end + 1
         for message in messages:
-            is_change = message.kind == SYSTEM
+            is_change = message.kind == SYSTEM and not message.is_remark
             if not (is_change and self._ends_in_run):
                 self._starts.append(message.id)
             self._ends_in_run = is_change

@@ -15,6 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from pyrochat.client.chat import Chat
+from pyrochat.terminal import commands
 from pyrochat.terminal.commands import ChatCommand, answer, parse
 from pyrochat.terminal.conversation.layout import Look
 from pyrochat.terminal.lines import PlainLines
@@ -263,6 +264,8 @@ def _number(argument: str) -> int:
 
 
 def _answered(command: ChatCommand, chat: Chat) -> Pages | str:
+    if (said := commands.say(command, chat)) is not None:
+        return said.told(visible)
     lines = [line.removeprefix("-- ") for line in answer(command, chat, PlainLines())]
     if len(lines) == 1 and len(lines[0]) <= _LONGEST_NOTICE:
         return lines[0]

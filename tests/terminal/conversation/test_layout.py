@@ -18,11 +18,11 @@ from pyrochat.terminal.conversation.layout import (
     colour_of,
     day_label,
     lay_out,
-    mentions,
     name_cells,
     separator,
     with_state,
 )
+from pyrochat.values.mentions import find_mentions, mentions
 from pyrochat.values.message import SYSTEM
 from pyrochat.values.rules import MAX_TEXT_BYTES, checked_name
 from pyrochat.values.visible import visible
@@ -74,7 +74,11 @@ def without_spaces(text: str) -> str:
 def check(text: str, look: Look, sender: str = "Ana", id: int = 7) -> None:
     lines = lay_out([chat_message(id, text, sender)], look)
     assert max(cells(line) for line in [*lines[:-1], with_state(lines[-1], "✓✓", look.width)]) <= look.width
-    expected = "".join(visible(part) for part in text.replace("\r\n", "\n").replace("\t", " ").split("\n"))
+    expected = (
+        "(deleted)"
+        if not text
+        else "".join(visible(part) for part in text.replace("\r\n", "\n").replace("\t", " ").split("\n"))
+    )
     assert without_spaces(body(lines)) == without_spaces(expected)
     everything = "".join(map(text_of, lines))
     assert {c for c in everything if unicodedata.category(c) in UNSHOWN} <= {"\u200c", "\u200d"}
@@ -245,11 +249,32 @@ def test_a_long_run_goes_on_below_itself() -> None:
         ("@STRASSE", "straße", True),
         ("@J.R.-Ewing", "j.r.-ewing", True),
         ("https://a.org/@Ana", "Ana", False),
+        ("see https://a.org/ @Ana", "Ana", True),
+        ("me@ana.example", "Ana", False),
+        ("@Erickさん、会議", "Erick", True),
+        ("@张三你好", "张三", True),
+        ("@สมชายครับ", "สมชาย", True),
+        ("＠Erick", "Erick", True),
+        ("@Ｅｒｉｃｋ", "Erick", True),
+        ("@Erick.Then", "Erick", True),
+        ("@Erick-2", "Erick", False),
+        ("@Erick_", "Erick", False),
+        ("@" * 5000 + "Erick", "Erick", False),
     ],
 )
 def test_a_name_is_mentioned_as_a_whole(text: str, name: str, is_one: bool) -> None:
     assert checked_name(name)
     assert mentions(text, name) is is_one
+
+
+def test_the_longest_name_that_is_known_is_meant() -> None:
+    known = {"erick", "erick.then"}
+    assert not mentions("@Erick.Then", "Erick", known)
+    assert mentions("@Erick.Then", "Erick.Then", known)
+    assert mentions("@Erick.", "Erick", known)
+    assert [(m.start, m.end, m.member) for m in find_mentions("a @Erick, @张三你好", {"erick", "张三"})] == [
+        (2, 8, "erick"), (10, 13, "张三"),
+    ]  # fmt: skip
 
 
 @given(st.text(max_size=10))
