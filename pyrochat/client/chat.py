@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import logging
-import os
-import threading
-import warnings
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
 
-from pyrochat.client.answers import CONFIRMATIONS, CREATE_ROOM, DIGEST, MARK_READ, ROOMS, SEARCH, SET_TOPIC, SUSPECTED
+from pyrochat.client.answers import CONFIRMATIONS, CREATE_ROOM, DIGEST, MARK_READ, ROOMS, SEARCH, SUSPECTED
 from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import Finder
 from pyrochat.client.handling import Handling
 from pyrochat.client.known_logs import other_log
+from pyrochat.client.lifetimes import leave_abandoned, open_chats, unless_gone
 from pyrochat.client.listening import follow
 from pyrochat.client.messages import Messages, SearchResult
 from pyrochat.client.outbox import Outbox
 from pyrochat.client.reading import AUTO, MANUAL, NEVER, Reading
 from pyrochat.client.replica import Replica
-from pyrochat.client.session import CLOSED, ClientSession
+from pyrochat.client.saying import Saying
+from pyrochat.client.session import ASK_SECONDS, CLOSED, ClientSession
+from pyrochat.client.unread import Unread
 from pyrochat.clock import monotonic
 from pyrochat.core.query import parse_query
 from pyrochat.pyro.forks import LeftToParent, leave_to_parent
@@ -31,35 +29,25 @@ from pyrochat.values.addresses import shown_address
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.current import Current
 from pyrochat.values.errors import ChatClosed, InvalidArgument, PyroChatError, UnknownMessage, WaitTimeout
-from pyrochat.values.mentions import mentions
-from pyrochat.values.message import CHAT, EDIT, REACT, REDACT, UNREACT, Message
+from pyrochat.values.message import Message
 from pyrochat.values.progress import Progress
 from pyrochat.values.protocol import MAX_FOUND, Timing
 from pyrochat.values.rules import (
     MAX_ID,
+    checked_id,
     checked_integer,
-    checked_key,
-    checked_reaction,
     checked_room_name,
-    checked_text,
-    checked_texts,
     checked_timeout,
-    checked_topic,
-    fold,
 )
 from pyrochat.values.verification import Verification
 
 log = logging.getLogger("pyrochat")
 
 _BRIEFLY_SECONDS = 2.0
-_ASK_SECONDS = 10.0
 _AGAIN_SECONDS = 0.05
 
 
-_open_chats: weakref.WeakSet[Chat] = weakref.WeakSet()
-
-
-class Chat(Handling):
+class Chat(Saying, Handling):
     """One member's place in a room: made by `join`, a context manager, safe for use by many threads.
 
     name, room: as they were joined. Messages arrive by themselves, in the room's order, in a local
@@ -77,14 +65,15 @@ class Chat(Handling):
         self._finder, self._credentials, self._timing = finder, credentials, timing  # for `join_room`
         replica = Replica(room)
         reading = Reading(replica, name, read)
-        tell_state, tell_notice = _unless_gone(self, "_tell_state"), _unless_gone(self, "_tell_notice")
+        self._unread = Unread(replica, reading, name)
+        tell_state, tell_notice = unless_gone(self, "_tell_state"), unless_gone(self, "_tell_notice")
         self._session = ClientSession(
             credentials, finder, replica, reading, tell_state, tell_notice, timing, parting_seconds
         )
         self._flush_seconds = flush_seconds
         self._outbox = outbox = Outbox(self._session, replica, reading, tell_notice)
-        super().__init__(replica, reading, outbox.mark, _unless_gone(self, "confirmations"))
-        self._abandoned = weakref.finalize(self, _leave_abandoned, name, room, self._session, outbox, flush_seconds)
+        super().__init__(replica, reading, outbox.mark, unless_gone(self, "confirmations"))
+        self._abandoned = weakref.finalize(self, leave_abandoned, name, room, self._session, outbox, flush_seconds)
         self._abandoned.atexit = False  # `_leave_all` is for that
 
     def _open(self, progress: Progress | None) -> None:
@@ -93,7 +82,7 @@ class Chat(Handling):
             if progress is not None and not callable(progress):
                 raise InvalidArgument(f"progress has to be a function, not {progress!r:.40}")
             tail = self._session.open()
-            _open_chats.add(self)
+            open_chats.add(self)
             if self.replaced_log_id:
                 log.warning("%s", other_log(self.room, self.replaced_log_id, self.log_id))
             while not self._replica.wait(lambda: self._replica.end >= tail or self._is_closed(), 0.05):
@@ -105,64 +94,6 @@ class Chat(Handling):
         except BaseException:
             self._session.close()
             raise
-
-    # -- sending ------------------------------------------------------------------------------------------
-
-    def send(
-        self, text: str, *, about: int | None = None, key: str | None = None, timeout: float | None = None
-    ) -> Message:
-        """Send *text* (1 to 16,384 bytes of UTF-8); returns its Message once it is durable and ordered.
-
-        about: the id of the message that it answers. key: an own key for this message (1 to 64 printable ASCII characters); the same text sent
-        again with the same key appears once. timeout: seconds to wait; None waits over every lost
-        connection. Raises InvalidText, SendTimeout (the message may or may not be in the log; its
-        `key` makes a repeat safe), LogUnavailable, UnknownMessage, ChatClosed.
-        """
-        return self._say(CHAT, checked_text(text), about, key, timeout)
-
-    def edit(self, id: int, text: str, *, key: str | None = None, timeout: float | None = None) -> Message:
-        """Give one's own message *id* another text; returns the edit. See `send`.
-
-        An edit of an edit is an edit of the message. Raises NotYours, MessageRedacted where it was deleted, UnknownMessage.
-        """
-        return self._say(EDIT, checked_text(text), _checked_id(id), key, timeout)
-
-    def redact(self, id: int, *, key: str | None = None, timeout: float | None = None) -> Message:
-        """Delete one's own message *id*: its text, and those of its edits, are gone from the room's log, its index, and
-        every replica that this reaches; returns the message that says so. See `edit`.
-
-        What somebody has read, copied or backed up, nobody can take back.
-        """
-        return self._say(REDACT, "", _checked_id(id), key, timeout)
-
-    def react(self, id: int, reaction: str, *, key: str | None = None, timeout: float | None = None) -> Message:
-        """React to message *id* with an emoji, or up to 16 characters; the same reaction twice counts once. See `send`."""
-        return self._say(REACT, checked_reaction(reaction), _checked_id(id), key, timeout)
-
-    def unreact(self, id: int, reaction: str, *, key: str | None = None, timeout: float | None = None) -> Message:
-        """Take one's reaction back; nothing happens where there was none. See `send`."""
-        return self._say(UNREACT, checked_reaction(reaction), _checked_id(id), key, timeout)
-
-    def set_topic(self, text: str, *, timeout: float | None = _ASK_SECONDS) -> Message:
-        """Say what the room is about (one line, at most 300 characters; empty: nothing in particular); returns the message
-        that says so. Raises InvalidText, WaitTimeout where the room can't be reached, and what `send` raises."""
-        message = self._session.ask(SET_TOPIC, checked_topic(text), timeout=checked_timeout(timeout))
-        self._outbox.acknowledged = max(self._outbox.acknowledged, message.id)
-        return message
-
-    def _say(self, kind: str, text: str, about: int | None, key: str | None, timeout: float | None) -> Message:
-        about = None if about is None else _checked_id(about)
-        return self._outbox.send([text], checked_key(key), checked_timeout(timeout), kind, about)[0]
-
-    def send_many(self, texts: Sequence[str], *, key: str | None = None, timeout: float | None = None) -> list[Message]:
-        """Send texts in one call and one commit, with consecutive ids; see `send`; a key stands for the whole list."""
-        is_several = isinstance(texts, Iterable) and not isinstance(texts, str)
-        checked, key, timeout = (
-            checked_texts(list(texts) if is_several else texts),
-            checked_key(key),
-            checked_timeout(timeout),
-        )
-        return self._outbox.send(checked, key, timeout) if checked else []
 
     # -- what is here --------------------------------------------------------------------------------------
 
@@ -180,7 +111,7 @@ class Chat(Handling):
 
         Of an edit: what it edits. Raises UnknownMessage where it is not here.
         """
-        _checked_id(id)
+        checked_id(id)
         self._catch_up()
         try:
             return self._replica.current(id)
@@ -199,7 +130,7 @@ class Chat(Handling):
         self._catch_up()
         return self._replica.members
 
-    def suspected(self, *, timeout: float | None = _ASK_SECONDS) -> list[str]:
+    def suspected(self, *, timeout: float | None = ASK_SECONDS) -> list[str]:
         """The names of the members whose connection is lost, and who may come back; asks the room. Raises WaitTimeout.
 
         timeout, here and in whatever else asks the room: seconds to wait while it can't be reached; None waits on.
@@ -251,13 +182,13 @@ class Chat(Handling):
         """How many texts are being sent and not acknowledged yet."""
         return self._outbox.pending
 
-    def confirmations(self, id: int, *, timeout: float | None = _ASK_SECONDS) -> Confirmations:
+    def confirmations(self, id: int, *, timeout: float | None = ASK_SECONDS) -> Confirmations:
         """Who has message *id*, and who has read it; asks the room. Raises UnknownMessage, WaitTimeout."""
-        _checked_id(id)
+        checked_id(id)
         return Confirmations.of(id, *self._session.ask(CONFIRMATIONS, id, timeout=checked_timeout(timeout)))
 
     def search(
-        self, words: str, *, before: int | None = None, limit: int = MAX_FOUND, timeout: float | None = _ASK_SECONDS
+        self, words: str, *, before: int | None = None, limit: int = MAX_FOUND, timeout: float | None = ASK_SECONDS
     ) -> SearchResult:
         """The newest *limit* (1 to 50) messages with all of *words*, newest first; asks the room. Marks nothing read.
 
@@ -272,7 +203,7 @@ class Chat(Handling):
         checked_integer(limit, "limit", 1, MAX_FOUND)
         return SearchResult(*self._session.ask(SEARCH, words, before, limit, timeout=checked_timeout(timeout)))
 
-    def verify(self, *, timeout: float | None = _ASK_SECONDS) -> Verification:
+    def verify(self, *, timeout: float | None = ASK_SECONDS) -> Verification:
         """Compare the whole replica with the room's log, by their digests; says up to where they are identical.
 
         timeout: for each of some 20 questions. Raises WaitTimeout where the room can't be reached.
@@ -299,7 +230,7 @@ class Chat(Handling):
         """Message *id*, as soon as it is here; raises WaitTimeout after *timeout* seconds, ChatClosed, and what
         the room refuses us with for good.
         """
-        _checked_id(id)
+        checked_id(id)
         timeout = checked_timeout(timeout)
         if not self._replica.wait(lambda: self._replica.end >= id or self._session.is_over, timeout):
             raise WaitTimeout(
@@ -326,7 +257,7 @@ class Chat(Handling):
                 raise WaitTimeout(f"message {id} was not read within {timeout:g} s by {names}")
             self._session.check_not_refused()
             self._check_open()
-            found = self.confirmations(id, timeout=_ASK_SECONDS if left is None else left)
+            found = self.confirmations(id, timeout=ASK_SECONDS if left is None else left)
             if not found.waiting_for:
                 return found
             self._replica.wait(lambda: self._session.is_over, _AGAIN_SECONDS)  # what is told here is on its way there
@@ -338,11 +269,11 @@ class Chat(Handling):
         """``host:port`` of the room's server, to be given to ``join(at=…)``."""
         return shown_address(self._session.address)
 
-    def rooms(self, *, timeout: float | None = _ASK_SECONDS) -> list[str]:
+    def rooms(self, *, timeout: float | None = ASK_SECONDS) -> list[str]:
         """The names of the rooms on this server; asks it. Raises WaitTimeout, ChatClosed."""
         return self._session.ask(ROOMS, timeout=checked_timeout(timeout))
 
-    def create_room(self, name: str, *, timeout: float | None = _ASK_SECONDS) -> None:
+    def create_room(self, name: str, *, timeout: float | None = ASK_SECONDS) -> None:
         """Open room *name* on this server, for everybody, also after a restart; nothing happens where it is there.
 
         Raises InvalidRoomName, NewRoomsRefused, RateLimited, ServerFull, DiskFull, NameServerRefused, CannotHost,
@@ -369,45 +300,35 @@ class Chat(Handling):
         join is history.
         """
         self._catch_up()
-        unread, end = self._unread()
+        end = self._replica.end
+        found = self._unread.find(end)
         self._confirm(end)
-        return Messages(unread)
+        return Messages(found)
 
     @property
     def unread_count(self) -> int:
         """How many messages `unread` would return; marks nothing."""
         self._catch_up()
-        return len(self._unread()[0])
+        return len(self._unread.find(self._replica.end))
 
     def mentions(self) -> Messages:
         """Those of the unread messages that mention this member (``@name``); marks nothing."""
         self._catch_up()
-        return Messages(message for message in self._unread()[0] if self.is_mentioned_in(message.text))
+        return Messages(
+            message for message in self._unread.find(self._replica.end) if self.is_mentioned_in(message.text)
+        )
 
     def is_mentioned_in(self, text: str) -> bool:
         """Whether *text* has ``@name`` of this member."""
-        return mentions(text, self.name, self._replica.known)
+        return self._unread.mentions(text)
 
-    def _unread(self) -> tuple[list[Message], int]:
-        """What is unread, and up to where that was looked for."""
-        end = self._replica.end
-        begin = max(self._reading.mark, self._replica.first_joined(fold(self.name)))
-        others = [message for message in self._replica.slice(begin, end) if not self._reading.is_own(message.id)]
-        return [message for message in others if message.kind == CHAT or self._newly_means(message)], end
-
-    def _newly_means(self, edit: Message) -> bool:
-        """Whether *edit* mentions this member, and what it edits did not."""
-        if edit.kind != EDIT or not self.is_mentioned_in(edit.text):
-            return False
-        return not self.is_mentioned_in(self._replica.version_before(edit).text)
-
-    def mark_read(self, id: int, *, wait: bool = True, timeout: float | None = _ASK_SECONDS) -> None:
+    def mark_read(self, id: int, *, wait: bool = True, timeout: float | None = ASK_SECONDS) -> None:
         """Confirm that everything up to message *id* has been shown; the room knows it when this returns.
 
         wait: False lets the room know soon, and comes back at once. Raises UnknownMessage, WaitTimeout where the room
         can't be reached, InvalidArgument with ``read="never"``.
         """
-        _checked_id(id)
+        checked_id(id)
         timeout = checked_timeout(timeout)
         if not self._reading.marks:
             raise InvalidArgument(f'this chat was joined with read="{NEVER}": join with "{MANUAL}" to mark by hand')
@@ -445,7 +366,7 @@ class Chat(Handling):
         self._outbox.close(patience if reachable else 0.0)
         self._session.close()
         self._outbox.give_up()
-        _open_chats.discard(self)
+        open_chats.discard(self)
         self._wait_for_handlers(_BRIEFLY_SECONDS)
 
     def __enter__(self) -> Self:
@@ -504,56 +425,3 @@ class Chat(Handling):
         self._stop_handlers()
         self._abandoned.detach()
         leave_to_parent(self, lambda: ChatClosed("this Chat belongs to the parent process: join in the child"))
-
-
-def _checked_id(id: object) -> int:
-    return checked_integer(id, "a message id", 1, MAX_ID)
-
-
-def _unless_gone(chat: Chat, method: str) -> Callable[..., Any]:
-    """Calls *method* of *chat*, without holding it: what serves a Chat must not keep one that its user has dropped."""
-    held = weakref.ref(chat)
-
-    def call(*arguments: object) -> object:
-        found = held()
-        return None if found is None else getattr(found, method)(*arguments)
-
-    return call
-
-
-def _leave_abandoned(name: str, room: str, session: ClientSession, outbox: Outbox, flush_seconds: float) -> None:
-    """Nobody holds the Chat any more; in whichever thread that has come out, so another one tells the room."""
-    if session.state == CLOSED:
-        return
-    warnings.warn(
-        f"nobody holds the Chat of {name} in room {room} any more, and it leaves: keep it, or call leave()",
-        ResourceWarning,
-        stacklevel=2,
-    )
-
-    def leave() -> None:
-        outbox.close(flush_seconds if session.is_connected else 0.0)
-        session.close()
-        outbox.give_up()
-
-    with contextlib.suppress(RuntimeError):  # the interpreter ends: the room sees that
-        threading.Thread(target=leave, name="pyrochat-leaving", daemon=True).start()
-
-
-@atexit.register
-def _leave_all() -> None:
-    """An interpreter that ends without `leave` still tells the others; whatever keeps one Chat from it, the rest do."""
-    for chat in list(_open_chats):
-        try:
-            chat.leave()
-        except Exception as error:
-            log.warning("the Chat of %s in room %s could not be left: %s", chat.name, chat.room, error)
-
-
-def _leave_all_to_parent() -> None:
-    for chat in list(_open_chats):
-        chat._leave_to_parent()
-    _open_chats.clear()
-
-
-os.register_at_fork(after_in_child=_leave_all_to_parent)

@@ -15,7 +15,7 @@ from functools import partial
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.values.confirmations import Confirmations
-from pyrochat.values.errors import InvalidArgument, Unavailable
+from pyrochat.values.errors import InvalidArgument, PyroChatError
 from pyrochat.values.message import Message
 
 log = logging.getLogger("pyrochat")
@@ -217,10 +217,13 @@ class ConfirmationsHandler(Handler):
                 return
             try:
                 confirmations = self._ask(id)
-                if confirmations is not None:
-                    _check_result(self._handle, self._handle(id, confirmations))
-            except Unavailable as error:
+            except PyroChatError as error:  # the room is away, or the chat has been left
                 log.debug("the confirmations of message #%d could not be asked for: %s", id, error)
+                continue
+            if confirmations is None:
+                return
+            try:
+                _check_result(self._handle, self._handle(id, confirmations))
             except BaseException:
                 if self.stopped:
                     raise

@@ -50,6 +50,7 @@ RECONNECTING = "reconnecting"
 REFUSED = "refused"
 CLOSED = "closed"
 
+ASK_SECONDS = 10.0  # that whoever asks the room something waits while it can't be reached
 CALL_SECONDS = 10.0
 FIRST_BACKOFF_SECONDS = 0.05
 MOST_BACKOFF_SECONDS = 2.0

@@ -14,15 +14,14 @@ from pyrochat.values.rules import fold
 
 
 class About:
-    """What the messages about one message have said so far. edits, replies: their ids. is_redacted: whether it was deleted."""
+    """What the messages about one message have said so far. edits, replies: their ids."""
 
-    __slots__ = ("edits", "is_redacted", "reactions", "replies")
+    __slots__ = ("edits", "reactions", "replies")
 
     def __init__(self, messages: Iterable[Message] = ()) -> None:
         self.edits: list[int] = []
         self.replies: list[int] = []
         self.reactions: dict[str, dict[str, str]] = {}  # names, by the reaction and the folded name
-        self.is_redacted = False
         for message in messages:
             self.take(message)
 
@@ -33,8 +32,6 @@ class About:
                 self.replies.append(message.id)
             case "edit":
                 self.edits.append(message.id)
-            case "redact":
-                self.is_redacted = True
             case "react":
                 self.reactions.setdefault(message.text, {})[fold(message.sender)] = message.sender
             case "unreact":
@@ -45,10 +42,9 @@ class About:
 
     def current(self, message: Message, get: Callable[[int], Message]) -> Current:
         """What *message* is now. get: finds the message of an id."""
-        is_gone = self.is_redacted or message.is_redacted
-        text = None if is_gone else get(self.edits[-1]).text if self.edits else message.text
+        text = None if message.is_redacted else get(self.edits[-1]).text if self.edits else message.text
         reactions = {reaction: set(names.values()) for reaction, names in self.reactions.items()}
-        return Current(text, bool(self.edits), is_gone, reactions, list(self.replies))
+        return Current(text, bool(self.edits), message.is_redacted, reactions, list(self.replies))
 
 
 class Abouts:
@@ -66,7 +62,7 @@ class Abouts:
             if message.about is not None:
                 about = self._of.setdefault(message.about, About())
                 about.take(message)
-                if about.is_redacted and message.kind in (REDACT, EDIT):
+                if message.kind == REDACT:
                     gone += [message.about, *about.edits]
         return gone
 

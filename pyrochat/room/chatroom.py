@@ -35,6 +35,7 @@ from pyrochat.values.message import CHAT, JOINED, LEFT, REDACT, WireMessage
 from pyrochat.values.protocol import MAX_CONFIRMED, MAX_FOUND, MAX_HISTORY, PROTOCOL_VERSION, room_object
 from pyrochat.values.rules import (
     MAX_KEY_CHARACTERS,
+    checked_id,
     checked_integer,
     checked_key,
     checked_room_name,
@@ -151,7 +152,7 @@ class ChatRoom:
     def current(self, id: int) -> Later:
         """``[text or None, is_edited, [[reaction, [name …]] …], [reply id …]]``: what message *id* is now."""
         self._identity()
-        id = checked_integer(id, "a message id", 1, _MAX_ID)
+        id = checked_id(id)
         return self._in_turn(lambda: self._room.current(id).to_wire())
 
     def history(self, after: int = 0, limit: int = MAX_HISTORY) -> Later:
@@ -197,7 +198,7 @@ class ChatRoom:
     def confirmations(self, id: int) -> list[list[str]]:
         """``[delivered_to, read_by, waiting_for, away]`` of message *id*, at most 1,000 names each."""
         self._identity()
-        found = self._room.confirmations(checked_integer(id, "a message id", 1, _MAX_ID)).to_wire()
+        found = self._room.confirmations(checked_id(id)).to_wire()
         return [names[:MAX_CONFIRMED] for names in found]
 
     def join(self, callback_uri: str | None = None, resume: list[object] | None = None) -> Later | list[object]:
@@ -263,7 +264,7 @@ class ChatRoom:
     def mark_read(self, id: int) -> Later:
         """Confirm that everything up to message *id* has been shown; for members."""
         member = self._identity().member
-        id = checked_integer(id, "a message id", 1, _MAX_ID)
+        id = checked_id(id)
         return self._when_open(lambda: _Posting(self._room.mark_read(member, id), one=None))
 
     def leave(self, delivered: int = 0, read: int = 0) -> None:

@@ -8,11 +8,12 @@ there is, and say so. Whatever fails here makes searches fail, and nothing else.
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pyrochat.clock import monotonic
+from pyrochat.core.current import original
 from pyrochat.core.log import Log
 from pyrochat.core.pace import Pace
 from pyrochat.core.query import Query
@@ -140,10 +141,12 @@ class Search:
 
     # -- the order's thread ----------------------------------------------------------------------------------
 
-    def grew(self, deleted: Iterable[Message] = ()) -> None:
+    def grew(self, deleted: Sequence[Message] = ()) -> None:
         """The log has grown. Costs the writer nothing while the thread rests or works. deleted: what has gone from it with
         that, as it was: the index needs it once more."""
-        self._deleted |= {message.id: message for message in deleted}
+        if deleted and self._index is not None:
+            with self._changed:
+                self._deleted |= {message.id: message for message in deleted}
         if self._idle:
             with self._changed:
                 self._changed.notify_all()
@@ -184,7 +187,9 @@ class Search:
             return not self._closing
 
     def _has_work(self) -> bool:
-        return self._upto is None or (self._upto < self._log.tail and self._has_room())
+        return self._upto is None or (
+            self._upto < self._log.tail and (bool(self._deleted) or self._has_room())
+        )  # what is deleted goes from a full disk too
 
     def _step(self, index: SearchIndex) -> float:
         """Open the index, or add a batch to it; returns for how long to rest."""
@@ -197,11 +202,14 @@ class Search:
             upto = index.open(self._log, self._afresh)
         else:
             batch = self._log.read(was, BATCH_MESSAGES)
-            deleted = dict(self._deleted)
+            with self._changed:
+                deleted = dict(self._deleted)
             index.add(batch, self._log.digest(batch[-1].id), deleted)
             upto = batch[-1].id
-            if any(message.kind == REDACT for message in batch):
-                self._deleted = {id: message for id, message in self._deleted.items() if id not in deleted}
+            gone = {message.about for message in batch if message.kind == REDACT}
+            with self._changed:
+                for id in [id for id, message in self._deleted.items() if original(message) in gone]:
+                    del self._deleted[id]
         with self._changed:
             if was is not None or upto >= tail:  # a file that can be opened may still be one that can't be filled
                 self._trouble = None

@@ -16,6 +16,7 @@ from pyrochat.values.progress import Progress
 from pyrochat.values.rules import fold, fold_before_nfkc
 
 BUSY_MILLISECONDS = 5000
+ERASE = "UPDATE messages SET text = ?, proof = ? WHERE id = ?"  # see `core.digests.erased`
 WAL_BYTES = 4 * 1024 * 1024  # SQLite writes it into the file at 1,000 pages, about as much
 _VERIFIED, _ARCHIVED = "verified", "archived:"
 _STEM_DIGITS = 32  # 128 bits: nobody finds two names with the same

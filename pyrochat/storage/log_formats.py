@@ -20,7 +20,7 @@ APPLICATION_ID = 0x50796368  # "Pych": `file` and SQLite's tools can tell our lo
 PROVED_FROM = "proved_from"  # in the table about: the id of the first message that has a proof
 
 
-_ABOUT_INDEX = "CREATE INDEX IF NOT EXISTS about_index ON messages (about) WHERE about IS NOT NULL"
+_ABOUT_INDEX = "CREATE INDEX about_index ON messages (about) WHERE about IS NOT NULL"
 _ABOUT = "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
 # Which message its owner (`values.keys.key_owner`) has made with a key: the first one, where older versions let it make
 # several.
@@ -92,7 +92,6 @@ def bring_up_to_date(db: sqlite3.Connection, progress: Progress) -> bool:
     """
     if format_of(db) != 2:
         return False
-    db.execute("PRAGMA secure_delete = ON")
     with _one_step(db, FORMAT):
         _make_keys(db, progress)
         _make_fields(db)
@@ -108,7 +107,8 @@ def _make_fields(db: sqlite3.Connection) -> None:
         db.execute(f"ALTER TABLE messages ADD COLUMN {column}")
     db.execute("ALTER TABLE members ADD COLUMN first_joined INTEGER NOT NULL DEFAULT 0")
     db.execute("ALTER TABLE members ADD COLUMN joined INTEGER")
-    db.execute(_SESSIONS)
+    for statement in (_SESSIONS, _ABOUT_INDEX):
+        db.execute(statement)
     rows = db.execute(
         f"SELECT id, sender, text, time_us, kind FROM messages WHERE kind = '{SYSTEM}' ORDER BY id"
     ).fetchall()

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pyrochat.core.digests import digest_after, first_digest
+from pyrochat.core.digests import digest_after, erased, first_digest
 from pyrochat.storage import witness
-from pyrochat.storage.log_file import About, connect, explained, read_about
+from pyrochat.storage.log_file import ERASE, About, connect, explained, read_about
 from pyrochat.storage.log_formats import FORMAT, SCHEMA, format_of
 from pyrochat.storage.log_lock import LogLock
 from pyrochat.storage.opening import copy_file, kept_as
@@ -21,7 +21,7 @@ from pyrochat.storage.reading import open_to_read
 from pyrochat.storage.verifying import Verdict, walk
 from pyrochat.trust.files import open_private
 from pyrochat.values.errors import InvalidArgument, LogDamaged, LogUnreadable
-from pyrochat.values.message import message_of
+from pyrochat.values.message import CHAT, EDIT, REDACT, message_of
 from pyrochat.values.progress import Progress
 
 _COLUMNS = "id, sender, text, time_us, kind, key, about, change, ref, proof, more"
@@ -145,6 +145,15 @@ def _is_the_end(path: Path, about: About, id: int, digest: bytes) -> bool:
     return about.verified == (id, digest) or (seen is not None and (seen.tail, seen.digest) == (id, digest))
 
 
+def _erase_deleted(db: sqlite3.Connection) -> None:
+    """What was deleted since the backup was made stays so."""
+    texts = db.execute(
+        f"WITH gone (id) AS (SELECT about FROM messages WHERE kind = '{REDACT}') SELECT id, ?, {_COLUMNS[4:]} FROM messages "
+        f"WHERE text <> '' AND (id IN gone AND kind = '{CHAT}' OR about IN gone AND kind = '{EDIT}')", ("",)
+    ).fetchall()  # fmt: skip
+    db.executemany(ERASE, [(m.text, m.proof, m.id) for m in map(erased, map(message_of, texts))])
+
+
 def _write(
     db: sqlite3.Connection, source: sqlite3.Connection, fresh: Path, rows: dict[int, tuple[Any, ...]], loss: str | None,
     verdict: Verdict,
@@ -171,6 +180,7 @@ def _write(
             new.executemany(insert, db.execute(f"SELECT {columns} FROM {table}"))
         for id in rows:  # the key of a row that was missing went with it
             new.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?, ?)", source.execute("SELECT key, owner, id FROM keys WHERE id = ?", (id,)))  # fmt: skip
+        _erase_deleted(new)
         if loss is None:
             new.execute("DELETE FROM about WHERE key = 'loss'")
         new.execute("COMMIT")

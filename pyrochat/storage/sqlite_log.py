@@ -22,7 +22,7 @@ from pyrochat.core.integrity import Tip
 from pyrochat.core.log import NO_OWNERS, NO_SESSIONS, Log, MemberRecord
 from pyrochat.core.sessions import Session
 from pyrochat.storage import witness
-from pyrochat.storage.log_file import BUSY_MILLISECONDS, WAL_BYTES, connect, explained, note_verified
+from pyrochat.storage.log_file import BUSY_MILLISECONDS, ERASE, WAL_BYTES, connect, explained, note_verified
 from pyrochat.storage.log_lock import LogLock
 from pyrochat.storage.newest import Newest
 from pyrochat.storage.opening import opened_log
@@ -188,22 +188,9 @@ class SqliteLog(Log):
                         "INSERT OR REPLACE INTO sessions (id, member, name, lost_at) VALUES (?, ?, ?, ?)", session
                     )
             if erased:
-                db.executemany(
-                    "UPDATE messages SET text = ?, proof = ? WHERE id = ?", [(m.text, m.proof, m.id) for m in erased]
-                )
+                db.executemany(ERASE, [(m.text, m.proof, m.id) for m in erased])
             if messages:
-                db.executemany(
-                    f"INSERT INTO messages ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    [(m[0], *m[2:], digest) for m, digest in zip(messages, digests, strict=True)],
-                )
-                db.executemany(
-                    "INSERT INTO keys (key, owner, id) VALUES (?, ?, ?)",
-                    [
-                        (m.key, owners.get(m.id) or fold(m.sender), m.id)
-                        for m in messages
-                        if m.key is not None and m.kind != SYSTEM
-                    ],
-                )
+                self._write_messages(messages, digests, owners)
             if members:
                 db.executemany(
                     "INSERT OR REPLACE INTO members (member, name, delivered, read, first_joined, joined) "
@@ -221,6 +208,17 @@ class SqliteLog(Log):
             self._tip, self._verified = tip, verified
         self.loss = loss or self.loss
         self._troubles.over("write")
+
+    def _write_messages(self, messages: Sequence[Message], digests: Sequence[bytes], owners: Mapping[int, str]) -> None:
+        self._writer.executemany(
+            f"INSERT INTO messages ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(m[0], *m[2:], digest) for m, digest in zip(messages, digests, strict=True)],
+        )
+        keyed = [m for m in messages if m.key is not None and m.kind != SYSTEM]
+        self._writer.executemany(
+            "INSERT INTO keys (key, owner, id) VALUES (?, ?, ?)",
+            [(m.key, owners.get(m.id) or fold(m.sender), m.id) for m in keyed],
+        )
 
     def _failure(self, error: sqlite3.Error) -> LogUnavailable:
         """Undo a commit that failed; returns what to raise."""

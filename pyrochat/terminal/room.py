@@ -22,7 +22,7 @@ from pyrochat.terminal.writing.drafts import Draft, Unsent, draft_file
 from pyrochat.terminal.writing.sending import Sending
 from pyrochat.terminal.writing.typed import TypedText
 from pyrochat.values.errors import OtherLog, PyroChatError, Unavailable
-from pyrochat.values.message import CHAT, Message
+from pyrochat.values.message import CHAT, REDACT, Message
 from pyrochat.values.rules import fold
 
 _MOST_NOTICES = 20  # that wait to be shown
@@ -131,6 +131,10 @@ class OpenRoom:
 
     def _extend(self, messages: Sequence[Message]) -> None:
         self.transcript.extend(messages)
+        for message in messages:
+            if message.kind == REDACT and message.about is not None:
+                self.transcript.erase(message.about)
+                self.page.forget_lines()
         self.progress.follow(messages)
         senders = {message.sender for message in messages if message.kind == CHAT}
         self.page.look = name_cells(self.page.look, {self.chat.name, *senders})

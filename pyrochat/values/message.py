@@ -31,9 +31,6 @@ JOINED: Final = "joined"
 LEFT: Final = "left"
 TOPIC: Final = "topic"
 
-OPERATOR: Final = "(operator)"
-"""The sender of what the room's operator does; nobody can be called so."""
-
 WireMessage = list[object]
 
 _REMARKS = frozenset((EDIT, REDACT, REACT, UNREACT))
@@ -109,7 +106,7 @@ class Message(NamedTuple):
             case "edit":
                 return f"{who} edited {about}: {text}"
             case "redact":
-                return f"{'the operator' if self.sender == OPERATOR else who} deleted {about}"
+                return f"{who} deleted {about}"
             case "react":
                 return f"{who} {text} {about}"
             case "unreact":

@@ -168,6 +168,11 @@ def checked_texts(values: object) -> list[str]:
     return texts
 
 
+def checked_id(value: object) -> int:
+    """The id of a message; raises InvalidArgument."""
+    return checked_integer(value, "a message id", 1, MAX_ID)
+
+
 def checked_key(value: object) -> str | None:
     """A message's key, 1 to 64 printable ASCII characters, or None; raises InvalidArgument."""
     if value is None:

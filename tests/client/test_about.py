@@ -78,6 +78,16 @@ def test_what_can_not_be_said_of_a_message_is_refused_and_nothing_is_stored(join
     assert ana.react(mine.id, "👨‍👩‍👧‍👦").text == "👨‍👩‍👧‍👦"
 
 
+def test_a_name_edits_its_own_however_it_is_spelled_and_a_guest_only_its_own(joined: Join, server: Server) -> None:
+    ana, anew = joined("Ana"), joined("ＡNA")
+    mine = ana.send("mine")
+    assert anew.edit(mine.id, "still mine").about == mine.id
+    assert ana.unread_count == 0
+    with bare(server, "Guest") as guest, pytest.raises(PermissionError, match="not-yours"):
+        guest.post("", about=mine.id, kind="redact")
+    assert ana.current(mine.id).text == "still mine"
+
+
 def test_a_repeated_edit_is_there_once(joined: Join) -> None:
     ana = joined("Ana")
     mine = ana.send("mine")

@@ -14,7 +14,7 @@ import pytest
 
 import pyrochat
 from pyrochat import Chat, InvalidArgument, LogInUse, PyroChatError, SendTimeout, Server
-from pyrochat.client.chat import _leave_all
+from pyrochat.client.lifetimes import leave_all
 from pyrochat.pyro.callbacks import CallbackServer
 from tests.support import QUICK, Running, eventually, free_port, texts
 
@@ -192,7 +192,7 @@ def test_found_41_leaving_needs_no_new_thread_and_one_failure_stops_no_other(
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_thread)
-        _leave_all()
+        leave_all()
     assert [chat.state for chat in chats] == ["connected", "closed", "closed"]
     eventually(lambda: [session.name for session in server.status()[0].sessions] == ["Ana"])
     monkeypatch.undo()

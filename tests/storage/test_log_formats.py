@@ -14,14 +14,17 @@ from pathlib import Path
 import pytest
 
 from pyrochat import KeyConflict, LogDamaged, LogUnreadable
+from pyrochat.client.answers import read_delivered
+from pyrochat.core.digests import extend_chain
 from pyrochat.core.log import MemberRecord
 from pyrochat.storage import opening
 from pyrochat.storage.log_file import log_path
 from pyrochat.storage.log_formats import FORMAT
 from pyrochat.storage.sqlite_log import SqliteLog
 from pyrochat.storage.verifying import verify_file
-from pyrochat.values.message import Message
+from pyrochat.values.message import EDIT, REDACT, Message
 from tests.core.modelling import Driven, post
+from tests.core.test_current import said
 from tests.support import chat_message
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -234,3 +237,36 @@ def test_who_is_stopped_after_it_removes_the_copy_at_the_next_start(old: Path, m
     [kept] = old.parent.glob("*before*")
     SqliteLog(old, "lobby").close()
     assert not kept.exists()
+
+
+@pytest.mark.parametrize("format", [1, 2, 3])
+def test_a_text_from_before_format_3_can_be_deleted_and_no_digest_changes(tmp_path: Path, format: int) -> None:
+    path = golden(tmp_path, format)
+    log = SqliteLog(path, "lobby")
+    room = Driven(log)  # type: ignore[arg-type]
+    [text] = [message.id for message in log.read(0, 99) if message.text == "again, spelled anew"] or [2]
+    before, sender, count = [log.digest(id) for id in range(1, log.tail + 1)], log.read(text - 1, 1)[0].sender, log.tail
+    room.apply(said(sender, "giraffehouse", EDIT, text), said(sender, "", REDACT, text))
+    assert [log.digest(id) for id in range(1, count + 1)] == before
+    deleted, rows = log.read(text - 1, 1)[0], [message.to_wire() for message in log.read(0, 99)]
+    assert (deleted.text, deleted.is_redacted) == ("", True)
+    assert extend_chain(log.digest(0), read_delivered(rows))[-1] == log.tip[1], "a client takes it, and finds the same"
+    log.close()
+    assert verify_file(path, nothing)[1].damage is None
+    assert b"spelled anew" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("format", [1, 2])
+def test_what_is_about_a_message_is_found_by_an_index_in_a_log_that_was_brought_up_to_date(
+    tmp_path: Path, format: int
+) -> None:
+    path = golden(tmp_path, format)
+    SqliteLog(path, "lobby").close()
+    SqliteLog(log_path(tmp_path, "new"), "new").close()
+    for each in (path, log_path(tmp_path, "new")):
+        with contextlib.closing(sqlite3.connect(each)) as db:
+            [plan] = db.execute(
+                "EXPLAIN QUERY PLAN SELECT id FROM messages WHERE about = ? ORDER BY id", (1,)
+            ).fetchall()
+        assert "USING" in plan[3], plan
+        assert "about_index" in plan[3]

@@ -14,11 +14,14 @@ from pyrochat.core.log import MemberRecord
 from pyrochat.core.sessions import Session
 from pyrochat.storage.backup import back_up
 from pyrochat.storage.log_file import log_path
+from pyrochat.storage.reading import messages_in
 from pyrochat.storage.repairing import repair
 from pyrochat.storage.sqlite_log import SqliteLog
 from pyrochat.storage.verifying import verify_file
 from pyrochat.values.errors import InvalidArgument, LogDamaged, LogInUse, LogUnreadable
-from pyrochat.values.message import Message
+from pyrochat.values.message import EDIT, REDACT, Message
+from tests.core.modelling import Driven
+from tests.core.test_current import said
 from tests.storage.test_verifying import COUNT, VICTIM, damage, messages, nothing
 from tests.support import SALT
 
@@ -173,3 +176,19 @@ def test_what_can_not_be_used_is_said(path: Path, backup: Path, tmp_path: Path) 
     with pytest.raises(LogInUse):
         repair(path, "lobby", backup, nothing)
     log.close()
+
+
+def test_what_was_deleted_since_the_backup_does_not_come_back_with_it(tmp_path: Path) -> None:
+    path, backup = log_path(tmp_path, "lobby"), tmp_path / "backup"
+    log = SqliteLog(path, "lobby")
+    room = Driven(log)  # type: ignore[arg-type]
+    room.apply(said("Ana", "zebracrossing"))
+    room.apply(said("Ana", "giraffehouse", EDIT, 1), said("Ana", "kept"))
+    back_up(path, backup, nothing)
+    room.apply(said("Ana", "", REDACT, 1))
+    log.close()
+    remove(path, (1, 2, 3))
+    assert repair(path, "lobby", backup, nothing).ids == [1, 2, 3]
+    assert [message.text for message in messages_in(path)] == ["", "", "kept", ""]
+    assert verify_file(path, nothing)[1].damage is None
+    assert not [word for word in (b"zebracrossing", b"giraffehouse") if word in path.read_bytes()]

@@ -66,6 +66,26 @@ def test_what_others_write_is_unread_until_it_was_seen(opened: Open, joined: Joi
     eventually(lambda: readers(ana, last) == {"Igor"})
 
 
+def test_what_was_deleted_is_not_on_the_page_any_more(opened: Open, joined: Join) -> None:
+    ana = joined("Ana")
+    room = opened("Igor")
+    secret = ana.send("zebracrossing")
+    ana.edit(secret.id, "giraffehouse")
+
+    def page(last: int) -> str:
+        room.take_in(True)
+        eventually(lambda: room.take_in(True) or room.transcript.end >= last)
+        room.page.view.show_end()
+        return "\n".join(span.text for row in room.page.rows() for span in row.line)
+
+    shown = page(secret.id + 1)
+    assert "zebracrossing" in shown
+    assert "giraffehouse" in shown
+    shown = page(ana.redact(secret.id).id)
+    assert not [word for word in ("zebracrossing", "giraffehouse") if word in shown]
+    assert "(deleted)" in shown
+
+
 def test_neither_own_messages_nor_joins_are_unread(opened: Open, joined: Join) -> None:
     igor = opened("Igor")
     igor.send("I am @Igor")

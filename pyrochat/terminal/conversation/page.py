@@ -114,6 +114,10 @@ class Page:
             found.append(Row(line, entry, id, is_last))
         return found
 
+    def forget_lines(self) -> None:
+        """Some messages are not as they were."""
+        self._kept.clear()
+
     def show(self, entry: int) -> None:
         """Scroll to *entry* of the log; see `Viewport`."""
         self.view.show(self._above + entry)

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from pyrochat.values.message import SYSTEM, Message
+from pyrochat.values.message import EDIT, SYSTEM, Message
 
 
 class Transcript:
@@ -33,6 +33,12 @@ class Transcript:
                 self._starts.append(message.id)
             self._ends_in_run = is_change
         self._messages += messages
+
+    def erase(self, id: int) -> None:
+        """Message *id* was deleted: its text, and those of its edits, are not here any more either."""
+        for at, message in enumerate(self._messages[id - 1 :], id - 1):
+            if message.id == id or (message.kind == EDIT and message.about == id):
+                self._messages[at] = message._replace(text="")
 
     def message(self, id: int) -> Message:
         """Message *id*; raises IndexError where it is not here."""
