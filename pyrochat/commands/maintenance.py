@@ -10,8 +10,11 @@ import typer
 from pyrochat.commands.registry import DataOption
 from pyrochat.commands.shell import DONE, FAILED
 from pyrochat.folders import data_folder
+from pyrochat.room.operating import ask_to_redact
+from pyrochat.room.redacting import redact_in_file
 from pyrochat.storage.archiving import archive
 from pyrochat.storage.backup import back_up
+from pyrochat.storage.copies import copies_with, note_backup
 from pyrochat.storage.log_file import log_path
 from pyrochat.storage.reading import messages_in
 from pyrochat.storage.repairing import repair
@@ -19,6 +22,7 @@ from pyrochat.storage.verifying import verify_file
 from pyrochat.terminal.export import export
 from pyrochat.terminal.progress import ProgressBar
 from pyrochat.values.errors import InvalidArgument
+from pyrochat.values.message import EDIT
 
 _MOST_IDS = 20  # that are shown
 _LEAST_DIGITS = 8  # of a digest, to compare it with another
@@ -60,6 +64,7 @@ def back_up_room(data: Path, room: str, target: Path) -> int:
     """Copy the log of *room* to *target* and verify the copy; prints a line. Returns the exit code."""
     with ProgressBar(f"copying {room}") as progress:
         verdict = back_up(log_path(data, room), target, progress)
+    note_backup(data, target)
     print(
         f"room {room!r}: {verdict.whole_up_to:,} messages in {target}, whole; {verdict.whole_up_to}:{verdict.digest.hex()}"
     )
@@ -108,6 +113,27 @@ def archive_room(
         f"room {room!r}: a new log begins; the old one, {_count(archived.messages, 'message')} "
         f"({archived.messages}:{archived.digest.hex()}), is {archived.kept}: pyrochat-server export reads it"
     )
+    return DONE
+
+
+def redact_message(
+    room: Annotated[str, typer.Argument(help="The room.")],
+    id: Annotated[int, typer.Argument(help="The message's number.", min=1)],
+    data: DataOption = None,
+) -> int:
+    """Delete a message's text for everybody, also while the room is hosted; says which copies still have it."""
+    folder = data_folder() if data is None else data
+    path = log_path(folder, room)
+    texts = [
+        message.id
+        for message in messages_in(path)
+        if message.id == id or (message.kind == EDIT and message.about == id)
+    ]
+    if not ask_to_redact(folder, room, id):
+        redact_in_file(path, room, id)
+    print(f"room {room!r}: message {id} is deleted")
+    for copy in copies_with(folder, room, texts or [id]):
+        print(f"its text is still in {copy}: delete that, or make it anew")
     return DONE
 
 

@@ -28,6 +28,7 @@ from pyrochat.commands.maintenance import (
     archive_room,
     back_up_room,
     export_log,
+    redact_message,
     repair_room,
     verify_rooms,
 )
@@ -277,6 +278,7 @@ def run() -> None:
         {
             "names": registry_app,
             "rooms": rooms_app,
+            "redact": make_app(redact_message),
             "repair": make_app(repair_room),
             "archive": make_app(archive_room),
             "export": make_app(export_log),

@@ -6,10 +6,11 @@ deleted message) is not in the log.
 
 from collections.abc import Callable, Iterable
 
+from pyrochat.core.commands import Post
 from pyrochat.values.current import Current
 from pyrochat.values.errors import InvalidArgument, NotYours
 from pyrochat.values.keys import key_owner
-from pyrochat.values.message import CHAT, EDIT, REACT, REDACT, UNREACT, Message
+from pyrochat.values.message import CHAT, EDIT, OPERATOR, REACT, REDACT, UNREACT, Message
 from pyrochat.values.rules import fold
 
 
@@ -83,6 +84,13 @@ def original(message: Message) -> int:
 
 
 _NOTHING = About()
+
+
+def operators_redaction(target: Message, salt: str) -> Post:
+    """The command with which the room's operator deletes *target*; raises InvalidArgument where that is no text."""
+    if target.kind not in (CHAT, EDIT):
+        raise InvalidArgument(f"message {target.id} is no text: only texts are deleted")
+    return Post(OPERATOR, OPERATOR, ("",), (None,), (salt,), kind=REDACT, about=original(target))
 
 
 def aimed(target: Message, owner: str | None, kind: str, member: str, mark: str) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from pyrochat.clock import monotonic
 from pyrochat.core.commands import Declare, End, Lose, Open, Post, Restarted, Resume, SetTopic
 from pyrochat.core.confirming import confirmations_of
-from pyrochat.core.current import About, aimed, original
+from pyrochat.core.current import About, aimed, operators_redaction, original
 from pyrochat.core.integrity import Resumption
 from pyrochat.core.log import Log
 from pyrochat.core.marks import Mark
@@ -130,6 +130,12 @@ class Room:
     def aimed(self, identity: Identity, kind: str, about: int) -> int:
         """What a message of *kind* is about that *identity* sends *about* one. Raises UnknownMessage, and see `core.current`."""
         return aimed(self._message(about), self.log.owner(about), kind, identity.member, identity.guest_mark)
+
+    def redact(self, id: int) -> None:
+        """The operator deletes message *id*; returns when its text is on no disk any more. Raises UnknownMessage,
+        InvalidArgument, MessageRedacted, LogUnavailable, RoomClosing."""
+        [redaction] = self._order.submit(operators_redaction(self._message(id), new_salt())).wait()
+        self.search.wait_for_redaction(redaction)
 
     def set_topic(self, sender: str, text: str) -> Submission:
         """The room is about *text* from now on. Raises RoomClosing; waiting for it what `post` raises."""

@@ -127,6 +127,13 @@ class Rooms:
         """Whether there is a room of this name, however it is spelled."""
         return fold(name) in self._rooms
 
+    def redact(self, name: str, id: int) -> bool:
+        """The operator deletes message *id* of room *name*; False where there is no such room here. See `Room.redact`."""
+        hosted = self._rooms.get(fold(name))
+        if hosted is not None:
+            hosted.opened().redact(id)
+        return hosted is not None
+
     # -- the start ----------------------------------------------------------------------------------------
 
     def open(self, names: Sequence[str], *, accept_loss: bool, progress: Progress | None) -> None:

@@ -32,6 +32,7 @@ from pyrochat.room.door.door import Access, Door
 from pyrochat.room.door.limiter import Limiter
 from pyrochat.room.door.names import Names
 from pyrochat.room.door.registry import Registry
+from pyrochat.room.operating import OperatorSocket
 from pyrochat.room.registration import Registration
 from pyrochat.room.rooms import Rooms
 from pyrochat.room.space import Disk
@@ -127,6 +128,7 @@ class Server:
         self._budgets = budgets or Budgets.of()
         self._daemon: Daemon | None = None
         self._registration: Registration | None = None
+        self._operator: OperatorSocket | None = None
         self._limiter = Limiter(rate or Rate(), storage.peer_bytes, pace)
         with contextlib.ExitStack() as undo:
             self._registry = Registry(data)
@@ -162,6 +164,7 @@ class Server:
                     uris, self._uri_of(SERVER_OBJECT), self._daemon.address, key.public.hex(), host
                 )
             self._rooms.open_remembered(self._registration)
+            self._operator = OperatorSocket(data, self._rooms.redact)
             _serving.add(self)
         except BaseException:
             self.close()
@@ -296,6 +299,8 @@ class Server:
         """What ends the parts of the server, in this order, whichever of them there are."""
         yield self._rooms.create_no_more
         yield self._watch_ended.set
+        if self._operator is not None:
+            yield self._operator.close
         if self._doorkeeper.is_alive():  # before the logs are closed: what SQLite then removes is not missing
             yield lambda: self._doorkeeper.join(_FAREWELL_SECONDS)
         if self._registration is not None:

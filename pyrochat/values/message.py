@@ -31,6 +31,8 @@ JOINED: Final = "joined"
 LEFT: Final = "left"
 TOPIC: Final = "topic"
 
+OPERATOR: Final = "(operator)"  # who deletes where it is no member: a sender that no name can be
+
 WireMessage = list[object]
 
 _REMARKS = frozenset((EDIT, REDACT, REACT, UNREACT))
