@@ -23,7 +23,7 @@ A Chat has, for
     handlers   on_message(f), on_state(f), on_notice(f), off(f)
     marks      confirmations(id), mark_read(id), marks, read_mark
     the room   members, suspected(), state, log_id, verify()
-    rooms      rooms(), create_room(name), join_room(name)
+    rooms      rooms(), create_room(name, members=None), join_room(name), direct(name), invite(name), remove(name)
     the end    leave(), or the end of a ``with``
 What asks the room takes timeout= in seconds; None sets no limit.
 
@@ -78,6 +78,7 @@ from pyrochat.values.errors import (
     ProofWrong,
     PyroChatError,
     QuotaUsedUp,
+    RemovedFromRoom,
     RateLimited,
     Refused,
     RoomClosing,
@@ -145,6 +146,7 @@ __all__ = [
     "ProofWrong",
     "PyroChatError",
     "QuotaUsedUp",
+    "RemovedFromRoom",
     "RateLimited",
     "Refused",
     "RoomClosing",

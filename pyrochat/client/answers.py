@@ -214,6 +214,25 @@ def _read_found(value: object) -> Found:
     raise _nonsense("it has to be [messages, indexed up to, end]")
 
 
+def _read_closed(value: object) -> list[tuple[str, str]]:
+    """Titles of closed rooms, with their object ids."""
+    if not isinstance(value, list):
+        raise _nonsense("closed rooms have to be a list")
+    return [_read_place(room) for room in value]
+
+
+def _read_place(value: object) -> tuple[str, str]:
+    match value:
+        case [str(name), str(object_id), *_] if 0 < len(object_id) <= _MOST_NAME_CHARACTERS and object_id.isprintable():
+            return one_line(name, _MOST_NAME_CHARACTERS), object_id
+    raise _nonsense("a room has to be [name, object id]")
+
+
+def _read_created(value: object) -> tuple[str, str] | None:
+    """An open room is found by its name."""
+    return None if value is None else _read_place(value)
+
+
 def _read_nothing(value: object) -> None:
     """It is enough that the server has answered."""
 
@@ -237,9 +256,14 @@ DIGEST = Question("digest", _read_digest)
 SUSPECTED = Question("suspected", _read_names, _NAMES)
 CONFIRMATIONS = Question("confirmations", _read_confirmations, _NAMES)
 SEARCH = Question("search", _read_found, _MESSAGES)
-CREATE_ROOM = Question("create_room", _read_nothing)
+CREATE_ROOM = Question("create_room", _read_created)
+CLOSED_ROOMS = Question("closed_rooms", _read_closed, _NAMES)
+DIRECT = Question("direct", _read_place)
+INVITE = Question("invite", _read_nothing)
+REMOVE = Question("remove", _read_nothing)
 
 QUESTIONS = (
     ROOMS, PROVE, JOIN, STANDING, POST, SET_TOPIC, POST_MANY, MARK_READ, LEAVE, DIGEST, SUSPECTED, CONFIRMATIONS, SEARCH, CREATE_ROOM,
+    CLOSED_ROOMS, DIRECT, INVITE, REMOVE,
 )  # fmt: skip
 """All that a client calls on a server, greetings and `attach` (which has no answer) left out."""

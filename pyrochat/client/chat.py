@@ -8,7 +8,14 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import NoReturn, Self
 
-from pyrochat.client.answers import CONFIRMATIONS, CREATE_ROOM, DIGEST, MARK_READ, ROOMS, SEARCH, SUSPECTED
+from pyrochat.client.answers import (
+    CONFIRMATIONS,
+    DIGEST,
+    MARK_READ,
+    SEARCH,
+    SUSPECTED,
+)
+from pyrochat.client.beside import Beside
 from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import Finder
 from pyrochat.client.handling import Handling
@@ -17,7 +24,7 @@ from pyrochat.client.lifetimes import leave_abandoned, open_chats, unless_gone
 from pyrochat.client.listening import follow
 from pyrochat.client.messages import Messages, SearchResult
 from pyrochat.client.outbox import Outbox
-from pyrochat.client.reading import AUTO, MANUAL, NEVER, Reading
+from pyrochat.client.reading import MANUAL, NEVER, Reading
 from pyrochat.client.replica import Replica
 from pyrochat.client.saying import Saying
 from pyrochat.client.session import ASK_SECONDS, CLOSED, ClientSession
@@ -25,7 +32,6 @@ from pyrochat.client.unread import Unread
 from pyrochat.clock import monotonic
 from pyrochat.core.query import parse_query
 from pyrochat.pyro.forks import LeftToParent, leave_to_parent
-from pyrochat.values.addresses import shown_address
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.current import Current
 from pyrochat.values.errors import ChatClosed, InvalidArgument, PyroChatError, UnknownMessage, WaitTimeout
@@ -36,7 +42,6 @@ from pyrochat.values.rules import (
     MAX_ID,
     checked_id,
     checked_integer,
-    checked_room_name,
     checked_timeout,
 )
 from pyrochat.values.verification import Verification
@@ -47,7 +52,7 @@ _BRIEFLY_SECONDS = 2.0
 _AGAIN_SECONDS = 0.05
 
 
-class Chat(Saying, Handling):
+class Chat(Saying, Handling, Beside):
     """One member's place in a room: made by `join`, a context manager, safe for use by many threads.
 
     name, room: as they were joined. Messages arrive by themselves, in the room's order, in a local
@@ -62,7 +67,7 @@ class Chat(Saying, Handling):
     ) -> None:  # fmt: skip
         self.name = name
         self.room = room
-        self._finder, self._credentials, self._timing = finder, credentials, timing  # for `join_room`
+        self._finder, self._credentials, self._timing = finder, credentials, timing  # for `_beside`
         replica = Replica(room)
         reading = Reading(replica, name, read)
         self._unread = Unread(replica, reading, name)
@@ -262,33 +267,8 @@ class Chat(Saying, Handling):
                 return found
             self._replica.wait(lambda: self._session.is_over, _AGAIN_SECONDS)  # what is told here is on its way there
 
-    # -- the server's rooms ----------------------------------------------------------------------------------
-
-    @property
-    def at(self) -> str:
-        """``host:port`` of the room's server, to be given to ``join(at=…)``."""
-        return shown_address(self._session.address)
-
-    def rooms(self, *, timeout: float | None = ASK_SECONDS) -> list[str]:
-        """The names of the rooms on this server; asks it. Raises WaitTimeout, ChatClosed."""
-        return self._session.ask(ROOMS, timeout=checked_timeout(timeout))
-
-    def create_room(self, name: str, *, timeout: float | None = ASK_SECONDS) -> None:
-        """Open room *name* on this server, for everybody, also after a restart; nothing happens where it is there.
-
-        Raises InvalidRoomName, NewRoomsRefused, RateLimited, ServerFull, DiskFull, NameServerRefused, CannotHost,
-        LogUnavailable, WaitTimeout, ChatClosed.
-        """
-        self._session.ask(CREATE_ROOM, checked_room_name(name), timeout=checked_timeout(timeout))
-
-    def join_room(self, room: str, *, read: str = AUTO, progress: Progress | None = None) -> Chat:
-        """Join another room of this server as the same member; returns a Chat of its own. See `join`.
-
-        Password, key and certificate are this Chat's. Raises InvalidRoomName, RoomNotFound, RoomUnreachable,
-        and what else `join` raises.
-        """
-        room = checked_room_name(room)
-        chat = Chat(self.name, room, self._finder.beside(room), self._credentials, read, self._timing)
+    def _beside(self, room: str, read: str, progress: Progress | None) -> Self:
+        chat = type(self)(self.name, room, self._finder.beside(room), self._credentials, read, self._timing)
         chat._open(progress)
         return chat
 

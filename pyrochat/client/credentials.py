@@ -5,14 +5,14 @@ import shlex
 from dataclasses import dataclass
 
 from pyrochat.client.answers import PROVE, ask
-from pyrochat.client.finding import RoomPlace
+from pyrochat.client.place import RoomPlace
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.trust.certificates import fingerprint
 from pyrochat.trust.keys import PUBLIC_KEY_BYTES, Key, shown, verifies
 from pyrochat.trust.proofs import NONCE_BYTES, Meeting, new_nonce, password_key
 from pyrochat.values.addresses import shown_address
 from pyrochat.values.errors import UntrustedServer, VersionMismatch, WrongPassword
-from pyrochat.values.protocol import PROTOCOL_VERSION, room_object
+from pyrochat.values.protocol import PROTOCOL_VERSION
 from pyrochat.values.rules import decoded_hex
 
 
@@ -29,7 +29,7 @@ class Credentials:
 
         Raises UntrustedServer, VersionMismatch, WrongPassword, NameTaken, and what `RemoteObject` raises.
         """
-        object_id = room_object(place.room)
+        object_id = place.object_id
         nonce = new_nonce()
         greeting: dict[str, object] = {
             "name": self.name, "version": PROTOCOL_VERSION, "key": self.key.public.hex(), "nonce": nonce.hex(),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
-from pyrochat.client.answers import ROOMS, ask
+from pyrochat.client.answers import CLOSED_ROOMS, ROOMS, ask
+from pyrochat.client.credentials import Credentials
 from pyrochat.client.known import BY, KnownServer, KnownServers
 from pyrochat.client.known_logs import KnownLogs
+from pyrochat.client.place import RoomPlace
+from pyrochat.core.closed_names import found_by, names_of
 from pyrochat.pyro.naming import NameServer
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.pyro.tls import ClientTls
@@ -22,22 +25,6 @@ from pyrochat.values.visible import one_line
 
 _TIMEOUT_SECONDS = 10.0
 _MOST_LISTED = 10
-
-
-@dataclass(frozen=True, slots=True)
-class RoomPlace:
-    """A room as it was found. room: its own spelling. tls: what its certificate has to be, None for a plain port.
-
-    known_as: under which name its server is remembered, None where it need not be. server_key: the key
-    that the server has to have, None for any. log_known_as: under which name its log is remembered.
-    """
-
-    address: Address
-    room: str
-    tls: ClientTls | None
-    known_as: str | None
-    server_key: bytes | None
-    log_known_as: str = ""
 
 
 class Finder(Protocol):
@@ -59,12 +46,15 @@ class Finder(Protocol):
 class _Remembering:
     """What both ways of finding share: demands that come from what the user said, and from what is known.
 
-    logs: None knows nothing of the rooms' logs.
+    credentials: shown to the server where the room is none of its open ones. logs: None knows nothing of the rooms' logs.
     """
 
     def __init__(
-        self, known: KnownServers, tls: ClientTls | None, logs: KnownLogs | None, accept_new_key: bool = False
-    ) -> None:
+        self, credentials: Credentials, known: KnownServers, tls: ClientTls | None, logs: KnownLogs | None,
+        accept_new_key: bool = False,
+    ) -> None:  # fmt: skip
+        self._credentials = credentials
+        self._closed = _Closed(credentials)
         self._known = known
         self._tls = tls
         self._logs = logs
@@ -99,45 +89,93 @@ class _Remembering:
             self._known.remember(place.known_as, KnownServer(server_key.hex(), shown))
 
 
+class _Closed:
+    """Looks for a closed room of a server, which says only to those who may enter it that there is one. Once it is found it
+    keeps its object id, however it is called.
+    """
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+        self._object_id: str | None = None
+
+    def known(self, place: RoomPlace) -> RoomPlace | None:
+        """The room on the server at *place*, where it was found before."""
+        if self._object_id is None:
+            return None
+        return replace(place, closed=self._object_id, log_known_as=f"{self._object_id} at {place.log_known_as}")
+
+    def find(self, place: RoomPlace, room: str) -> RoomPlace | None:
+        """The closed room that is called *room* on the server at *place*; None where there is none for us.
+
+        Raises RoomNotFound where there are several, and what `Credentials.enter` raises.
+        """
+        server, _ = self._credentials.enter(replace(place, closed=SERVER_OBJECT), None, _TIMEOUT_SECONDS)
+        with contextlib.closing(server):
+            try:
+                titles, open_ones = ask(server, CLOSED_ROOMS), ask(server, ROOMS)
+            except ServerFault:  # an older server, which has none
+                return None
+        names = names_of(titles, open_ones)
+        found = found_by(room, names, titles)
+        if len(found) > 1:
+            raise RoomNotFound(f"several rooms are called {room!r} here: say {' or '.join(names[id] for id in found)}")
+        self._object_id = found[0] if found else None
+        return self.known(place)
+
+    def beside_open_ones(self, place: RoomPlace, room: str, between: str) -> RoomPlace:
+        """Room *room* on the server at *place*: an open one, or else a closed one. between: in what its log is known as.
+
+        Raises RoomNotFound, ServerFault, and what `find` raises.
+        """
+        if (known := self.known(place)) is not None:
+            return known
+        try:
+            spelling = _spelling_at(place.address, room, place.tls)
+        except RoomNotFound:
+            closed = self.find(place, room)
+            if closed is None:
+                raise
+            return closed
+        return replace(place, room=spelling, log_known_as=f"{fold(spelling)}{between}{place.log_known_as}")
+
+
 class AtAddress(_Remembering):
     """A room at ``host:port``, or at the URI that its server prints. Its server is remembered where its certificate is pinned. Raises InvalidArgument."""
 
     def __init__(
-        self, at: str, room: str, known: KnownServers, tls: ClientTls | None, logs: KnownLogs | None = None,
-        accept_new_key: bool = False,
+        self, at: str, room: str, credentials: Credentials, known: KnownServers, tls: ClientTls | None,
+        logs: KnownLogs | None = None, accept_new_key: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(known, tls, logs, accept_new_key)
+        super().__init__(credentials, known, tls, logs, accept_new_key)
         self._address = parse_at(at, room, DEFAULT_PORT)
         self._room = room
 
     def beside(self, room: str) -> Finder:
         """See `Finder`."""
-        return AtAddress(shown_address(self._address), room, self._known, self._tls, self._logs)
+        return AtAddress(shown_address(self._address), room, self._credentials, self._known, self._tls, self._logs)
 
     def find(self) -> RoomPlace:
         """See `Finder`."""
         known_as = shown_address(self._address)
         tls = self._demands(self._recall(known_as))
         pinned = tls is not None and tls.fingerprint is not None
-        spelling = _spelling_at(self._address, self._room, tls)
-        return RoomPlace(
-            self._address, spelling, tls, known_as if pinned else None, None, f"{fold(spelling)} at {known_as}"
-        )
+        place = RoomPlace(self._address, self._room, tls, known_as if pinned else None, None, known_as)
+        return self._closed.beside_open_ones(place, self._room, " at ")
 
 
 class ByNameServer(_Remembering):
     """A room that the name server knows. Anyone can rewrite that, so the room's server is remembered by its key."""
 
     def __init__(
-        self, room: str, known: KnownServers, tls: ClientTls | None, logs: KnownLogs | None = None,
-        accept_new_key: bool = False,
+        self, room: str, credentials: Credentials, known: KnownServers, tls: ClientTls | None,
+        logs: KnownLogs | None = None, accept_new_key: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(known, tls, logs, accept_new_key)
+        super().__init__(credentials, known, tls, logs, accept_new_key)
         self._room = room
 
     def beside(self, room: str) -> Finder:
         """See `Finder`."""
-        return _Beside(self, room)
+        return _Beside(self, room, self._credentials)
 
     def find(self) -> RoomPlace:
         """See `Finder`."""
@@ -154,31 +192,40 @@ class ByNameServer(_Remembering):
                         f"what the name server at {nameserver} says of room {spelling!r} is no address: its server has "
                         "to be started, or started again"
                     )
-                known_as = f"{fold(spelling)}{BY}{nameserver}"
-                known = self._recall(known_as)
-                key = bytes.fromhex(known.key) if known else None
-                if self._tls is not None and self._tls.fingerprint is not None:
-                    key = None  # the user says which server it is now
-                return RoomPlace(address, spelling, self._demands(known), known_as, key, known_as)
+                return self._place(address, spelling, nameserver)
+        if (server := entries.get(SERVER_OBJECT)) is not None:
+            place = self._place(server, self._room, nameserver)
+            closed = self._closed.known(place) or self._closed.find(place, self._room)
+            if closed is not None:
+                return closed
         rooms = sorted(name.removeprefix(prefix) for name in entries if name != SERVER_OBJECT)
         known_rooms = f"it knows {_listed(rooms)}" if rooms else "it knows no room: start one with pyrochat-server"
         raise RoomNotFound(f"the name server at {nameserver} knows no room {self._room!r}; {known_rooms}")
+
+    def _place(self, address: Address, room: str, nameserver: NameServer) -> RoomPlace:
+        known_as = f"{fold(room)}{BY}{nameserver}"
+        known = self._recall(known_as)
+        key = bytes.fromhex(known.key) if known else None
+        if self._tls is not None and self._tls.fingerprint is not None:
+            key = None  # the user says which server it is now
+        return RoomPlace(address, room, self._demands(known), known_as, key, known_as)
 
 
 class _Beside:
     """A room on the server on which *finder* finds another, wherever the name server says that it is now."""
 
-    def __init__(self, finder: Finder, room: str) -> None:
+    def __init__(self, finder: Finder, room: str, credentials: Credentials) -> None:
         self._finder = finder
         self._room = room
+        self._credentials = credentials
+        self._closed = _Closed(credentials)
 
     def find(self) -> RoomPlace:
         """See `Finder`."""
         place = self._finder.find()
-        spelling = _spelling_at(place.address, self._room, place.tls)
-        if fold(spelling) == fold(place.room):  # that room itself, anew
+        if fold(self._room) == fold(place.room):  # that room itself, anew
             return place
-        return replace(place, room=spelling, log_known_as=f"{fold(spelling)} beside {place.log_known_as}")
+        return self._closed.beside_open_ones(replace(place, room=self._room, closed=None), self._room, " beside ")
 
     def known_log(self, place: RoomPlace) -> str:
         """See `Finder`."""
@@ -190,7 +237,7 @@ class _Beside:
 
     def beside(self, room: str) -> Finder:
         """See `Finder`."""
-        return _Beside(self._finder, room)
+        return _Beside(self._finder, room, self._credentials)
 
 
 def _spelling_at(address: Address, room: str, tls: ClientTls | None) -> str:

@@ -19,7 +19,7 @@ from pyrochat.trust.files import close_folder
 from pyrochat.trust.keys import Key
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.protocol import DEFAULT_ROOM, Timing, checked_timing
-from pyrochat.values.rules import checked_flag, checked_name, checked_password, checked_path, checked_room_name
+from pyrochat.values.rules import checked_flag, checked_name, checked_password, checked_path, checked_place
 
 
 def join(
@@ -58,7 +58,7 @@ def join(
     VersionMismatch, ServerFull, UntrustedServer, WrongPassword, Banned, ServerFault for a server that answers nonsense.
     """
     check_not_patched()
-    name, room = checked_name(name), checked_room_name(room)
+    name, room = checked_name(name), checked_place(room)
     timing = checked_timing(timing)
     finder, credentials = _way_in(name, room, at, password, fingerprint, tls_ca, tls_cert, tls_key, accept_new_key)
     chat = Chat(name, room, finder, credentials, read, timing)
@@ -79,7 +79,7 @@ def open_poster(
 ) -> Poster:
     """Connect to *room* as *name* to post there without being a member; see `join`."""
     check_not_patched()
-    name, room = checked_name(name), checked_room_name(room)
+    name, room = checked_name(name), checked_place(room)
     return Poster(name, room, *_way_in(name, room, at, password, fingerprint, tls_ca, tls_cert, tls_key))
 
 
@@ -103,12 +103,13 @@ def _way_in(
             None if fingerprint is None else checked_fingerprint(fingerprint), _path(tls_ca, "tls_ca"),
             _path(tls_cert, "tls_cert"), _path(tls_key, "tls_key"),
         )  # fmt: skip
+    credentials = Credentials(name, key, checked_password(password))
     finder: Finder = (
-        ByNameServer(room, known, tls, logs, accept_new_key)
+        ByNameServer(room, credentials, known, tls, logs, accept_new_key)
         if at is None
-        else AtAddress(at, room, known, tls, logs, accept_new_key)
+        else AtAddress(at, room, credentials, known, tls, logs, accept_new_key)
     )
-    return finder, Credentials(name, key, checked_password(password))
+    return finder, credentials
 
 
 def _path(given: str | PathLike[str] | None, what: str) -> Path | None:

@@ -19,7 +19,7 @@ from pyrochat.trust.files import read_small
 from pyrochat.values.addresses import parse_at
 from pyrochat.values.errors import InvalidArgument, InvalidInput, InvalidRoomName
 from pyrochat.values.protocol import DEFAULT_PORT
-from pyrochat.values.rules import checked_name, checked_room_name, fold
+from pyrochat.values.rules import checked_name, checked_place, fold
 from pyrochat.values.sizes import parse_size
 from pyrochat.values.visible import visible
 
@@ -147,7 +147,7 @@ def _checked_keys(value: object) -> Mapping[str, str]:
 
 def checked_rooms(rooms: Sequence[str]) -> list[str]:
     """*rooms* in their normal form; raises InvalidRoomName, also where one is named twice."""
-    names = [checked_room_name(room) for room in rooms]
+    names = [checked_place(room) for room in rooms]
     if len({fold(name) for name in names}) < len(names):
         raise InvalidRoomName("the same room is named twice")
     return names

@@ -130,7 +130,7 @@ def redact_message(
         if message.id == id or (message.kind == EDIT and message.about == id)
     ]
     if not ask_to_redact(folder, room, id):
-        redact_in_file(path, room, id)
+        redact_in_file(path, id)
     print(f"room {room!r}: message {id} is deleted")
     for copy in copies_with(folder, room, texts or [id]):
         print(f"its text is still in {copy}: delete that, or make it anew")

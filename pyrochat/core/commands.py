@@ -84,6 +84,25 @@ class End(NamedTuple):
     lost_at: int | None = None
 
 
+class Invited(NamedTuple):
+    """*sender* has let *name* into the room, which is a closed one; *key*: that one's public key, in hexadecimal."""
+
+    sender: str
+    name: str
+    key: str
+    salt: str
+
+
+class Removed(NamedTuple):
+    """*sender* has shut *member* out, whose public key is *key*: all its sessions end. salts: of "left" and "removed"."""
+
+    sender: str
+    member: str
+    name: str
+    key: str
+    salts: tuple[str, str]
+
+
 class Restarted(NamedTuple):
     """The server was started (again): all sessions are lost now."""
 
@@ -94,10 +113,11 @@ class Declare(NamedTuple):
     loss: str
 
 
-Command = Post | SetTopic | Open | Resume | Lose | End | Restarted | Declare
+Command = Post | SetTopic | Open | Resume | Lose | End | Invited | Removed | Restarted | Declare
 
 _NAMES: Mapping[type[Any], str] = {
-    Post: "post", SetTopic: "topic", Open: "open", Resume: "resume", Lose: "lose", End: "end", Restarted: "restarted", Declare: "declare",
+    Post: "post", SetTopic: "topic", Open: "open", Resume: "resume", Lose: "lose", End: "end", Invited: "invited",
+    Removed: "removed", Restarted: "restarted", Declare: "declare",
 }  # fmt: skip
 _KINDS: Mapping[object, Any] = {name: kind for kind, name in _NAMES.items()}
 

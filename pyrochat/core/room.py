@@ -12,7 +12,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pyrochat.core.commands import Command, Declare, End, Entry, Lose, Open, Post, Restarted, Resume, SetTopic
+from pyrochat.core.commands import (
+    Command,
+    Declare,
+    End,
+    Entry,
+    Invited,
+    Lose,
+    Open,
+    Post,
+    Removed,
+    Restarted,
+    Resume,
+    SetTopic,
+)
 from pyrochat.core.digests import digest_after
 from pyrochat.core.integrity import loss_text
 from pyrochat.core.keys import Keys, OwnersKey, owner_of
@@ -21,7 +34,7 @@ from pyrochat.core.redaction import Versions
 from pyrochat.core.sessions import SUSPECTED, Session, state_of
 from pyrochat.core.views import Member
 from pyrochat.values.errors import LogLost, MessageRedacted, PyroChatError, UnknownMessage, UnknownSession
-from pyrochat.values.message import EDIT, JOINED, LEFT, REDACT, SYSTEM, TOPIC, Message, message_of
+from pyrochat.values.message import EDIT, INVITED, JOINED, LEFT, REDACT, REMOVED, SYSTEM, TOPIC, Message, message_of
 from pyrochat.values.times import clamped_time_us
 
 Outcome = list[Message] | PyroChatError | None
@@ -163,6 +176,10 @@ class Transition:
                 self._lose(member, session)
             case End(session, member, salt, lost_at):
                 return self._end(member, session, salt, lost_at)
+            case Invited(sender, name, key, salt):
+                return [self._append(sender, f"{sender} invited {name}", SYSTEM, key, INVITED, salt)]
+            case Removed():
+                return self._remove(command)
             case Restarted():
                 self._restart()
             case Declare(loss):
@@ -215,6 +232,15 @@ class Transition:
         self._members[member] = self._members[member]._replace(joined=None)
         self.moved.append(member)
         return [self._append(name, f"{name} {LEFT}", SYSTEM, None, LEFT, salt)]
+
+    def _remove(self, removed: Removed) -> list[Message]:
+        made: list[Message] = []
+        of_left, of_removed = removed.salts
+        for session in self._by_member.get(removed.member, ()):
+            made += self._end(removed.member, session.id, of_left, None)
+        is_own = removed.sender == removed.name
+        text = f"{removed.sender} gave up the room" if is_own else f"{removed.sender} removed {removed.name}"
+        return [*made, self._append(removed.sender, text, SYSTEM, removed.key, REMOVED, of_removed)]
 
     def _restart(self) -> None:
         """Nobody has a connection. Who is in the view without a session, in a log of an older version, gets one that

@@ -1,4 +1,4 @@
-"""The remote objects: what anybody with Pyro5 can call. Arguments are checked here, and nowhere later."""
+"""A room's remote object: what anybody with Pyro5 can call. Arguments are checked here, and nowhere later."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,8 +20,8 @@ from pyrochat.room.door.identity import Identity
 from pyrochat.room.door.limiter import Limiter
 from pyrochat.room.hosted import Hosted
 from pyrochat.room.journal import tell_came, tell_left
+from pyrochat.room.members_rooms import MembersRooms
 from pyrochat.room.room import Room
-from pyrochat.room.rooms import ROOM_BYTES, Rooms
 from pyrochat.room.turns import Turns
 from pyrochat.values.errors import (
     InvalidArgument,
@@ -32,12 +32,14 @@ from pyrochat.values.errors import (
     UnknownSession,
 )
 from pyrochat.values.message import CHAT, JOINED, LEFT, REDACT, WireMessage
-from pyrochat.values.protocol import MAX_CONFIRMED, MAX_FOUND, MAX_HISTORY, PROTOCOL_VERSION, room_object
+from pyrochat.values.protocol import MAX_CONFIRMED, MAX_FOUND, MAX_HISTORY, room_object
 from pyrochat.values.rules import (
     MAX_KEY_CHARACTERS,
     checked_id,
     checked_integer,
     checked_key,
+    checked_name,
+    checked_names,
     checked_room_name,
     checked_said,
     checked_texts,
@@ -56,7 +58,7 @@ class ChatRoom:
     """
 
     def __init__(
-        self, hosted: Hosted, rooms: Rooms, door: Door, limiter: Limiter, connector: Connector, turns: Turns
+        self, hosted: Hosted, rooms: MembersRooms, door: Door, limiter: Limiter, connector: Connector, turns: Turns
     ) -> None:
         self._hosted = hosted
         self._rooms = rooms
@@ -77,6 +79,7 @@ class ChatRoom:
         Both in hexadecimal, made of what `trust.proofs.Meeting` says.
         """
         self._door.prove(caller(), self._object_id, signature, password_proof)
+        self._identity()
 
     @quick
     def post(self, text: str, key: str | None = None, about: int | None = None, kind: str = CHAT) -> Later:
@@ -214,12 +217,13 @@ class ChatRoom:
         identity, connection = self._identity(), caller()
         resumed = _resume(resume)
         if resumed is None:
-            self._rooms.check_open()
+            self._rooms.hosted.check_open()
         self._limiter.check(identity, 1, log_bytes(identity.name, [JOINED, LEFT]), connection)
 
         before = self._session_to_resume(identity, resumed)
 
         def opened(session_id: str) -> None:
+            self._check_still_in(identity)
             identity.session_id, connection.stays = session_id, True
             same = before if before is not None and before.id == session_id else None
             tell_came(self._room.name, identity.name, connection.peer_address, same)
@@ -282,19 +286,42 @@ class ChatRoom:
         tell_left(self._room.name, identity.name, caller().peer_address)
 
     def rooms(self) -> list[str]:
-        """The names of the rooms that this server has."""
-        self._identity()
-        return self._rooms.names
+        """The names of the rooms that this server has for the caller: the open ones, and the closed ones it may enter."""
+        return self._rooms.names_for(self._identity())
 
-    def create_room(self, name: str) -> None:
-        """Open another room on this server, where the operator lets the caller; nothing happens where it is there."""
+    def create_room(self, name: str, members: list[str] | None = None, once: str | None = None) -> list[str] | None:
+        """Open another room on this server, where the operator lets the caller; nothing happens where it is there.
+
+        members: a closed room, for the caller and these; ``[name, object id]`` of it is the answer. once: at least 16
+        characters that nobody guesses; the same again, by the same key, is the same closed room.
+        """
+        identity, name = self._identity(), checked_room_name(name)
+        if members is not None:
+            return self._rooms.create_closed(identity, caller(), name, checked_names(members), checked_key(once))
+        self._rooms.create(identity, caller(), name)
+        return None
+
+    def direct(self, name: str) -> list[str]:
+        """``[name, object id]`` of the room of the caller and *name*, closed to all others; opened where it is not there."""
+        return self._rooms.direct(self._identity(), caller(), checked_name(name))
+
+    def invite(self, name: str) -> None:
+        """Let *name*, who has a key here, into this closed room; nothing happens where it is in."""
         identity = self._identity()
-        name = checked_room_name(name)
-        is_new = not self._rooms.has(name)
-        self._limiter.check(identity, 1, ROOM_BYTES if is_new else 0, caller())
-        if is_new:
-            self._door.check_may_create_rooms(identity)
-            self._rooms.create(name, identity.name)
+        self._check_closed(identity)
+        self._rooms.invite(identity, self._hosted, checked_name(name))
+
+    def remove(self, name: str) -> None:
+        """Shut *name* out of this closed room: it hears nothing more. Who has created the room may, who has invited *name*,
+        and *name* itself."""
+        identity = self._identity()
+        self._check_closed(identity)
+        self._rooms.remove(identity, self._hosted, checked_name(name))
+
+    def _check_closed(self, identity: Identity) -> None:
+        if not self._hosted.is_closed:
+            raise InvalidArgument("this room is open to everybody: only a closed one has people invited and removed")
+        self._limiter.check(identity, 1, log_bytes(identity.name, [JOINED, LEFT]), caller())
 
     def _when_open(self, do: Callable[[], Later]) -> Later:
         """What *do* returns. A room that has to be opened first is no business of the thread that watches connections."""
@@ -308,7 +335,27 @@ class ChatRoom:
 
     def _in_turn(self, read: Callable[[], object]) -> Later:
         connection = caller()
+        if self._hosted.is_closed:
+            read = self._still_in(connection.identity, read)
         return self._turns.take(read, lambda seconds: self._limiter.charge(connection, seconds))
+
+    def _check_still_in(self, identity: Identity) -> None:
+        """Who was removed while it came gets nothing of a closed room."""
+        closed, room = self._rooms.closed, self._hosted.name
+        if self._hosted.is_closed and not closed.may_enter(room, identity):
+            self._room.expel(identity.member)
+            closed.check(room, identity)
+
+    def _still_in(self, identity: object, read: Callable[[], object]) -> Callable[[], object]:
+        """*read*, and nothing of it for who was removed meanwhile."""
+
+        def found() -> object:
+            value = read()
+            if isinstance(identity, Identity):
+                self._rooms.closed.check(self._hosted.name, identity)
+            return value
+
+        return found
 
     def _identity(self) -> Identity:
         identity = caller().identity
@@ -316,6 +363,8 @@ class ChatRoom:
             raise NameMissing('say who you are in the handshake: proxy._pyroHandshake = {"name": "your name"}')
         if identity.object_id not in (None, self._object_id):
             raise ProofMissing("this connection was proved for another room: connect to this one")
+        if self._hosted.is_closed:
+            self._rooms.closed.check(self._hosted.name, identity)
         return identity
 
 
@@ -336,22 +385,6 @@ class _Posting(Later):
         if self._one is None:
             return None
         return messages[0].to_wire() if self._one else [message.to_wire() for message in messages]
-
-
-@expose
-class ServerObject:
-    """The server itself, as `pyrochat.server`; needs no name."""
-
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
-
-    def rooms(self) -> list[str]:
-        """The names of the rooms that this server has."""
-        return self._rooms.names
-
-    def version(self) -> int:
-        """The version of PyroChat's protocol that this server speaks."""
-        return PROTOCOL_VERSION
 
 
 def _keys(key: object, count: int) -> list[str | None]:

@@ -6,16 +6,18 @@ from collections.abc import Callable
 from pyrochat.clock import monotonic
 from pyrochat.room.room import Room
 from pyrochat.room.status import RoomStatus
+from pyrochat.values.rules import CLOSED
 
 
 class Hosted:
-    """Any thread may call. make: opens the room; close: ends it. idle_seconds: so long unused, it is closed.
-    room: as it is already."""
+    """Any thread may call. name: a closed room's id. make: opens the room; close: ends it. idle_seconds: so long unused,
+    it is closed. room: as it is already."""
 
     def __init__(
         self, name: str, make: Callable[[], Room], close: Callable[[Room], None], idle_seconds: float, room: Room | None = None,
     ) -> None:  # fmt: skip
         self.name = name
+        self.is_closed = name.startswith(CLOSED)
         self._make = make
         self._close = close
         self._idle_seconds = idle_seconds

@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from pyrochat.clock import monotonic
-from pyrochat.core.commands import Declare, End, Lose, Open, Post, Restarted, Resume, SetTopic
+from pyrochat.core.commands import Declare, End, Invited, Lose, Open, Post, Removed, Restarted, Resume, SetTopic
 from pyrochat.core.confirming import confirmations_of
 from pyrochat.core.current import About, aimed, operators_redaction, original
 from pyrochat.core.integrity import Resumption
@@ -275,6 +275,25 @@ class Room:
         """End all sessions of *member*."""
         for session in self._applier.state.sessions.get(member, ()):
             self._end_session(member, session.id)
+
+    def invited(self, sender: str, name: str, key: str) -> None:
+        """*sender* has let *name* into this closed room; returns when the line that says so is on disk."""
+        self._order.submit(Invited(sender, name, key, new_salt())).wait()
+
+    def removed(self, sender: str, member: str, name: str, key: str) -> None:
+        """*sender* has shut *member* out, who hears nothing more; returns when the line that says so is on disk."""
+        for session in self._applier.state.sessions.get(member, ()):
+            self._multicaster.dismiss(self, session.id)
+            with self._suspicion_mutex:
+                self._suspicion.leaving(session.id, member)
+        self._order.submit(Removed(sender, member, name, key, (new_salt(), new_salt()))).wait()
+
+    def tell(self, member: str, text: str) -> bool:
+        """Say *text* to the sessions of *member* beside the log; whether there are any."""
+        is_here = member in self._applier.state.present
+        if is_here:
+            self._multicaster.tell(self, text, member)
+        return is_here
 
     def _end_session(self, member: str, session_id: str) -> Submission:
         self._multicaster.dismiss(self, session_id)

@@ -10,7 +10,7 @@ import os
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from pyrochat.pyro.daemon import Daemon
 from pyrochat.room.clock import wall_clock_us
 from pyrochat.room.delivery.encoded_log import BlockReader
 from pyrochat.room.delivery.multicast import Multicaster
+from pyrochat.room.door.closed import ClosedRooms
 from pyrochat.room.door.names import Names
 from pyrochat.room.door.registry import Registry
 from pyrochat.room.hosted import Hosted
@@ -53,13 +54,14 @@ Remote = Callable[[Hosted], object]
 class Rooms:
     """The rooms of a server, in the order in which they came. Any thread may call.
 
-    data: the folder of their logs. key: the server's. registry: remembers those that were created while a server ran.
+    data: the folder of their logs. key: the server's. registry: remembers those that were created while a server ran;
+    closed: those of them that are not for everybody, and are known by their ids here.
     last_descriptor: none is created when this one is taken; a room needs about twelve. disk: what the folder is on.
     room_bytes: how large a log may become; 0: as large as it likes. now_us: the clock of all rooms, see `Room`.
     """
 
     def __init__(
-        self, data: Path, key: Key, registry: Registry, names: Names, multicaster: Multicaster, reader: BlockReader,
+        self, data: Path, key: Key, registry: Registry, closed: ClosedRooms, names: Names, multicaster: Multicaster, reader: BlockReader,
         timing: Timing, last_descriptor: int, disk: Disk, room_bytes: int,
         now_us: Callable[[], int] = wall_clock_us, pace: Pace | None = None,
     ) -> None:  # fmt: skip
@@ -70,6 +72,7 @@ class Rooms:
         self._room_bytes = room_bytes
         self._now_us = now_us
         self._registry = registry
+        self._closed = closed
         self._names = names
         self._multicaster = multicaster
         self._reader = reader
@@ -98,8 +101,8 @@ class Rooms:
 
     @property
     def names(self) -> list[str]:
-        """The names of all rooms."""
-        return [hosted.name for hosted in self._rooms.values()]
+        """The names of all rooms that are open to everybody."""
+        return [hosted.name for hosted in self._rooms.values() if not hosted.is_closed]
 
     def look(self) -> None:
         """Now and then: see to the files of the open rooms, and how full the disk is; verify a part of one log."""
@@ -142,21 +145,21 @@ class Rooms:
             is_first = accept_loss or number < _OPENED_AT_THE_START
             self._list(self._hosted(name, self._opened(name, accept_loss, progress) if is_first else None))
 
-    def _hosted(self, name: str, room: Room | None = None) -> Hosted:
+    def _hosted(self, name: str, room: Room | None = None, title: str | None = None) -> Hosted:
         name = name if room is None else room.name  # as it is spelled in its log
-        hosted = Hosted(name, lambda: self._opened_again(name), self._end, self._pace.idle_seconds, room)
+        hosted = Hosted(name, lambda: self._opened_again(name, title), self._end, self._pace.idle_seconds, room)
         if room is None:
             self._not_looked_into.append(hosted)
         return hosted
 
-    def _opened_again(self, name: str) -> Room:
+    def _opened_again(self, name: str, title: str | None = None) -> Room:
         """For somebody who comes: what is wrong with our files is nobody's business. Raises CannotHost, RoomClosing."""
         self.check_open()
         try:
-            return self._opened(name)
+            return self._opened(name, title=title)
         except (CannotHost, LogProblem) as error:
             log.error("room %r can't be opened: %s", name, error)
-            raise CannotHost(f"room {name!r} can't be opened here: the server's log says why") from None
+            raise CannotHost(f"room {title or name!r} can't be opened here: the server's log says why") from None
 
     def _look_into(self) -> None:
         """Open those rooms in which somebody was when the last server ended: whoever doesn't come back leaves them."""
@@ -165,14 +168,17 @@ class Rooms:
             with contextlib.suppress(PyroChatError):  # the log says it
                 hosted.open_where(partial(was_in_use, log_path(self._data, hosted.name)))
 
-    def _opened(self, name: str, accept_loss: bool = False, progress: Progress | None = None) -> Room:
+    def _opened(
+        self, name: str, accept_loss: bool = False, progress: Progress | None = None, title: str | None = None
+    ) -> Room:
+        """title: of a closed one."""
         path = log_path(self._data, name)
-        room_log = SqliteLog(path, name, accept_loss=accept_loss, progress=progress)
+        room_log = SqliteLog(path, title or name, accept_loss=accept_loss, progress=progress)
         try:
             space = RoomSpace(room_log, self._disk, self._room_bytes)
             room = Room(
                 room_log, LocalOrder(name, self._now_us), self._key, self._timing, self._names, self._multicaster, self._reader, index_path(path),
-                space, self._pace, self._may_come_back,
+                space, self._pace, partial(self._may_come_back, None if title is None else name),
             )  # fmt: skip
         except BaseException:
             room_log.close()
@@ -180,10 +186,11 @@ class Rooms:
         log.info("room %r is open, with %d messages", name, room_log.tail)
         return room
 
-    def _may_come_back(self, member: str) -> bool:
-        """Whether the folded name *member* is the name of a key that is let in."""
+    def _may_come_back(self, closed: str | None, member: str) -> bool:
+        """Whether the folded name *member* is the name of a key that is let in. closed: the id of the room, if it is one."""
         key = self._registry.key_of(member)
-        return key is not None and not self._registry.is_banned(member, key)
+        is_let_in = closed is None or self._closed.belongs(closed, member)
+        return is_let_in and key is not None and not self._registry.is_banned(member, key)
 
     def _list(self, hosted: Hosted) -> None:
         self._rooms = self._rooms | {fold(hosted.name): hosted}
@@ -208,6 +215,8 @@ class Rooms:
                 log.error("room %r, which was created here before, is not hosted: %s", name, refused[name])
             else:
                 self._serve(self._hosted(name))
+        for room in self._closed.all():
+            self._serve(self._hosted(room.room, title=room.title))
 
     # -- while the server runs ----------------------------------------------------------------------------
 
@@ -217,19 +226,38 @@ class Rooms:
         Raises NewRoomsRefused, ServerFull, DiskFull, NameServerRefused, CannotHost, LogUnavailable, RoomClosing; nothing
         is left of the room then.
         """
+        with self._turn():
+            if not self.has(name):
+                self.check_space()
+                self._create(name, creator)
+
+    def host_closed(self, room: str, title: str) -> None:
+        """Serve the closed room of this id from now on; it opens with the first call. Idempotent. Raises NewRoomsRefused."""
+        with self._turn():
+            if room not in self._rooms:
+                self._serve(self._hosted(room, title=title))
+                log.info("a closed room was created: %s", room)
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One after the other; whoever waits for others holds a worker. Raises NewRoomsRefused."""
         if not self._queue.acquire(blocking=False):
             raise NewRoomsRefused("other rooms are being opened: try again in a moment")
         try:
             if not self._opening.acquire(timeout=self._pace.patience_seconds):
                 raise NewRoomsRefused("other rooms are being opened: try again in a moment")
             try:
-                if not self.has(name):
-                    self._check_space()
-                    self._create(name, creator)
+                yield
             finally:
                 self._opening.release()
         finally:
             self._queue.release()
+
+    def tell(self, member: str, text: str) -> None:
+        """Say *text* to the folded name *member*, in one of the rooms where it is."""
+        for room in self.open_ones:
+            if room.tell(member, text):
+                return
 
     def _create(self, name: str, creator: str) -> None:
         with contextlib.ExitStack() as undo:
@@ -244,7 +272,8 @@ class Rooms:
             undo.pop_all()
         log.info("room %r was created by %s", name, creator)
 
-    def _check_space(self) -> None:
+    def check_space(self) -> None:
+        """Raise ServerFull, DiskFull where there is no place for another room."""
         descriptor = self._last_descriptor
         with contextlib.suppress(OSError):
             descriptor = os.open(os.devnull, os.O_RDONLY)  # the lowest that is free

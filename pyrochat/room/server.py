@@ -24,17 +24,20 @@ from pyrochat.pyro.daemon import Daemon
 from pyrochat.pyro.forks import LeftToParent, leave_to_parent
 from pyrochat.pyro.patched import check_not_patched
 from pyrochat.pyro.tls import ServerTls
-from pyrochat.room.chatroom import ChatRoom, ServerObject
+from pyrochat.room.chatroom import ChatRoom
 from pyrochat.room.clock import wall_clock_us
 from pyrochat.room.delivery.encoded_log import BlockReader
 from pyrochat.room.delivery.multicast import Multicaster
+from pyrochat.room.door.closed import ClosedRooms
 from pyrochat.room.door.door import Access, Door
 from pyrochat.room.door.limiter import Limiter
 from pyrochat.room.door.names import Names
 from pyrochat.room.door.registry import Registry
+from pyrochat.room.members_rooms import MembersRooms
 from pyrochat.room.operating import OperatorSocket
 from pyrochat.room.registration import Registration
 from pyrochat.room.rooms import Rooms
+from pyrochat.room.serverobject import ServerObject
 from pyrochat.room.space import Disk
 from pyrochat.room.status import RoomStatus
 from pyrochat.room.turns import Turns
@@ -133,6 +136,7 @@ class Server:
         with contextlib.ExitStack() as undo:
             self._registry = Registry(data)
             undo.callback(self._registry.close)
+            self._closed_rooms = ClosedRooms(self._registry.file)
             key = Key.kept_at(_own_file(data, "server-key.pem", key_file))
             self._names = Names(self._registry.key_of, bounds)
             self._reader = BlockReader()
@@ -143,7 +147,7 @@ class Server:
             undo.callback(self._connector.close)
             self._multicaster = Multicaster(self._budgets.unsent, pace)
             self._rooms = Rooms(
-                data, key, self._registry, self._names, self._multicaster, self._reader, timing,
+                data, key, self._registry, self._closed_rooms, self._names, self._multicaster, self._reader, timing,
                 bounds.last_free_descriptor, Disk(data, storage.disk_reserve), storage.room_bytes, now_us, pace,
             )  # fmt: skip
             undo.pop_all()
@@ -178,11 +182,12 @@ class Server:
             charge=self._limiter.charge, bounds=bounds, tls=tls, budgets=self._budgets, pace=self._pace,
         )  # fmt: skip
         try:
+            offered = MembersRooms(self._rooms, self._closed_rooms, self._door, self._limiter)
             self._rooms.serve(
                 daemon,
-                lambda hosted: ChatRoom(hosted, self._rooms, self._door, self._limiter, self._connector, self._turns),
+                lambda hosted: ChatRoom(hosted, offered, self._door, self._limiter, self._connector, self._turns),
             )
-            daemon.register(ServerObject(self._rooms), SERVER_OBJECT)
+            daemon.register(ServerObject(offered, self._door), SERVER_OBJECT)
             threading.Thread(target=daemon.requestLoop, name="pyrochat-accept", daemon=True).start()
         except BaseException:
             daemon.end_unstarted()
@@ -262,6 +267,7 @@ class Server:
         with contextlib.suppress(PyroChatError):  # the registry has said it
             self._bans_due = self._registry.has_changed() or self._bans_due
             if self._bans_due:
+                self._closed_rooms.look()
                 self._show_out_the_banned()
                 self._bans_due = False
         return True

@@ -17,7 +17,9 @@ from pathlib import Path
 from pyrochat.clock import monotonic
 from pyrochat.core.registry import (
     Changes,
+    ClosedRecord,
     CreateRoom,
+    Entrant,
     NameRecord,
     RegistryCommand,
     Restore,
@@ -35,12 +37,14 @@ from pyrochat.values.rules import fold
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 BUSY_SECONDS = 1.0  # that a newcomer waits for whoever else writes; it takes twice as long where others wait too
 _OPENING_SECONDS = 5.0
 _RETRY_SECONDS = 0.02
 _NAME = "member, name, key, since_us, banned, rival_of"
 _ROOM = "room, name, creator, since_us"
+_CLOSED = "room, title, creator, direct, since_us"
+_ENTRANT = "room, member, name, key, inviter, removed"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS names (
@@ -59,6 +63,28 @@ CREATE TABLE IF NOT EXISTS rooms (
     since_us INTEGER NOT NULL
 ) WITHOUT ROWID;
 """
+
+
+_CLOSED_SCHEMA = """
+CREATE TABLE closed (
+    room TEXT PRIMARY KEY,
+    title TEXT NOT NULL,
+    creator TEXT NOT NULL,
+    direct INTEGER NOT NULL,
+    since_us INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX direct_of ON closed (creator) WHERE direct;
+CREATE TABLE entrants (
+    room TEXT NOT NULL,
+    member TEXT NOT NULL,
+    name TEXT NOT NULL,
+    key TEXT NOT NULL,
+    inviter TEXT NOT NULL,
+    removed INTEGER NOT NULL,
+    PRIMARY KEY (room, member)
+) WITHOUT ROWID;
+CREATE INDEX entrants_of ON entrants (member);
+"""  # format 3
 
 
 class Tables:
@@ -95,6 +121,58 @@ class Tables:
     def rooms(self) -> list[RoomRecord]:
         """All of them, in the order in which they came."""
         return [RoomRecord(*row) for row in self._db.execute(f"SELECT {_ROOM} FROM rooms ORDER BY since_us, room")]
+
+    def closed(self, room: str) -> ClosedRecord | None:
+        """See `RegistryState`."""
+        row = self._db.execute(f"SELECT {_CLOSED} FROM closed WHERE room = ?", (room,)).fetchone()
+        return None if row is None else _closed_record(row)
+
+    def entrants(self, room: str) -> dict[str, Entrant]:
+        """See `RegistryState`."""
+        rows = self._db.execute(f"SELECT {_ENTRANT} FROM entrants WHERE room = ?", (room,))
+        return {entrant.member: entrant for entrant in map(_entrant, rows)}
+
+    def direct(self, one: tuple[str, str], other: tuple[str, str]) -> str | None:
+        """See `RegistryState`."""
+        query = """
+            SELECT a.room FROM entrants a JOIN entrants b USING (room) JOIN closed USING (room)
+            WHERE direct AND (a.member, a.key) = (?, ?) AND (b.member, b.key) = (?, ?)"""
+        row = self._db.execute(query, (*one, *other)).fetchone()
+        return None if row is None else str(row[0])
+
+    def direct_count(self, creator: str) -> int:
+        """See `RegistryState`."""
+        count: int = self._db.execute(
+            "SELECT count(*) FROM closed WHERE direct AND creator = ?", (creator,)
+        ).fetchone()[0]
+        return count
+
+    def closed_rooms(self) -> list[ClosedRecord]:
+        """All of them, in the order in which they came."""
+        return [
+            _closed_record(row) for row in self._db.execute(f"SELECT {_CLOSED} FROM closed ORDER BY since_us, room")
+        ]
+
+    def closed_rooms_of(self, member: str) -> list[tuple[ClosedRecord, Entrant]]:
+        """Those that the folded name *member* may enter, or could once, in the order in which they came."""
+        query = f"SELECT {_CLOSED} FROM closed WHERE room = ?"
+        rows = self._db.execute(f"SELECT {_ENTRANT} FROM entrants WHERE member = ?", (member,)).fetchall()
+        found = []
+        for row in rows:
+            room = self._db.execute(query, row[:1]).fetchone()
+            if room is not None:
+                found.append((_closed_record(room), _entrant(row)))
+        return sorted(found, key=lambda each: (each[0].since_us, each[0].room))
+
+
+def _closed_record(row: tuple[str, str, str, int, int]) -> ClosedRecord:
+    room, title, creator, direct, since_us = row
+    return ClosedRecord(room, title, creator, bool(direct), since_us)
+
+
+def _entrant(row: tuple[str, str, str, str, str, int]) -> Entrant:
+    room, member, name, key, inviter, removed = row
+    return Entrant(room, member, name, key, inviter, bool(removed))
 
 
 def _name_record(row: tuple[str, str, bytes | None, int, int, str | None]) -> NameRecord:
@@ -172,7 +250,7 @@ class RegistryFile:
         with self._writing() as db:
             time_us = time.time_ns() // 1000
             changes = apply(Tables(db), command, time_us)
-            if changes.names or changes.rooms:
+            if changes:
                 _write(db, command, changes, time_us)
 
     @contextlib.contextmanager
@@ -281,46 +359,63 @@ def _write(db: sqlite3.Connection, command: RegistryCommand, changes: Changes, t
         db.execute("DELETE FROM rooms WHERE room = ?", (key,))
         if room is not None:
             db.execute(f"INSERT INTO rooms ({_ROOM}) VALUES (?, ?, ?, ?)", room)
+    for key, closed in changes.closed.items():
+        db.execute("DELETE FROM closed WHERE room = ?", (key,))
+        if closed is not None:
+            db.execute(f"INSERT INTO closed ({_CLOSED}) VALUES (?, ?, ?, ?, ?)", closed)
+    db.executemany(f"INSERT OR REPLACE INTO entrants ({_ENTRANT}) VALUES (?, ?, ?, ?, ?, ?)", changes.entrants)
 
 
 def _bring_up_to_date(db: sqlite3.Connection, path: Path) -> None:
-    """Format 1 had no entries, and its names were compared after NFC only. Raises CannotHost for a later format."""
+    """Format 1 had no entries, and its names were compared after NFC only; format 2 had no closed rooms.
+
+    Raises CannotHost for a later format.
+    """
     if (version := db.execute("PRAGMA user_version").fetchone()[0]) == FORMAT:
         return
     if version > FORMAT:
         raise CannotHost(f"{path} has format {version}, this PyroChat knows up to {FORMAT}: upgrade PyroChat")
     with _one_step(db):
-        if db.execute("PRAGMA user_version").fetchone()[0] == FORMAT:  # another was quicker
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version == FORMAT:  # another was quicker
             return
-        for statement in filter(str.strip, _SCHEMA.split(";")):
+        for statement in filter(str.strip, _CLOSED_SCHEMA.split(";")):
             db.execute(statement)
-        db.execute("ALTER TABLE names ADD COLUMN rival_of TEXT")
-        db.execute("CREATE INDEX rivals ON names (rival_of) WHERE rival_of IS NOT NULL")
-        db.execute("CREATE TABLE entries (number INTEGER PRIMARY KEY, time_us INTEGER NOT NULL, command TEXT NOT NULL)")
-        tables = Tables(db)
-        names, rooms = tables.names(), tables.rooms()
-        db.execute("DELETE FROM names")
-        db.execute("DELETE FROM rooms")
-        for known in names:
-            member = fold(known.name)
-            first = tables.name(member)
-            record = known._replace(member=member)
-            if first is not None:
-                record = known._replace(member=f"before NFKC: {known.member}", rival_of=member)
-                log.warning(
-                    "the names %r and %r are one since names are compared after NFKC: %r is refused until you free one of "
-                    "them (pyrochat-server names remove)", first.name, known.name, known.name,
-                )  # fmt: skip
-            restore = Restore(*record)
-            _write(db, restore, apply(tables, restore, known.since_us), known.since_us)
-        for room in rooms:
-            create = CreateRoom(fold(room.name), room.name, room.creator)
-            found = tables.room(create.room, create.name)
-            if found is not None:
-                log.warning(
-                    "the room %r has the name of room %r now, and is hosted no more: its log stays",
-                    room.name,
-                    found.name,
-                )
-            _write(db, create, apply(tables, create, room.since_us), room.since_us)
+        if version < 2:
+            _begin_log(db)
         db.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def _begin_log(db: sqlite3.Connection) -> None:
+    """Make entries of what a file of format 1 knows, or of nothing."""
+    for statement in filter(str.strip, _SCHEMA.split(";")):
+        db.execute(statement)
+    db.execute("ALTER TABLE names ADD COLUMN rival_of TEXT")
+    db.execute("CREATE INDEX rivals ON names (rival_of) WHERE rival_of IS NOT NULL")
+    db.execute("CREATE TABLE entries (number INTEGER PRIMARY KEY, time_us INTEGER NOT NULL, command TEXT NOT NULL)")
+    tables = Tables(db)
+    names, rooms = tables.names(), tables.rooms()
+    db.execute("DELETE FROM names")
+    db.execute("DELETE FROM rooms")
+    for known in names:
+        member = fold(known.name)
+        first = tables.name(member)
+        record = known._replace(member=member)
+        if first is not None:
+            record = known._replace(member=f"before NFKC: {known.member}", rival_of=member)
+            log.warning(
+                "the names %r and %r are one since names are compared after NFKC: %r is refused until you free one of "
+                "them (pyrochat-server names remove)", first.name, known.name, known.name,
+            )  # fmt: skip
+        restore = Restore(*record)
+        _write(db, restore, apply(tables, restore, known.since_us), known.since_us)
+    for room in rooms:
+        create = CreateRoom(fold(room.name), room.name, room.creator)
+        found = tables.room(create.room, create.name)
+        if found is not None:
+            log.warning(
+                "the room %r has the name of room %r now, and is hosted no more: its log stays",
+                room.name,
+                found.name,
+            )
+        _write(db, create, apply(tables, create, room.since_us), room.since_us)

@@ -16,6 +16,7 @@
     │   ├── NameTaken
     │   ├── NameMissing
     │   ├── NotAMember
+    │   ├── RemovedFromRoom
     │   ├── NotYours
     │   ├── VersionMismatch
     │   ├── ServerFull
@@ -154,6 +155,12 @@ class NotAMember(Refused):
     code = "not-a-member"
 
 
+class RemovedFromRoom(Refused):
+    """Raised when somebody comes to a closed room, or asks something of it, who was removed from it."""
+
+    code = "removed"
+
+
 class NotYours(Refused):
     """Raised when somebody edits or deletes what another has sent."""
 
@@ -259,7 +266,8 @@ class RateLimited(Refused):
 
 
 class QuotaUsedUp(Refused):
-    """Raised when as many new names in an hour, or bytes in a day, have come from an address as a server takes."""
+    """Raised when as many new names in an hour, or bytes in a day, have come from an address as a server takes, or a member
+    has opened as many direct rooms as it may."""
 
     code = "quota-used-up"
     may_pass = True

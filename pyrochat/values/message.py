@@ -30,6 +30,8 @@ KINDS: Final = (CHAT, SYSTEM, EDIT, REDACT, REACT, UNREACT)
 JOINED: Final = "joined"
 LEFT: Final = "left"
 TOPIC: Final = "topic"
+INVITED: Final = "invited"
+REMOVED: Final = "removed"
 
 OPERATOR: Final = "(operator)"  # who deletes where it is no member: a sender that no name can be
 
@@ -53,9 +55,11 @@ class Message(NamedTuple):
         text or the reaction; ``"system"``: a change of membership, or of the topic. One that this version doesn't know is
         carried as it came.
     key: the sender's own key for it (None where it gave none); a retried send with the same key
-        yields the same message. Of a "joined": the member's public key, in hexadecimal; None for a guest.
+        yields the same message. Of a "joined": the member's public key, in hexadecimal; None for a guest. Of an
+        "invited" and a "removed": the public key of who was.
     about: the id of the message that this one is about (of a chat message: that it answers); None where it is about none.
-    change: what a system message says: ``"joined"``, ``"left"``, ``"topic"`` (*text* is the new one); None for all else.
+    change: what a system message says: ``"joined"``, ``"left"``, ``"topic"`` (*text* is the new one), in a closed room
+        ``"invited"``, ``"removed"`` (by *sender*); None for all else.
     ref: its name everywhere, where the id is not; None where it is.
     proof: the salt of its text's commitment, or, where the text is gone, that commitment (`core.digests`); None for a
         message of an older log.

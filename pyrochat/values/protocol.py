@@ -22,7 +22,7 @@ MAX_FOUND = 50  # messages in one answer to search()
 
 
 def room_object(room: str) -> str:
-    """The Pyro object id, and name in the name server, of a room."""
+    """The Pyro object id of a room, by its name, or its id if it is a closed one; of others the name in the name server too."""
     return f"pyrochat.{room}"
 
 

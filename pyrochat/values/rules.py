@@ -22,8 +22,10 @@ from pyrochat.values.errors import (
 from pyrochat.values.message import CHAT, EDIT, REACT, REDACT, UNREACT
 
 MAX_NAME_CHARACTERS = 32
+CLOSED = "+"  # a closed room's id begins with it; no room that an operator names has it
 MAX_TEXT_BYTES = 16_384
 MAX_BATCH_TEXTS = 10_000
+MAX_NAMES = 1_000
 MAX_BATCH_BYTES = 900_000  # of UTF-8 in one call: with keys and framing it stays below 1 MiB
 MAX_KEY_CHARACTERS = 64
 MAX_REACTION_CHARACTERS = 16  # any emoji has fewer: a family of four with skin tones has 11
@@ -31,6 +33,7 @@ MAX_TOPIC_CHARACTERS = 300
 MAX_ID = 1 << 62  # of a message, in an argument
 MAX_SECONDS = 1e9  # of a wait, 31 years: what is added to a clock then, threads still take (threading.TIMEOUT_MAX)
 _SERVERS_OWN = "server"  # pyrochat.server, beside pyrochat.<room>
+_MOST_PARTS = 3  # of a closed room's name: two members, and the beginning of an id
 MAX_MARKS = 3  # combining marks on one letter of a name
 
 _NOT_IN_A_LINE = {"Cc", "Cs", "Zl", "Zp"}
@@ -93,12 +96,34 @@ def checked_name(value: object) -> str:
     return _checked_label(value, "name", InvalidName)
 
 
+def checked_names(value: object) -> list[str]:
+    """Names, 1,000 at the most; raises InvalidName, InvalidArgument."""
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise InvalidArgument(f"names have to be a list, not {type(value).__name__}")
+    if len(value) > MAX_NAMES:
+        raise InvalidArgument(f"{len(value):,} names are given: {MAX_NAMES:,} are the most")
+    return [checked_name(name) for name in value]
+
+
 def checked_room_name(value: object) -> str:
     """A room's name, by the same rules; raises InvalidRoomName."""
     label = _checked_label(value, "room name", InvalidRoomName)
     if fold(label) == _SERVERS_OWN:
         raise InvalidRoomName(f"no room can be called {label!r}: the server itself is known by that name")
     return label
+
+
+def checked_place(value: object) -> str:
+    """What somebody calls a room that is to be joined: its name, or a closed one's, which may have a ``+`` between its parts.
+
+    Raises InvalidRoomName.
+    """
+    if not isinstance(value, str) or CLOSED not in value:
+        return checked_room_name(value)
+    parts = value.split(CLOSED)
+    if len(parts) > _MOST_PARTS:
+        raise InvalidRoomName(f"there is no room {value!r:.100}: see which there are with rooms() or /rooms")
+    return CLOSED.join(_checked_label(part, "room name", InvalidRoomName) for part in parts)
 
 
 def checked_text(value: object) -> str:

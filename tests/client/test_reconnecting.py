@@ -17,10 +17,10 @@ from pyrochat.client.known import KnownServers
 from pyrochat.pyro.connection import Connection, shut_down
 from pyrochat.pyro.daemon import Daemon, caller, take_callers_socket
 from pyrochat.pyro.dispatch import expose
-from pyrochat.room.chatroom import ServerObject
 from pyrochat.room.door.door import Access, Door
 from pyrochat.room.door.names import Names
 from pyrochat.room.door.registry import Registry
+from pyrochat.room.serverobject import ServerObject
 from pyrochat.trust.keys import Key
 from pyrochat.values.errors import (
     Banned,

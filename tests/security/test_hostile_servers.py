@@ -16,7 +16,7 @@ from pyrochat import Chat, PyroChatError, ServerFault, Unavailable
 from pyrochat.client.answers import SUSPECTED
 from pyrochat.client.callback import MOST_NOTICES
 from pyrochat.client.credentials import Credentials
-from pyrochat.client.finding import RoomPlace
+from pyrochat.client.place import RoomPlace
 from pyrochat.pyro.connection import shut_down
 from pyrochat.pyro.naming import NameServer
 from pyrochat.pyro.serializers import JSON, SERPENT

@@ -78,9 +78,9 @@ class Multicaster:
             channel.grown = True
             self._wake()
 
-    def tell(self, audience: Audience, text: str) -> None:
-        """Say *text* to everybody in the room who can hear it, beside the log."""
-        self._order(lambda: self._tell(audience, text))
+    def tell(self, audience: Audience, text: str, member: str | None = None) -> None:
+        """Say *text* to everybody in the room who can hear it, or to the sessions of one *member*, beside the log."""
+        self._order(lambda: self._tell(audience, text, member))
 
     def positions(self, audience: Audience) -> dict[str, int]:
         """How far each session, by its id, has confirmed; a snapshot for operators."""
@@ -201,10 +201,11 @@ class Multicaster:
             return
         self._do(channel, outlet, channel.group.admit(outlet, self._now))
 
-    def _tell(self, audience: Audience, text: str) -> None:
-        channel = self._channels[id(audience)]
-        for outlet in list(channel.group.receivers.values()):
-            self._guarded(self._tell_one, outlet, text)
+    def _tell(self, audience: Audience, text: str, member: str | None) -> None:
+        channel = self._channels.get(id(audience))
+        for outlet in list(channel.group.receivers.values()) if channel else ():
+            if member in (None, outlet.member):
+                self._guarded(self._tell_one, outlet, text)
 
     def _tell_one(self, outlet: Outlet, text: str) -> None:
         channel = self._channels[id(outlet.audience)]

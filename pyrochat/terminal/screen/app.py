@@ -28,7 +28,7 @@ from pyrochat.terminal.screen.dialogs import Pages
 from pyrochat.terminal.screen.keys import actions_by_key
 from pyrochat.terminal.settings import Settings
 from pyrochat.values.errors import InvalidArgument, PyroChatError, RoomNotFound
-from pyrochat.values.rules import checked_room_name, checked_text, fold
+from pyrochat.values.rules import checked_place, checked_text, fold
 from pyrochat.values.visible import visible
 
 _PARTING_SECONDS = 5.0
@@ -161,7 +161,7 @@ class ChatApp(App[None], inherit_bindings=False):
     def _join(self, name: str) -> None:
         main = self._main
         assert main is not None
-        name = checked_room_name(name)
+        name = checked_place(name)
         for number, room in enumerate(main.rooms):
             if fold(room.name) == fold(name):
                 main.action_room(number)
