@@ -1,4 +1,4 @@
-"""``pyrochat-server rooms``: the rooms that were created while a server ran, and are hosted at each start."""
+"""``pyrochat-server rooms``: the rooms that were created while a server ran, closed ones too, and are hosted at each start."""
 
 from typing import Annotated
 
@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pyrochat.commands.registry import WIDTH, DataOption, opened_registry
+from pyrochat.room.door.closed import ClosedRooms
 from pyrochat.values.times import moment
 
 app = typer.Typer(
@@ -21,21 +22,28 @@ app = typer.Typer(
 def list_rooms(data: DataOption = None) -> None:
     """List the rooms that were created, with who did."""
     with opened_registry(data) as registry:
-        rooms = registry.rooms()
-    if not rooms:
+        rooms, closed = registry.rooms(), ClosedRooms(registry.file).all()
+    if not rooms and not closed:
         print("no room was created yet")
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("room", "created by", "since"):
+    for heading in ("room", "created by", "since", "closed: its title"):
         table.add_column(heading, no_wrap=True)
     for room in rooms:
-        since = f"{moment(room.since_us).astimezone():%Y-%m-%d %H:%M}"
-        table.add_row(Text(room.name), Text(room.creator), since)
+        table.add_row(Text(room.name), Text(room.creator), _shown(room.since_us), "")
+    for each in closed:
+        table.add_row(Text(each.room), Text(each.creator), _shown(each.since_us), Text(each.title))
     Console(width=WIDTH).print(table)
 
 
+def _shown(since_us: int) -> str:
+    return f"{moment(since_us).astimezone():%Y-%m-%d %H:%M}"
+
+
 @app.command("forget")
-def forget(room: Annotated[str, typer.Argument(help="The room.")], data: DataOption = None) -> None:
+def forget(
+    room: Annotated[str, typer.Argument(help="The room; a closed one by its id, see list.")], data: DataOption = None
+) -> None:
     """Host a room no more from the next start on; its log stays."""
     with opened_registry(data) as registry:
         registry.forget_room(room)

@@ -1,5 +1,5 @@
-"""The registry as a function of its log: which name belongs to which key, who is banned, which rooms were created, who
-may enter the closed ones.
+"""The registry as a function of its log: which name belongs to which key, who is banned, which rooms were created, and
+(`core.closed_rooms`) who may enter the closed ones.
 
 As of a room (`core.room`): what is wanted are commands, plain values; `apply` says what they change, and only that changes
 the registry. It looks at nothing but the state it is given: no clock, nothing random, and no folding of names, which the
@@ -8,30 +8,14 @@ door has done (Unicode differs between Python versions).
 A name belongs to the first key that used it, until the operator frees it. Names that an older version took for two, and
 that are one since names are compared after NFKC, are *rivals*: the older one has the name, the younger waits beside it
 until the operator frees one of them.
-
-A closed room has a random id, and a title that is only a label. Who may enter is a name *with* its key: whoever gets the
-name later is somebody else. A direct room is the closed room of two, who stay the same two. Every member invites; members
-are removed by who created the room, by who invited them, or by themselves.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from pyrochat.values.errors import (
-    Banned,
-    InvalidArgument,
-    LogUnreadable,
-    NameTaken,
-    NotYours,
-    QuotaUsedUp,
-    RoomNotFound,
-)
-
-MAX_DIRECT = 100
-"""Direct rooms that one member may open."""
-MAX_ENTRANTS = 1_000
-"""Members that a closed room may have."""
+from pyrochat.core.closed_rooms import ClosedChanges, ClosedState, CreateClosed, Invite, Remove, apply_closed
+from pyrochat.values.errors import Banned, InvalidArgument, LogUnreadable, NameTaken
 
 
 class NameRecord(NamedTuple):
@@ -54,29 +38,6 @@ class RoomRecord(NamedTuple):
     name: str
     creator: str
     since_us: int
-
-
-class ClosedRecord(NamedTuple):
-    """A closed room. room: its id. creator: a folded name. direct: whether it is the room of two. since_us: microseconds
-    since 1970."""
-
-    room: str
-    title: str
-    creator: str
-    direct: bool
-    since_us: int
-
-
-class Entrant(NamedTuple):
-    """Somebody who may enter the closed room *room*; *removed*: who could once. name: as it is spelled. key: in hexadecimal.
-    inviter: a folded name."""
-
-    room: str
-    member: str
-    name: str
-    key: str
-    inviter: str
-    removed: bool = False
 
 
 class Claim(NamedTuple):
@@ -123,36 +84,6 @@ class ForgetRoom(NamedTuple):
     name: str
 
 
-class CreateClosed(NamedTuple):
-    """A closed room; nothing changes where it is there, and where it is a direct one and the two have one. people: of each
-    the folded name, the name, and the key in hexadecimal; the first creates it."""
-
-    room: str
-    title: str
-    direct: bool
-    people: Sequence[Sequence[str]]
-
-
-class Invite(NamedTuple):
-    """*by*, whose key is *by_key*, lets somebody into a closed room."""
-
-    room: str
-    by: str
-    by_key: str
-    member: str
-    name: str
-    key: str
-
-
-class Remove(NamedTuple):
-    """*by*, whose key is *by_key*, shuts somebody out of a closed room."""
-
-    room: str
-    by: str
-    by_key: str
-    member: str
-
-
 class Restore(NamedTuple):
     """What a registry of an older version knew of a name."""
 
@@ -188,7 +119,7 @@ def command_from_wire(fields: Sequence[Any]) -> RegistryCommand:
     return command
 
 
-class RegistryState(Protocol):
+class RegistryState(ClosedState, Protocol):
     """What `apply` reads."""
 
     def name(self, member: str) -> NameRecord | None:
@@ -203,30 +134,17 @@ class RegistryState(Protocol):
     def room(self, room: str, name: str) -> RoomRecord | None:
         """The room that is spelled *name*, or else has the folded name *room*."""
 
-    def closed(self, room: str) -> ClosedRecord | None:
-        """The closed room of this id."""
-
-    def entrants(self, room: str) -> Mapping[str, Entrant]:
-        """By folded name, who may enter that room, or could once."""
-
-    def direct(self, one: tuple[str, str], other: tuple[str, str]) -> str | None:
-        """The id of the direct room of two, each a folded name and a key."""
-
-    def direct_count(self, creator: str) -> int:
-        """How many direct rooms *creator* has opened."""
-
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a command changes: records by `member` and by `room`; None for one that goes. entrants: new or changed."""
+    """What a command changes: records by `member` and by `room`; None for one that goes."""
 
     names: Mapping[str, NameRecord | None] = field(default_factory=dict)
     rooms: Mapping[str, RoomRecord | None] = field(default_factory=dict)
-    closed: Mapping[str, ClosedRecord | None] = field(default_factory=dict)
-    entrants: Sequence[Entrant] = ()
+    closed: ClosedChanges = field(default_factory=ClosedChanges)
 
     def __bool__(self) -> bool:
-        return bool(self.names or self.rooms or self.closed or self.entrants)
+        return bool(self.names or self.rooms or self.closed)
 
 
 def apply(state: RegistryState, command: RegistryCommand, time_us: int) -> Changes:
@@ -253,17 +171,13 @@ def apply(state: RegistryState, command: RegistryCommand, time_us: int) -> Chang
         case ForgetRoom(room, name):
             closed = state.closed(room)
             if closed is not None:
-                return Changes(closed={room: None})
+                return Changes(closed=ClosedChanges({room: None}))
             known = state.room(room, name)
             if known is None:
                 raise InvalidArgument(f"no room {name!r} was created here: rooms of room= are not remembered")
             return Changes(rooms={known.room: None})
-        case CreateClosed():
-            return _create_closed(state, command, time_us)
-        case Invite():
-            return _invite(state, command)
-        case Remove():
-            return _remove(state, command)
+        case CreateClosed() | Invite() | Remove():
+            return Changes(closed=apply_closed(state, command, time_us))
         case Restore():
             return Changes({command.member: NameRecord(*command)})
 
@@ -279,56 +193,6 @@ def taken(name: str, rival: str | None = None) -> NameTaken:
         f"the name {name!r} is the same as {rival!r} now, which another key had before yours: choose another name, or ask "
         "the server's operator to free one of the two (pyrochat-server names remove)"
     )
-
-
-def _create_closed(state: RegistryState, command: CreateClosed, time_us: int) -> Changes:
-    room, title, direct, people = command
-    (creator, _, key), *others = people
-    if state.closed(room) is not None:
-        return Changes()
-    if direct:
-        [(other, _, others_key)] = others
-        if state.direct((creator, key), (other, others_key)) is not None:
-            return Changes()
-        if state.direct_count(creator) >= MAX_DIRECT:
-            raise QuotaUsedUp(f"you have opened {MAX_DIRECT} direct rooms here: that is the most")
-    entrants = [Entrant(room, member, name, key, creator) for member, name, key in people]
-    if len(entrants) > MAX_ENTRANTS:
-        raise InvalidArgument(f"a closed room has {MAX_ENTRANTS:,} members at the most")
-    return Changes(closed={room: ClosedRecord(room, title, creator, direct, time_us)}, entrants=entrants)
-
-
-def _entered(state: RegistryState, room: str, by: str, by_key: str) -> tuple[ClosedRecord, Mapping[str, Entrant]]:
-    """The closed room, and who may enter it, for one of them; for all others there is no such room."""
-    closed, entrants = state.closed(room), state.entrants(room)
-    found = entrants.get(by)
-    if closed is None or found is None or found.removed or found.key != by_key:
-        raise RoomNotFound("there is no such room on this server")
-    if closed.direct:
-        raise InvalidArgument("a direct room is for its two: create a closed room for more")
-    return closed, entrants
-
-
-def _invite(state: RegistryState, command: Invite) -> Changes:
-    room, by, by_key, member, name, key = command
-    _, entrants = _entered(state, room, by, by_key)
-    known = entrants.get(member)
-    if known is not None and not known.removed and known.key == key:
-        return Changes()
-    if sum(not entrant.removed for entrant in entrants.values()) >= MAX_ENTRANTS:
-        raise InvalidArgument(f"a closed room has {MAX_ENTRANTS:,} members at the most")
-    return Changes(entrants=[Entrant(room, member, name, key, by)])
-
-
-def _remove(state: RegistryState, command: Remove) -> Changes:
-    room, by, by_key, member = command
-    closed, entrants = _entered(state, room, by, by_key)
-    known = entrants.get(member)
-    if known is None:
-        raise InvalidArgument("nobody of that name was let in here")
-    if by not in (closed.creator, known.inviter, member):
-        raise NotYours(f"{known.name} is removed by who created the room, or by who invited {known.name}")
-    return Changes() if known.removed else Changes(entrants=[known._replace(removed=True)])
 
 
 def _claim(state: RegistryState, wanted: NameRecord) -> Changes:

@@ -17,9 +17,7 @@ from pathlib import Path
 from pyrochat.clock import monotonic
 from pyrochat.core.registry import (
     Changes,
-    ClosedRecord,
     CreateRoom,
-    Entrant,
     NameRecord,
     RegistryCommand,
     Restore,
@@ -27,6 +25,7 @@ from pyrochat.core.registry import (
     apply,
     command_to_wire,
 )
+from pyrochat.storage.closed_tables import CLOSED_SCHEMA, ClosedTables, write_closed
 from pyrochat.storage.data_folder import open_data_folder
 from pyrochat.storage.log_file import WAL_BYTES
 from pyrochat.storage.place import FilePlace
@@ -43,8 +42,7 @@ _OPENING_SECONDS = 5.0
 _RETRY_SECONDS = 0.02
 _NAME = "member, name, key, since_us, banned, rival_of"
 _ROOM = "room, name, creator, since_us"
-_CLOSED = "room, title, creator, direct, since_us"
-_ENTRANT = "room, member, name, key, inviter, removed"
+
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS names (
@@ -65,33 +63,8 @@ CREATE TABLE IF NOT EXISTS rooms (
 """
 
 
-_CLOSED_SCHEMA = """
-CREATE TABLE closed (
-    room TEXT PRIMARY KEY,
-    title TEXT NOT NULL,
-    creator TEXT NOT NULL,
-    direct INTEGER NOT NULL,
-    since_us INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX direct_of ON closed (creator) WHERE direct;
-CREATE TABLE entrants (
-    room TEXT NOT NULL,
-    member TEXT NOT NULL,
-    name TEXT NOT NULL,
-    key TEXT NOT NULL,
-    inviter TEXT NOT NULL,
-    removed INTEGER NOT NULL,
-    PRIMARY KEY (room, member)
-) WITHOUT ROWID;
-CREATE INDEX entrants_of ON entrants (member);
-"""  # format 3
-
-
-class Tables:
+class Tables(ClosedTables):
     """What the entries have come to, as `core.registry.apply` reads it. Raises sqlite3.Error."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
 
     def name(self, member: str) -> NameRecord | None:
         """See `RegistryState`."""
@@ -121,58 +94,6 @@ class Tables:
     def rooms(self) -> list[RoomRecord]:
         """All of them, in the order in which they came."""
         return [RoomRecord(*row) for row in self._db.execute(f"SELECT {_ROOM} FROM rooms ORDER BY since_us, room")]
-
-    def closed(self, room: str) -> ClosedRecord | None:
-        """See `RegistryState`."""
-        row = self._db.execute(f"SELECT {_CLOSED} FROM closed WHERE room = ?", (room,)).fetchone()
-        return None if row is None else _closed_record(row)
-
-    def entrants(self, room: str) -> dict[str, Entrant]:
-        """See `RegistryState`."""
-        rows = self._db.execute(f"SELECT {_ENTRANT} FROM entrants WHERE room = ?", (room,))
-        return {entrant.member: entrant for entrant in map(_entrant, rows)}
-
-    def direct(self, one: tuple[str, str], other: tuple[str, str]) -> str | None:
-        """See `RegistryState`."""
-        query = """
-            SELECT a.room FROM entrants a JOIN entrants b USING (room) JOIN closed USING (room)
-            WHERE direct AND (a.member, a.key) = (?, ?) AND (b.member, b.key) = (?, ?)"""
-        row = self._db.execute(query, (*one, *other)).fetchone()
-        return None if row is None else str(row[0])
-
-    def direct_count(self, creator: str) -> int:
-        """See `RegistryState`."""
-        count: int = self._db.execute(
-            "SELECT count(*) FROM closed WHERE direct AND creator = ?", (creator,)
-        ).fetchone()[0]
-        return count
-
-    def closed_rooms(self) -> list[ClosedRecord]:
-        """All of them, in the order in which they came."""
-        return [
-            _closed_record(row) for row in self._db.execute(f"SELECT {_CLOSED} FROM closed ORDER BY since_us, room")
-        ]
-
-    def closed_rooms_of(self, member: str) -> list[tuple[ClosedRecord, Entrant]]:
-        """Those that the folded name *member* may enter, or could once, in the order in which they came."""
-        query = f"SELECT {_CLOSED} FROM closed WHERE room = ?"
-        rows = self._db.execute(f"SELECT {_ENTRANT} FROM entrants WHERE member = ?", (member,)).fetchall()
-        found = []
-        for row in rows:
-            room = self._db.execute(query, row[:1]).fetchone()
-            if room is not None:
-                found.append((_closed_record(room), _entrant(row)))
-        return sorted(found, key=lambda each: (each[0].since_us, each[0].room))
-
-
-def _closed_record(row: tuple[str, str, str, int, int]) -> ClosedRecord:
-    room, title, creator, direct, since_us = row
-    return ClosedRecord(room, title, creator, bool(direct), since_us)
-
-
-def _entrant(row: tuple[str, str, str, str, str, int]) -> Entrant:
-    room, member, name, key, inviter, removed = row
-    return Entrant(room, member, name, key, inviter, bool(removed))
 
 
 def _name_record(row: tuple[str, str, bytes | None, int, int, str | None]) -> NameRecord:
@@ -359,11 +280,7 @@ def _write(db: sqlite3.Connection, command: RegistryCommand, changes: Changes, t
         db.execute("DELETE FROM rooms WHERE room = ?", (key,))
         if room is not None:
             db.execute(f"INSERT INTO rooms ({_ROOM}) VALUES (?, ?, ?, ?)", room)
-    for key, closed in changes.closed.items():
-        db.execute("DELETE FROM closed WHERE room = ?", (key,))
-        if closed is not None:
-            db.execute(f"INSERT INTO closed ({_CLOSED}) VALUES (?, ?, ?, ?, ?)", closed)
-    db.executemany(f"INSERT OR REPLACE INTO entrants ({_ENTRANT}) VALUES (?, ?, ?, ?, ?, ?)", changes.entrants)
+    write_closed(db, changes.closed)
 
 
 def _bring_up_to_date(db: sqlite3.Connection, path: Path) -> None:
@@ -379,7 +296,7 @@ def _bring_up_to_date(db: sqlite3.Connection, path: Path) -> None:
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version == FORMAT:  # another was quicker
             return
-        for statement in filter(str.strip, _CLOSED_SCHEMA.split(";")):
+        for statement in filter(str.strip, CLOSED_SCHEMA.split(";")):
             db.execute(statement)
         if version < 2:
             _begin_log(db)

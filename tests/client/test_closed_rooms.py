@@ -18,7 +18,7 @@ from pyrochat import (
     RoomNotFound,
     Server,
 )
-from pyrochat.core import registry
+from pyrochat.core import closed_rooms
 from pyrochat.values.message import INVITED, JOINED, REMOVED
 from tests.security.support import Host, Join
 from tests.support import bare, eventually, texts
@@ -53,7 +53,7 @@ def test_a_closed_room_is_there_for_those_who_are_let_in(people: Callable[..., l
         assert texts(of_igor.search("swordfish")) == [message.text]
         of_igor.mark_read(message.id)
         assert of_ana.wait_read(message.id, 10).read_by == {"Igor"}
-        with pytest.raises(RoomNotFound, match="it has lobby$"):
+        with pytest.raises(RoomNotFound, match=r"it has lobby$"):
             eve.join_room("plans")
     assert igor.rooms() == ["lobby", "plans"], "who leaves may come again"
 
@@ -179,7 +179,7 @@ def test_the_room_of_two(people: Callable[..., list[Chat]], server: Server) -> N
 def test_direct_rooms_are_whatever_the_operator_says_of_new_rooms(
     server: Server, host_lobby: Host, joined: Join, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "MAX_DIRECT", 1)
+    monkeypatch.setattr(closed_rooms, "MAX_DIRECT", 1)
     server.close()
     server = host_lobby()
     ana, _, _ = (joined(name, client=name, at=server.at) for name in ("Ana", "Igor", "Eve"))

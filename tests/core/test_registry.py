@@ -12,6 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pyrochat.core.closed_rooms import (
+    MAX_DIRECT,
+    ClosedRecord,
+    CreateClosed,
+    Entrant,
+    Invite,
+    Remove,
+)
 from pyrochat.core.registry import (
     Ban,
     Changes,
@@ -39,6 +47,8 @@ class Memory:
 
     names: dict[str, NameRecord] = field(default_factory=dict)
     rooms: dict[str, RoomRecord] = field(default_factory=dict)
+    closed_ones: dict[str, ClosedRecord] = field(default_factory=dict)
+    let_in: dict[tuple[str, str], Entrant] = field(default_factory=dict)
     number: int = 0
 
     def name(self, member: str) -> NameRecord | None:
@@ -55,6 +65,25 @@ class Memory:
         exact = [record for record in self.rooms.values() if record.name == name]
         return exact[0] if exact else self.rooms.get(room)
 
+    def closed(self, room: str) -> ClosedRecord | None:
+        return self.closed_ones.get(room)
+
+    def entrants(self, room: str) -> dict[str, Entrant]:
+        return {entrant.member: entrant for entrant in self.let_in.values() if entrant.room == room}
+
+    def direct(self, one: tuple[str, str], other: tuple[str, str]) -> str | None:
+        for room, record in self.closed_ones.items():
+            if record.direct and {(e.member, e.key) for e in self.entrants(room).values()} == {one, other}:
+                return room
+        return None
+
+    def direct_count(self, creator: str) -> int:
+        return sum(record.direct and record.creator == creator for record in self.closed_ones.values())
+
+    def inside(self, room: str) -> set[str]:
+        """The folded names of those who may enter."""
+        return {member for member, entrant in self.entrants(room).items() if not entrant.removed}
+
     def do(self, command: RegistryCommand) -> Changes:
         self.number += 1
         changes = apply(self, command, self.number)
@@ -66,6 +95,11 @@ class Memory:
             self.rooms.pop(key, None)
             if room is not None:
                 self.rooms[key] = room
+        for id, closed in changes.closed.rooms.items():
+            self.closed_ones.pop(id, None)
+            if closed is not None:
+                self.closed_ones[id] = closed
+        self.let_in |= {(entrant.room, entrant.member): entrant for entrant in changes.closed.entrants}
         return changes
 
     def try_to(self, command: RegistryCommand) -> str:
@@ -140,11 +174,72 @@ def test_a_room_is_remembered_once_and_forgotten_by_its_name() -> None:
         state.do(ForgetRoom("tea", "Tea"))
 
 
+ANA, IGOR, EVE = (["ana", "Ana", KEY], ["igor", "Igor", OTHER], ["eve", "Eve", "cc" * 32])
+
+
+def with_plans() -> Memory:
+    state = Memory()
+    state.do(CreateClosed("+1", "plans", False, [ANA, IGOR]))
+    return state
+
+
+def test_who_is_let_in_is_a_name_with_its_key() -> None:
+    state = with_plans()
+    assert state.inside("+1") == {"ana", "igor"}
+    assert state.do(CreateClosed("+1", "plans", False, [ANA])) == Changes(), "asked for twice"
+    assert state.try_to(Invite("+1", "igor", "dd" * 32, *EVE)) == "room-not-found", "another key has the name now"
+    assert state.try_to(Invite("+2", "igor", OTHER, *EVE)) == "room-not-found"
+    state.do(Invite("+1", "igor", OTHER, *EVE))
+    assert state.do(Invite("+1", "ana", KEY, *EVE)) == Changes()
+    assert state.let_in["+1", "eve"].inviter == "igor"
+    state.do(Invite("+1", "ana", KEY, "igor", "Igor", "dd" * 32))
+    assert state.let_in["+1", "igor"].key == "dd" * 32
+    assert state.try_to(Invite("+1", "igor", OTHER, *EVE)) == "room-not-found"
+
+
+def test_members_are_removed_by_the_creator_by_who_invited_them_and_by_themselves() -> None:
+    state = with_plans()
+    state.do(Invite("+1", "igor", OTHER, *EVE))
+    assert state.try_to(Remove("+1", "eve", EVE[2], "igor")) == "not-yours"
+    assert state.try_to(Remove("+1", "igor", OTHER, "ana")) == "not-yours"
+    assert state.try_to(Remove("+1", "igor", OTHER, "zoe")) == "invalid-argument"
+    state.do(Remove("+1", "igor", OTHER, "eve"))
+    assert state.do(Remove("+1", "igor", OTHER, "eve")) == Changes()
+    assert state.try_to(Remove("+1", "eve", EVE[2], "eve")) == "room-not-found", "who was removed is outside"
+    state.do(Remove("+1", "ana", KEY, "igor"))
+    state.do(Remove("+1", "ana", KEY, "ana"))
+    assert state.inside("+1") == set()
+
+
+def test_a_direct_room_is_the_one_room_of_two_keys() -> None:
+    state = Memory()
+    state.do(CreateClosed("+1", "Ana+Igor", True, [ANA, IGOR]))
+    assert state.do(CreateClosed("+2", "Ana+Igor", True, [IGOR, ANA])) == Changes()
+    for command in (Invite("+1", "ana", KEY, *EVE), Remove("+1", "ana", KEY, "igor")):
+        assert state.try_to(command) == "invalid-argument"
+    state.do(CreateClosed("+3", "Ana+Igor", True, [ANA, ["igor", "Igor", "dd" * 32]]))
+    for number in range(MAX_DIRECT - 2):
+        state.do(CreateClosed(f"+n{number}", "", True, [ANA, [f"m{number}", f"M{number}", OTHER]]))
+    assert state.try_to(CreateClosed("+4", "Ana+Eve", True, [ANA, EVE])) == "quota-used-up"
+    state.do(CreateClosed("+4", "Ana+Eve", True, [EVE, ANA]))
+
+
+def test_a_closed_room_is_forgotten_by_its_id() -> None:
+    state = with_plans()
+    assert state.try_to(ForgetRoom("plans", "plans")) == "invalid-argument"
+    state.do(ForgetRoom("+1", "+1"))
+    assert state.try_to(Invite("+1", "ana", KEY, *EVE)) == "room-not-found"
+
+
 members = st.sampled_from([("ana", "Ana"), ("igor", "Igor"), ("zoë", "Zoë")])
+rooms, people = st.sampled_from(["+1", "+2"]), st.sampled_from([ANA, IGOR, EVE])
 commands: st.SearchStrategy[RegistryCommand] = st.one_of(
     st.builds(lambda who, key: Claim(*who, key), members, st.sampled_from([KEY, OTHER])),
     st.builds(lambda who, kind: kind(*who), members, st.sampled_from([Free, Ban, Unban, ForgetRoom])),
     st.builds(lambda who: CreateRoom(*who, "Ana"), members),
+    st.builds(lambda room, direct: CreateClosed(room, "plans", direct, [ANA, IGOR]), rooms, st.booleans()),
+    st.builds(lambda room, by, who: Invite(room, by[0], by[2], *who), rooms, people, people),
+    st.builds(lambda room, by, who: Remove(room, by[0], by[2], who[0]), rooms, people, people),
     st.builds(lambda who, key: Restore("old " + who[0], who[1].upper(), key, 1, False, who[0]), members, st.sampled_from([KEY, OTHER])),
 )  # fmt: skip
 
@@ -158,19 +253,21 @@ def test_the_same_entries_make_the_same_registry(entries: list[RegistryCommand])
         owners = [record.member for record in one.names.values() if record.rival_of is None]
         assert len(owners) == len(set(owners))
     assert (one.names, one.rooms) == (other.names, other.rooms)
+    assert (one.closed_ones, one.let_in) == (other.closed_ones, other.let_in)
 
 
 STORY: list[RegistryCommand] = [
     Restore("old form", "Ｅrick", OTHER, 2, False, "erick"), Claim("erick", "Erick", KEY), Claim("ana", "Ana", OTHER),
     CreateRoom("tea", "Tea", "Ana"), Ban("ana", "Ana"), Claim("ana", "Ana", KEY), Free("erick", "Erick"), Unban("ana", "Ana"),
     ForgetRoom("tea", "Tea"), CreateRoom("zoo", "Zoo", "Igor"), Free("igor", "Igor"),
+    CreateClosed("+1", "plans", False, [ANA, IGOR]), Invite("+1", "igor", OTHER, *EVE), Remove("+1", "ana", KEY, "igor"),
 ]  # fmt: skip
 
 
 def told(entries: list[RegistryCommand]) -> str:
     state = Memory()
     codes = [state.try_to(entry) for entry in entries]
-    return repr((codes, state.names, state.rooms))
+    return repr((codes, state.names, state.rooms, state.closed_ones, state.let_in))
 
 
 def test_other_processes_make_the_same_registry() -> None:
@@ -186,6 +283,6 @@ def test_other_processes_make_the_same_registry() -> None:
 
 
 def test_an_entry_of_a_later_version_stops_who_meets_it() -> None:
-    for fields in (["invite", "ana"], ["claim"], [], None):
+    for fields in (["move", "ana"], ["claim"], [], None):
         with pytest.raises(LogUnreadable, match="upgrade"):
             command_from_wire(fields)  # type: ignore[arg-type]

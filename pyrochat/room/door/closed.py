@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from pyrochat.core.closed_names import Titled
-from pyrochat.core.registry import ClosedRecord, CreateClosed, Entrant, Invite, Remove
+from pyrochat.core.closed_rooms import ClosedRecord, CreateClosed, Entrant, Invite, Remove
 from pyrochat.room.door.identity import Identity
 from pyrochat.storage.registry_file import RegistryFile, Tables
 from pyrochat.values.errors import GuestsRefused, InvalidArgument, RemovedFromRoom, RoomNotFound
