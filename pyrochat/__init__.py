@@ -23,7 +23,8 @@ A Chat has, for
     handlers   on_message(f), on_state(f), on_notice(f), off(f)
     marks      confirmations(id), mark_read(id), marks, read_mark
     the room   members, suspected(), state, log_id, verify()
-    rooms      rooms(), create_room(name, members=None), join_room(name), direct(name), invite(name), remove(name)
+    rooms      rooms(), create_room(name, members=None), join_room(name),
+               direct(name), invite(name), remove(name)
     the end    leave(), or the end of a ``with``
 What asks the room takes timeout= in seconds; None sets no limit.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
 import threading
 import time
@@ -50,8 +51,8 @@ def hosted(
 
 def impatient_chat(server: Server, name: str, read: str = "auto") -> Chat:
     """*name* in the room of *server*; its `leave` waits 0.2 s where others wait seconds."""
-    finder = AtAddress(server.at, "lobby", KnownServers(known_servers_file()), None)
     credentials = Credentials(name, Key.kept_at(key_file()), None)
+    finder = AtAddress(server.at, "lobby", credentials, KnownServers(known_servers_file()), None)
     chat = Chat(name, "lobby", finder, credentials, read, QUICK, flush_seconds=0.2, parting_seconds=0.2)
     chat._open(None)
     return chat
@@ -115,6 +116,12 @@ def bare(server: Server, name: str | None, serializer: str = "serpent", room: st
     if name is not None:
         proxy._pyroHandshake = {"name": name, **more}
     return proxy
+
+
+def copied(data: Path, to: Path) -> Path:
+    """A copy of a data folder as it is on disk, without the socket of the server that runs there."""
+    shutil.copytree(data, to, ignore=shutil.ignore_patterns("*.sock"))
+    return to
 
 
 def address_of(server: Server) -> tuple[str, int]:

@@ -57,7 +57,7 @@ API = [
     "LogDamaged", "LogInUse", "LogLost", "LogProblem", "LogUnavailable", "LogUncertain", "LogUnreadable", "Message", "MessageRedacted",
     "Messages", "NameMissing", "NameServerNotFound", "NameServerRefused", "NameServerSilent", "NameTaken",
     "NewRoomsRefused", "NotAMember", "NotYours", "OtherLog", "PortInUse", "ProofMissing", "ProofWrong", "PyroChatError",
-    "QuotaUsedUp", "RateLimited", "Refused", "RoomClosing", "RoomFull", "RoomNotFound", "RoomSilent", "RoomUnreachable",
+    "QuotaUsedUp", "RateLimited", "Refused", "RemovedFromRoom", "RoomClosing", "RoomFull", "RoomNotFound", "RoomSilent", "RoomUnreachable",
     "SearchResult", "SearchUnavailable", "SendTimeout", "Server", "ServerFault", "ServerFull", "Timing",
     "TooManyAttempts", "Unavailable", "UnknownMessage", "UnknownSession", "UntrustedServer", "Verification",
     "VersionMismatch", "WaitTimeout", "WrongPassword", "host", "join",

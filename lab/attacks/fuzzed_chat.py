@@ -19,6 +19,11 @@ from pyrochat.values.visible import visible
 _TIMING = Timing(beat_seconds=0.2, silent_seconds=1.0, grace_seconds=1.0, progress_seconds=0.3)
 _MOST_CHARACTERS = 1000
 
+
+def _speak_directly(chat: Chat) -> None:
+    chat.direct("Igor").leave()
+
+
 _STEPS: dict[str, tuple[Callable[[Chat], object], type]] = {
     "suspected": (lambda chat: chat.suspected(), list),
     "rooms": (lambda chat: chat.rooms(), list),
@@ -33,7 +38,11 @@ _STEPS: dict[str, tuple[Callable[[Chat], object], type]] = {
     "current": (lambda chat: chat.current(1), pyrochat.Current),
     "unread": (lambda chat: chat.unread(), list),
     "mark_read": (lambda chat: chat.mark_read(1), type(None)),
-    "create_room": (lambda chat: chat.create_room("coffee"), type(None)),
+    "create_room": (lambda chat: chat.create_room("coffee"), str),
+    "create_closed": (lambda chat: chat.create_room("coffee", ["Igor"]), str),
+    "direct": (_speak_directly, type(None)),
+    "invite": (lambda chat: chat.invite("Igor"), type(None)),
+    "remove": (lambda chat: chat.remove("Igor"), type(None)),
     "verify": (lambda chat: chat.verify(), pyrochat.Verification),
     "members": (lambda chat: chat.members, list),
     "history": (lambda chat: chat.history(), list),

@@ -29,7 +29,11 @@ GOOD_ANSWERS: dict[str, Any] = {
     "suspected": ["Ana", "Igor"],
     "confirmations": [["Ana", "Igor"], ["Ana"], ["Igor"], ["Zoe"]],
     "search": [[_MESSAGE], 2, 2],
-    "create_room": None,
+    "create_room": ["coffee+abcdef", "pyrochat.lobby"],
+    "closed_rooms": [["Ana+Igor", "pyrochat.lobby"], ["coffee", "pyrochat.lobby"]],
+    "direct": ["Ana+Igor", "pyrochat.lobby"],
+    "invite": None,
+    "remove": None,
 }  # fmt: skip
 """By method: what a room answers, or something of the same form."""
 

@@ -10,7 +10,7 @@ from pyrochat.terminal.export import ENDINGS, export
 from pyrochat.terminal.lines import Lines
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.message import CHAT, Message
-from pyrochat.values.rules import fold
+from pyrochat.values.rules import checked_name, fold
 from pyrochat.values.visible import visible
 
 _DEFAULT_HISTORY = 20
@@ -29,6 +29,11 @@ COMMANDS = [
     ("/unread", "what others wrote since you last read"),
     ("/topic [TEXT]", "what the room is about, or what it is to be about (-: nothing in particular)"),
     ("/who", "who is here"),
+    ("/rooms", "the rooms of this server"),
+    ("/msg NAME [TEXT]", "say TEXT in the room of you and NAME, which nobody else sees; without TEXT: show it"),
+    ("/create ROOM [NAME …]", "create a closed room for you and these: nobody else sees it"),
+    ("/invite NAME", "let NAME into this closed room"),
+    ("/remove NAME", "shut NAME out of this closed room; your own name gives it up"),
     ("/verify", "up to which message this copy and the room's log are proven identical"),
     ("/export FILE", "write the history to FILE, as its ending says: .txt, .jsonl or .html"),
     ("/help", "this list"),
@@ -94,11 +99,32 @@ def answer(command: ChatCommand, chat: Chat, lines: Lines) -> list[str]:
         "unread": lambda: lines.unread(chat.unread()),
         "topic": lambda: lines.topic(chat.topic),
         "who": lambda: lines.members(chat.members),
+        "rooms": lambda: lines.rooms(chat.rooms()),
+        "create": lambda: _create(command, chat, lines),
+        "invite": lambda: _let_in(command, chat.invite, chat, lines),
+        "remove": lambda: _let_in(command, chat.remove, chat, lines),
         "verify": lambda: lines.verification(chat.verify()),
         "export": lambda: _export(command, chat, lines),
         "help": lambda: lines.help(COMMANDS),
     }
     return answers[command.name]()
+
+
+def to_whom(argument: str) -> tuple[str, str]:
+    """The name, and the text, if there is one, that ``/msg`` was given. Raises InvalidName."""
+    name, _, text = argument.partition(" ")
+    return checked_name(name), text.strip()
+
+
+def _create(command: ChatCommand, chat: Chat, lines: Lines) -> list[str]:
+    room, *names = command.argument.split() or [""]
+    return lines.created(chat.create_room(room, names), names)
+
+
+def _let_in(command: ChatCommand, do: Callable[[str], None], chat: Chat, lines: Lines) -> list[str]:
+    name = checked_name(command.argument)
+    do(name)
+    return lines.let_in(chat.room, name, is_in=command.name == "invite")
 
 
 def _export(command: ChatCommand, chat: Chat, lines: Lines) -> list[str]:

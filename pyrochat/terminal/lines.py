@@ -20,6 +20,10 @@ class Lines:
         """The line of a delivered message."""
         raise NotImplementedError
 
+    def beside(self, message: Message) -> str:
+        """The line of a message of another room than the one that is shown."""
+        raise NotImplementedError
+
     def history(self, messages: Sequence[Message]) -> list[str]:
         """The answer to ``/history``."""
         raise NotImplementedError
@@ -38,6 +42,18 @@ class Lines:
 
     def members(self, members: Sequence[str]) -> list[str]:
         """The answer to ``/who``."""
+        raise NotImplementedError
+
+    def rooms(self, names: Sequence[str]) -> list[str]:
+        """The answer to ``/rooms``."""
+        raise NotImplementedError
+
+    def created(self, room: str, names: Sequence[str]) -> list[str]:
+        """The answer to ``/create``: the closed *room* is there for *names*."""
+        raise NotImplementedError
+
+    def let_in(self, room: str, name: str, is_in: bool) -> list[str]:
+        """The answer to ``/invite`` and ``/remove``: whether *name* may enter *room* now."""
         raise NotImplementedError
 
     def unread(self, messages: Sequence[Message]) -> list[str]:
@@ -67,6 +83,10 @@ class PlainLines(Lines):
     def message(self, message: Message) -> str:
         """See `Lines`; times are local."""
         return plain_line(message, "%H:%M:%S")
+
+    def beside(self, message: Message) -> str:
+        """See `Lines`."""
+        return f"[{visible(message.room)}] {self.message(message)}"
 
     def history(self, messages: Sequence[Message]) -> list[str]:
         """See `Lines`."""
@@ -105,6 +125,18 @@ class PlainLines(Lines):
         noun = "member" if len(members) == 1 else "members"
         return [f"-- {len(members)} {noun}: {', '.join(map(visible, members))}"]
 
+    def rooms(self, names: Sequence[str]) -> list[str]:
+        """See `Lines`."""
+        return [f"-- {len(names)} room{'s' * (len(names) != 1)}: {', '.join(map(visible, names))}"]
+
+    def created(self, room: str, names: Sequence[str]) -> list[str]:
+        """See `Lines`."""
+        return [f"-- the closed room {visible(room)} is there for you and {_names(names)}"]
+
+    def let_in(self, room: str, name: str, is_in: bool) -> list[str]:
+        """See `Lines`."""
+        return [f"-- {visible(name)} {'may enter' if is_in else 'is shut out of'} {visible(room)} now"]
+
     def unread(self, messages: Sequence[Message]) -> list[str]:
         """See `Lines`."""
         return [f"-- unread: {_count(messages)}", *map(self.message, messages), "-- end of unread"]
@@ -139,6 +171,10 @@ class JsonLines(Lines):
         """See `Lines`."""
         return _json(type="message", **_fields(message))
 
+    def beside(self, message: Message) -> str:
+        """See `Lines`: a message says which room it is of."""
+        return self.message(message)
+
     def history(self, messages: Sequence[Message]) -> list[str]:
         """See `Lines`."""
         return [_json(type="history", messages=[_fields(message) for message in messages])]
@@ -170,6 +206,18 @@ class JsonLines(Lines):
     def members(self, members: Sequence[str]) -> list[str]:
         """See `Lines`."""
         return [_json(type="members", members=list(members))]
+
+    def rooms(self, names: Sequence[str]) -> list[str]:
+        """See `Lines`."""
+        return [_json(type="rooms", rooms=list(names))]
+
+    def created(self, room: str, names: Sequence[str]) -> list[str]:
+        """See `Lines`."""
+        return [_json(type="created", room=room, members=list(names))]
+
+    def let_in(self, room: str, name: str, is_in: bool) -> list[str]:
+        """See `Lines`."""
+        return [_json(type="invited" if is_in else "removed", room=room, name=name)]
 
     def unread(self, messages: Sequence[Message]) -> list[str]:
         """See `Lines`."""

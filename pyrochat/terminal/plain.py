@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 
 from pyrochat.client.chat import Chat
 from pyrochat.client.known_logs import other_log
-from pyrochat.terminal.commands import ChatCommand, answer, say
+from pyrochat.terminal.asides import Asides
+from pyrochat.terminal.commands import ChatCommand, answer, say, to_whom
 from pyrochat.terminal.hints import as_options
 from pyrochat.terminal.lines import Lines
 from pyrochat.terminal.typed import Typist, Write
@@ -45,6 +46,7 @@ class PlainClient(Typist):
         self._shown = 0  # guarded by _progress
         self._sent = 0  # the newest of ours
         self._output_mutex = threading.Lock()  # an answer of several lines stays in one piece
+        self._asides = Asides(self._show_aside)
         chat.on_state(self._show_state)  # from now on: what is lost before the start is said too
 
     @property
@@ -74,6 +76,9 @@ class PlainClient(Typist):
     def _answer(self, command: ChatCommand) -> None:
         self._wait_until_shown(self._due)
         try:
+            if command.name == "msg":
+                self._asides.say(self.chat, *to_whom(command.argument))
+                return
             said = say(command, self.chat)
         except PyroChatError as error:
             self._fail(error)
@@ -101,6 +106,13 @@ class PlainClient(Typist):
             self._shown = message.id
             if message.id >= self._due:  # nobody waits for less, and each wake costs a change of threads
                 self._progress.notify_all()
+
+    def _show_aside(self, message: Message) -> None:
+        """As `_show`, of a direct room."""
+        with self._output_mutex:
+            self._put(self._lines.beside(message))
+        if self.output_error is not None:
+            raise self.output_error
 
     def _put(self, line: str) -> None:
         """Write *line*, unless something could not be written before: what comes out has no gaps."""
@@ -164,6 +176,7 @@ class PlainClient(Typist):
         """Leave the chat, having read what was written (the handlers' threads tell it a little later). See `Chat`."""
         if self._shown:
             self.chat.mark_read(self._shown, wait=False)
+        self._asides.leave(timeout)
         self.chat.leave(timeout=timeout)
 
     def has_shown(self, only_sent: bool = False) -> bool:

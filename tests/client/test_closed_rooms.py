@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -18,7 +19,9 @@ from pyrochat import (
     RoomNotFound,
     Server,
 )
-from pyrochat.core import closed_rooms
+from pyrochat.client.answers import DIRECT
+from pyrochat.core.closed_rooms import MAX_DIRECT
+from pyrochat.room.door.registry import Registry
 from pyrochat.values.message import INVITED, JOINED, REMOVED
 from tests.security.support import Host, Join
 from tests.support import bare, eventually, texts
@@ -177,9 +180,8 @@ def test_the_room_of_two(people: Callable[..., list[Chat]], server: Server) -> N
 
 
 def test_direct_rooms_are_whatever_the_operator_says_of_new_rooms(
-    server: Server, host_lobby: Host, joined: Join, monkeypatch: pytest.MonkeyPatch
+    server: Server, host_lobby: Host, joined: Join
 ) -> None:
-    monkeypatch.setattr(closed_rooms, "MAX_DIRECT", 1)
     server.close()
     server = host_lobby()
     ana, _, _ = (joined(name, client=name, at=server.at) for name in ("Ana", "Igor", "Eve"))
@@ -188,8 +190,15 @@ def test_direct_rooms_are_whatever_the_operator_says_of_new_rooms(
     for _ in range(2):
         with ana.direct("Igor") as one:
             one.send("hi")
-    with pytest.raises(QuotaUsedUp, match="direct rooms here"):
+    with contextlib.closing(Registry(server.data)) as registry:
+        for number in range(MAX_DIRECT - 1):
+            registry.claim(f"m{number}", bytes([number]) * 32)
+    for number in range(MAX_DIRECT - 1):
+        ana._session.ask(DIRECT, f"m{number}")
+    with pytest.raises(QuotaUsedUp, match="100 direct rooms here"):
         ana.direct("Eve")
+    with ana.direct("Igor") as one:
+        assert texts(one.history()) == ["hi", "hi"]
 
 
 def test_all_of_it_lasts_over_a_restart(server: Server, host_lobby: Host, joined: Join) -> None:

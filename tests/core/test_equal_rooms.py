@@ -21,9 +21,11 @@ from pyrochat.core.commands import (
     Declare,
     End,
     Entry,
+    Invited,
     Lose,
     Open,
     Post,
+    Removed,
     Restarted,
     Resume,
     SetTopic,
@@ -47,6 +49,8 @@ commands: st.SearchStrategy[Command] = st.one_of(
     posts, sessions.map(lambda session: Open(*session, session[1].title(), SALT)), sessions.map(lambda session: Resume(*session)),
     sessions.map(lambda session: Lose(*session)), st.just(Restarted()),
     st.builds(lambda session, lost_at: End(*session, SALT, lost_at), sessions, st.none() | st.integers(1, 12)),
+    sessions.map(lambda session: Invited("Ana", session[1].title(), "ab" * 32, SALT)),
+    sessions.map(lambda session: Removed("Ana", session[1], session[1].title(), "ab" * 32, (SALT, SALT))),
 )  # fmt: skip
 groups = st.lists(st.lists(st.lists(commands, max_size=3), max_size=3), max_size=6)
 
@@ -130,7 +134,19 @@ def test_a_room_that_looks_at_anything_but_its_log_is_found(mutation: str) -> No
 
 def test_what_decides_imports_nothing_that_differs_from_machine_to_machine() -> None:
     folder = Path(pyrochat.core.__file__).parent
-    for name in ("commands", "room", "keys", "sessions", "views", "digests", "marks", "suspicion", "order"):
+    for name in (
+        "commands",
+        "room",
+        "keys",
+        "sessions",
+        "views",
+        "digests",
+        "marks",
+        "suspicion",
+        "order",
+        "registry",
+        "closed_rooms",
+    ):
         imported = {
             alias.name.partition(".")[0]
             for node in ast.walk(ast.parse((folder / f"{name}.py").read_text()))
@@ -145,6 +161,7 @@ ALL: list[Command] = [
     post("Ana", ["b"]), Post("Ana", "ana", ("",), (None,), (SALT,), kind="redact", about=3), SetTopic("Ana", "tea", SALT),
     Open("1", "ana", "Ana", SALT), Open("1", "ana", "Ana", SALT, "ab" * 32),
     Resume("1", "ana"), Lose("1", "ana"), End("1", "ana", SALT, 7), End("1", "ana", SALT), Restarted(), Declare("why"),
+    Invited("Ana", "Igor", "ab" * 32, SALT), Removed("Ana", "igor", "Igor", "ab" * 32, (SALT, SALT)),
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pyrochat.core.commands import Command, Declare, End, Entry, Lose, Open, Restarted, Resume
+from pyrochat.core.commands import Command, Declare, End, Entry, Invited, Lose, Open, Removed, Restarted, Resume
 from pyrochat.core.log import MemberRecord
 from pyrochat.core.memory_log import MemoryLog
 from pyrochat.core.room import RoomState, Transition
@@ -130,6 +130,21 @@ def test_first_joins_last(room: Driven) -> None:
     assert RoomState.of(room.log).members == state(room).members
     assert state(room).members_since(2, "erick") == ["ana"]
     assert state(room).members_since(2, "ana") == []
+
+
+def test_who_is_removed_leaves_with_all_its_sessions(room: Driven) -> None:
+    room.apply(Open("1", "ana", "Ana", SALT), Open("2", "igor", "Igor", SALT), Open("3", "igor", "Igor", SALT))
+    room.apply(Invited("Ana", "Zoë", "cc" * 32, SALT), Removed("Ana", "igor", "Igor", "bb" * 32, (SALT, SALT)))
+    said = [(message.sender, message.change, message.text, message.key) for message in room.log.read(2, 9)]
+    assert said == [
+        ("Ana", "invited", "Ana invited Zoë", "cc" * 32),
+        ("Igor", "left", "Igor left", None),
+        ("Ana", "removed", "Ana removed Igor", "bb" * 32),
+    ]
+    assert state(room).present == {"ana": "Ana"}
+    assert [session.id for session in state(room).all_sessions()] == ["1"]
+    room.apply(Removed("Zoë", "zoë", "Zoë", "cc" * 32, (SALT, SALT)))
+    assert room.log.read(5, 9)[0].text == "Zoë gave up the room"
 
 
 def test_a_room_that_has_lost_something_takes_nothing(room: Driven) -> None:

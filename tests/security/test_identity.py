@@ -21,7 +21,7 @@ from pyrochat.pyro.remote import RemoteObject
 from pyrochat.room.door.registry import Registry
 from pyrochat.trust.keys import Key
 from tests.security.support import Host, Join, entered, knocking
-from tests.support import QUICK, Running, address_of, bare, changes, eventually, texts
+from tests.support import QUICK, Running, address_of, bare, changes, copied, eventually, texts
 
 
 def methods_of(server: Server, object_id: str) -> list[str]:
@@ -168,7 +168,7 @@ def test_a_guest_gets_no_name_that_a_key_holds(server: Server, joined: Join) -> 
 def test_a_name_in_the_view_waits_for_its_key_over_a_crash(host_lobby: Host, joined: Join, data: Path) -> None:
     joined("Ana")
     crashed = data.with_name("crashed")
-    shutil.copytree(data, crashed)  # as kill -9 would leave it
+    copied(data, crashed)  # as kill -9 would leave it
     server = host_lobby(data=crashed)
     with pytest.raises(NameTaken):
         joined("ANA", client="thief", at=server.at)

@@ -242,10 +242,11 @@ def test_found_2_a_class_of_thirty_newcomers_behind_one_address_joins_at_once_an
     known = KnownServers(tmp_path / "known.json")
 
     def pupil(number: int) -> Callable[[], Chat]:
-        name, finder = f"pupil{number}", AtAddress(server.at, "lobby", known, None)
+        credentials = Credentials(f"pupil{number}", Key.made(), None)
+        finder = AtAddress(server.at, "lobby", credentials, known, None)
 
         def join() -> Chat:
-            chat = Chat(name, "lobby", finder, Credentials(name, Key.made(), None), "auto", Timing())
+            chat = Chat(credentials.name, "lobby", finder, credentials, "auto", Timing())
             chat._open(None)
             return chat
 

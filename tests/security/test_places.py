@@ -11,10 +11,10 @@ import pytest
 
 from lab.attacks.wire import Attacked, Stranger, call_frame
 from pyrochat import Chat, Server, ServerFull
-from pyrochat.client.chat import AUTO
 from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import AtAddress
 from pyrochat.client.known import KnownServers
+from pyrochat.client.reading import AUTO
 from pyrochat.core.places import Bounds
 from pyrochat.room.door.registry import Registry
 from pyrochat.trust.keys import Key
@@ -90,8 +90,9 @@ def test_found_4_a_class_behind_one_address_joins_at_once(serve: Host, tmp_path:
     server = serve(bounds=Bounds.within(1024))
 
     def join(number: int) -> Chat:
-        finder = AtAddress(server.at, "lobby", KnownServers(tmp_path / f"known{number}.json"), None)
-        chat = Chat(f"m{number}", "lobby", finder, Credentials(f"m{number}", Key.made()), AUTO, QUICK)
+        credentials = Credentials(f"m{number}", Key.made())
+        finder = AtAddress(server.at, "lobby", credentials, KnownServers(tmp_path / f"known{number}.json"), None)
+        chat = Chat(f"m{number}", "lobby", finder, credentials, AUTO, QUICK)
         chat._open(None)
         return chat
 

@@ -46,10 +46,13 @@ ROOM_CALLS: dict[str, list[object]] = {
     "leave": [],
     "rooms": [],
     "create_room": ["lobby"],
+    "direct": ["Ana"],
+    "invite": ["Ana"],
+    "remove": ["Ana"],
 }
 CALLS = {
     "pyrochat.lobby": ROOM_CALLS,
-    "pyrochat.server": {"rooms": [], "version": []},
+    "pyrochat.server": {"rooms": [], "closed_rooms": [], "version": []},
     "Pyro.Daemon": {"get_metadata": ["pyrochat.lobby"]},
 }
 

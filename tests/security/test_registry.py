@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from pyrochat.trust.keys import Key, shown
 from pyrochat.values.errors import Banned, InvalidArgument, LogUnavailable
 from tests.room.door.test_registry import held
 from tests.security.support import Host, Join
-from tests.support import bare, changes, eventually
+from tests.support import bare, changes, copied, eventually
 from tests.system.support import Machine, Process
 
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
@@ -204,7 +203,7 @@ def test_a_removed_name_is_free_when_its_holder_has_gone(operator: Registry, ser
 def test_a_register_that_fails_once_does_not_end_the_watch_for_bans(
     operator: Registry, server: Server, joined: Join, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look, failures = server._registry._file._data_version, ["disk I/O error"]
+    look, failures = server._registry.file._data_version, ["disk I/O error"]
 
     def fails_once() -> int:
         if failures:
@@ -212,7 +211,7 @@ def test_a_register_that_fails_once_does_not_end_the_watch_for_bans(
         return look()
 
     ana = joined("Ana")
-    monkeypatch.setattr(server._registry._file, "_data_version", fails_once)
+    monkeypatch.setattr(server._registry.file, "_data_version", fails_once)
     eventually(lambda: not failures)
     operator.ban("Ana")
     eventually(state_of(ana))
@@ -224,7 +223,7 @@ def test_a_member_whose_name_was_removed_is_not_locked_out_by_a_restart(
     joined("Ana")
     operator.remove("Ana")
     crashed = data.with_name("crashed")
-    shutil.copytree(data, crashed)  # as kill -9 would leave it, with Ana in the view
+    copied(data, crashed)  # as kill -9 would leave it, with Ana in the view
     again = host_lobby(data=crashed)
     assert joined("Ana", at=again.at).members == ["Ana"]
 

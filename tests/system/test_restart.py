@@ -14,7 +14,7 @@ from Pyro5.api import Proxy
 
 import pyrochat
 from pyrochat.storage import witness
-from tests.support import eventually
+from tests.support import copied, eventually
 from tests.system.support import Machine, free_port
 
 NAMES = ["Ana", "Igor", "Zoë"]
@@ -148,7 +148,7 @@ def delete(data: Path) -> None:
 
 def replace(data: Path) -> None:
     gone = data.rename(data.with_name("gone"))
-    shutil.copytree(gone, data)
+    copied(gone, data)
 
 
 @pytest.mark.parametrize("take", [delete, replace])

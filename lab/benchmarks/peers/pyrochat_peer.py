@@ -16,7 +16,7 @@ from lab.processes import Process
 from pyrochat import Chat, Message, join
 from pyrochat.client import session
 from pyrochat.client.callback import Callback
-from pyrochat.client.chat import AUTO, MANUAL
+from pyrochat.client.reading import AUTO, MANUAL
 from pyrochat.pyro.dispatch import expose
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.values.message import CHAT

@@ -16,7 +16,7 @@ from textual.screen import Screen
 
 from pyrochat.client.chat import Chat
 from pyrochat.terminal import commands
-from pyrochat.terminal.commands import ChatCommand, answer, parse
+from pyrochat.terminal.commands import ChatCommand, answer, parse, to_whom
 from pyrochat.terminal.conversation.layout import Look
 from pyrochat.terminal.lines import PlainLines
 from pyrochat.terminal.mentions import Notifier
@@ -136,7 +136,7 @@ class ChatApp(App[None], inherit_bindings=False):
             ),
             "join": self._join,
             "leave": lambda argument: self._leave(room),
-            "rooms": lambda argument: ask_room(self, lambda: "rooms here: " + ", ".join(room.chat.rooms())),
+            "msg": lambda argument: self._speak_to(room, *to_whom(argument)),
             "theme": self._choose_theme,
         }
         if parsed.name in ways:
@@ -181,6 +181,25 @@ class ChatApp(App[None], inherit_bindings=False):
         assert main is not None
         self.call_later(main.add_room, room)
         return f"room {name} is open"
+
+    def _speak_to(self, room: OpenRoom, name: str, text: str) -> None:
+        ask_room(self, lambda: self._opened_direct(room.chat, name, text))
+
+    def _opened_direct(self, beside: Chat, name: str, text: str) -> str:
+        """In a thread of its own: the room of two, shown; *text* is said there."""
+        main = self._main
+        assert main is not None
+        chat = beside.direct(name, read="manual")
+        room = next((open_one for open_one in main.rooms if open_one.chat.log_id == chat.log_id), None)
+        if room is None:
+            room = self._open(chat)
+            self.call_later(main.add_room, room)
+        else:
+            chat.leave()
+            self.call_later(main.show_room, room)
+        if text:
+            self.call_later(room.send, checked_text(text))
+        return f"room {room.name} is open"
 
     def _renewed(self, room: OpenRoom) -> str:
         """In a thread of its own: *room* has another log now; open that one, below what is here."""

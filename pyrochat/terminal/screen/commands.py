@@ -4,7 +4,6 @@ from pyrochat.terminal.commands import COMMANDS
 
 _OWN = [
     ("/jump ID", "to message ID"),
-    ("/rooms", "the rooms of this server"),
     ("/join ROOM", "open another room of this server; it is created where you may do that"),
     ("/leave", "leave this room"),
     ("/theme [NAME]", "other colours"),

@@ -39,7 +39,7 @@ def test_found_27d_who_is_known_does_not_wait_behind_newcomers(tmp_path: Path) -
         registry.claim("Ana", KEY)
         with held(tmp_path) as other:
             newcomers = [Running(lambda n=n: registry.claim(f"New{n}", bytes([n]) * 32)) for n in range(3)]  # type: ignore[misc]
-            eventually(registry._file._writing_mutex.locked)
+            eventually(registry.file._writing_mutex.locked)
             registry.claim("Ana", KEY)
             registry.claim("Guest", None)
             assert not registry.is_banned("ana", KEY)
@@ -220,11 +220,13 @@ def test_its_entries_make_what_is_in_its_tables(tmp_path: Path) -> None:
             replayed.do(command_from_wire(json.loads(entry)))
         assert sorted(replayed.names.values()) == sorted(Tables(db).names())
         assert sorted(replayed.rooms.values()) == sorted(Tables(db).rooms())
+        assert sorted(replayed.closed_ones.values()) == sorted(Tables(db).closed_rooms())
+        assert replayed.entrants("+1") == Tables(db).entrants("+1")
 
 
 def test_a_register_of_a_later_version_is_not_opened(tmp_path: Path) -> None:
     Registry(tmp_path).close()
     with contextlib.closing(sqlite3.connect(tmp_path / "names.sqlite3")) as db:
-        db.execute("PRAGMA user_version = 3")
+        db.execute("PRAGMA user_version = 4")
     with pytest.raises(CannotHost, match="upgrade PyroChat"):
         Registry(tmp_path)
