@@ -352,8 +352,9 @@ def test_found_10_whatever_coming_back_stumbles_over_it_is_tried_again(
 ) -> None:
     kind = stumbling(AtAddress, "find", times=2, error=SystemExit(1))
     kind.stumbles = 2  # type: ignore[attr-defined] - not yet
-    finder = kind(server.at, "lobby", KnownServers(tmp_path / "known"), None)
-    chat = Chat("Ana", "lobby", finder, Credentials("Ana", Key.made(), None), "manual", QUICK)
+    credentials = Credentials("Ana", Key.made(), None)
+    finder = kind(server.at, "lobby", credentials, KnownServers(tmp_path / "known"), None)
+    chat = Chat("Ana", "lobby", finder, credentials, "manual", QUICK)
     chat._open(None)
     try:
         server.close()
