@@ -25,6 +25,7 @@ from lab.benchmarks.work import (
     joining,
     latency,
     memory,
+    remarks,
     searching,
 )
 from lab.processes import BenchError
@@ -38,6 +39,7 @@ WORKS: dict[str, Work] = {
     "latency": latency.run,
     "durable": durable.run,
     "joining": joining.run,
+    "remarks": remarks.run,
     "idle": idle.run,
     "memory": memory.run,
     "confirmations": confirmations.run,
@@ -57,6 +59,9 @@ ROWS = {
     "log-growth": "growth-log",
     "search": "searching",
     "search-posts": "searching",
+    "remarks-joining": "remarks",
+    "remarks-history": "remarks",
+    "remarks-current": "remarks",
     "idle-cpu": "idle",
     "idle-memory": "idle",
     "start-log": "hosting",

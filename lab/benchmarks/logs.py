@@ -9,9 +9,11 @@ from lab.benchmarks.peers.pyrochat_peer import ROOM
 from lab.benchmarks.texts import plain_texts
 from pyrochat.storage.log_file import log_path
 from pyrochat.storage.sqlite_log import SqliteLog
-from pyrochat.values.message import Message
+from pyrochat.values.message import EDIT, REACT, Message
 
 _MESSAGES_A_COMMIT = 5000
+_REACTIONS = ("👍", "🎉", "👀", "❤️")
+_MOST_EDITED = 1000
 
 
 def write_log(folder: Path, messages: int, texts_of: Callable[[int], list[str]] = plain_texts) -> None:
@@ -31,6 +33,28 @@ def write_log(folder: Path, messages: int, texts_of: Callable[[int], list[str]] 
             ]
         )
     log.close()
+
+
+def write_remarks(folder: Path, messages: int) -> None:
+    """Make a log of *messages* texts as `write_log` does, and a fifth as many edits and reactions behind them, a tenth of them
+    about message 1."""
+    write_log(folder, messages)
+    log = SqliteLog(log_path(folder / "data", ROOM), ROOM)
+    began, remarks = time.time_ns() // 1000, messages // 5
+    for first in range(0, remarks, _MESSAGES_A_COMMIT):
+        log.append(
+            [_remark(messages, number, began) for number in range(first, min(first + _MESSAGES_A_COMMIT, remarks))]
+        )
+    log.close()
+
+
+def _remark(messages: int, number: int, began: int) -> Message:
+    about = 1 if number % 10 == 0 else 1 + number * 5 % messages
+    is_edit = number % 2 == 0 and (about != 1 or number < 10 * _MOST_EDITED)
+    text = f"edit {number:08d} ".ljust(100, "x") if is_edit else _REACTIONS[number % len(_REACTIONS)]
+    sender = "Erick" if is_edit else f"m{number % 100}"
+    kind = EDIT if is_edit else REACT
+    return Message(messages + 1 + number, ROOM, sender, text, began + number, kind, about=about)
 
 
 def rows_of(folder: Path) -> list[tuple[object, ...]]:

@@ -44,6 +44,11 @@ BOUNDS = {
     "joining": Bound(
         "joining with 100,000 messages against reading them from SQLite in one process", 3.0, "1.5 ×", False
     ),
+    "remarks-joining": Bound(
+        "joining 100,000 texts with 20,000 edits and reactions, against 120,000 texts", 1.2, "1.0 ×", False
+    ),
+    "remarks-history": Bound("the same, reading the history by bare calls", 1.2, "1.0 ×", False),
+    "remarks-current": Bound("what a message is now, p99", 1.0, "< 0.1 ms", False, "ms"),
     "confirmations": Bound("live confirmations on against off, 1,000 members", 0.8, "0.95 ×", True),
     "idle-cpu": Bound("idle with 1,000 members: the server's share of a core", 3.0, "< 1 %", False, "%"),
     "search": Bound("the slowest kind of search in 1,000,000 messages, p99", 200.0, "< 50 ms", False, "ms"),

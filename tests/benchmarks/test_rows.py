@@ -11,7 +11,7 @@ from lab.benchmarks.contestants import ALL, OTHERS, PEERS
 from lab.benchmarks.peers.interface import PROMISES
 from lab.benchmarks.plan import QUICK
 from lab.benchmarks.report import BOUNDS, Report
-from lab.benchmarks.work import hosting
+from lab.benchmarks.work import hosting, remarks
 
 
 @pytest.mark.parametrize("row", BOUNDS)
@@ -32,6 +32,17 @@ def test_the_peers_have_names_of_their_own_and_known_promises() -> None:
     assert len(PEERS) == len(ALL)
     assert set(OTHERS) < set(PEERS)
     assert all(set(peer.lacks) <= set(PROMISES) for peer in ALL)
+
+
+def test_what_remarks_cost_is_measured() -> None:
+    """The short form: that what is measured is what is said."""
+    report = Report()
+    remarks.run(replace(QUICK, rounds=1), report, lambda what: None, texts=500)
+    [work] = report.samples
+    assert work == "500 texts with 100 edits and reactions"
+    for key in ("remarks-joining", "remarks-history", "remarks-current"):
+        [value] = report.rows[key].values
+        assert value > 0
 
 
 def test_what_hosting_costs_is_measured() -> None:
