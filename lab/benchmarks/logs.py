@@ -9,6 +9,7 @@ from lab.benchmarks.peers.pyrochat_peer import ROOM
 from lab.benchmarks.texts import plain_texts
 from pyrochat.storage.log_file import log_path
 from pyrochat.storage.sqlite_log import SqliteLog
+from pyrochat.trust.salts import new_salt, new_salts
 from pyrochat.values.message import EDIT, REACT, Message
 
 _MESSAGES_A_COMMIT = 5000
@@ -28,8 +29,8 @@ def write_log(folder: Path, messages: int, texts_of: Callable[[int], list[str]] 
         ids = range(first, min(first + _MESSAGES_A_COMMIT, messages + 1))
         log.append(
             [
-                Message(id, ROOM, "Erick", text, began + id, key=f"{began // 1000:011x}past-{id:08x}")
-                for id, text in zip(ids, texts, strict=False)
+                Message(id, ROOM, "Erick", text, began + id, key=f"{began // 1000:011x}past-{id:08x}", proof=salt)
+                for id, text, salt in zip(ids, texts, new_salts(len(texts)), strict=False)
             ]
         )
     log.close()
@@ -54,7 +55,7 @@ def _remark(messages: int, number: int, began: int) -> Message:
     text = f"edit {number:08d} ".ljust(100, "x") if is_edit else _REACTIONS[number % len(_REACTIONS)]
     sender = "Erick" if is_edit else f"m{number % 100}"
     kind = EDIT if is_edit else REACT
-    return Message(messages + 1 + number, ROOM, sender, text, began + number, kind, about=about)
+    return Message(messages + 1 + number, ROOM, sender, text, began + number, kind, about=about, proof=new_salt())
 
 
 def rows_of(folder: Path) -> list[tuple[object, ...]]:

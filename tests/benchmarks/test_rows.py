@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from lab.benchmarks.__main__ import WORKS, chosen_works
 from lab.benchmarks.contestants import ALL, OTHERS, PEERS
+from lab.benchmarks.logs import write_log, write_remarks
 from lab.benchmarks.peers.interface import PROMISES
+from lab.benchmarks.peers.pyrochat_peer import ROOM
 from lab.benchmarks.plan import QUICK
 from lab.benchmarks.report import BOUNDS, Report
 from lab.benchmarks.work import hosting, remarks
+from pyrochat.storage.log_file import log_path
+from pyrochat.storage.verifying import verify_file
 
 
 @pytest.mark.parametrize("row", BOUNDS)
@@ -32,6 +38,14 @@ def test_the_peers_have_names_of_their_own_and_known_promises() -> None:
     assert len(PEERS) == len(ALL)
     assert set(OTHERS) < set(PEERS)
     assert all(set(peer.lacks) <= set(PROMISES) for peer in ALL)
+
+
+@pytest.mark.parametrize("write", [write_log, write_remarks])
+def test_the_logs_that_are_measured_are_whole(write: Callable[[Path, int], None], tmp_path: Path) -> None:
+    write(tmp_path, 50)
+    _, verdict = verify_file(log_path(tmp_path / "data", ROOM), lambda done, total: None)
+    assert verdict.damage is None
+    assert verdict.whole_up_to >= 50
 
 
 def test_what_remarks_cost_is_measured() -> None:
