@@ -19,6 +19,9 @@ _SELECTOR = re.compile(f"[{_SELECTORS}]")
 _HIDDEN = re.compile(f"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0{_SELECTORS}]")
 _SELECTABLE = ("So", "Sk", "Sm", "Po", "Pd", "Lo")
 _KEYCAPS = "0123456789#*"
+_TAGGED_FLAGS = tuple(
+    "".join(chr(0xE0000 + ord(letter)) for letter in region) + "\U000e007f" for region in ("gbeng", "gbsct", "gbwls")
+)
 
 
 def visible(text: str) -> str:
@@ -48,6 +51,8 @@ def _stand_in(text: str, index: int, character: str) -> str:
         return character
     if character in _JOINERS and _is_within_a_word(text, index):
         return character
+    if "\U000e0000" < character <= "\U000e007f" and _is_in_flag(text, index):
+        return character
     if _HIDDEN.match(character) and not _selects(text, index):
         return _escaped(code)
     if character == " " or character.isprintable():
@@ -55,6 +60,12 @@ def _stand_in(text: str, index: int, character: str) -> str:
     if unicodedata.category(character) == "Zs":
         return " "  # an unusual space: it looks like one
     return _escaped(code)
+
+
+def _is_in_flag(text: str, index: int) -> bool:
+    """Whether the tag character is part of a flag that people use: England's, Scotland's, Wales'."""
+    start = text.rfind("\U0001f3f4", max(0, index - 6), index)
+    return start >= 0 and text[start + 1 : start + 7] in _TAGGED_FLAGS
 
 
 def _escaped(code: int) -> str:

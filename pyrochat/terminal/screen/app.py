@@ -25,6 +25,7 @@ from pyrochat.terminal.screen.asking import ask_room, say
 from pyrochat.terminal.screen.chat_screen import ChatScreen
 from pyrochat.terminal.screen.commands import SCREEN_COMMANDS
 from pyrochat.terminal.screen.dialogs import Pages
+from pyrochat.terminal.screen.driver import TerminalDriver
 from pyrochat.terminal.screen.keys import actions_by_key
 from pyrochat.terminal.settings import Settings
 from pyrochat.values.errors import InvalidArgument, PyroChatError, RoomNotFound
@@ -60,7 +61,7 @@ class ChatApp(App[None], inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "help_quit", show=False)]
 
     def __init__(self, chats: Sequence[Chat], settings: Settings, drafts: Path, notice: str | None = None) -> None:
-        super().__init__()
+        super().__init__(driver_class=TerminalDriver)
         if settings.theme is not None:
             self._check_theme(settings.theme)
             self.theme = settings.theme
