@@ -36,11 +36,9 @@ its key makes a repeat safe), ChatClosed.
 help(pyrochat.join), help(pyrochat.host), help(pyrochat.Chat) say more.
 """
 
-from pyrochat.client.chat import Chat
-from pyrochat.client.joining import join
-from pyrochat.client.messages import Messages, SearchResult
-from pyrochat.hosting import host
-from pyrochat.room.server import Server
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.current import Current
 from pyrochat.values.errors import (
@@ -103,6 +101,29 @@ from pyrochat.values.errors import (
 from pyrochat.values.message import Message
 from pyrochat.values.protocol import Timing
 from pyrochat.values.verification import Verification
+
+if TYPE_CHECKING:
+    from pyrochat.client.chat import Chat
+    from pyrochat.client.joining import join
+    from pyrochat.client.messages import Messages, SearchResult
+    from pyrochat.hosting import host
+    from pyrochat.room.server import Server
+else:
+    _WHERE = {
+        "Chat": "client.chat", "join": "client.joining", "Messages": "client.messages", "SearchResult": "client.messages",
+        "host": "hosting", "Server": "room.server",
+    }  # fmt: skip
+
+    def __getattr__(name):
+        """Loaded when it is asked for: a client needs no server, and the other way round. Half of a start's time."""
+        if name not in _WHERE:
+            raise AttributeError(f"module 'pyrochat' has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"pyrochat.{_WHERE[name]}"), name)
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *_WHERE})
+
 
 __version__ = "0.1.0"
 

@@ -4,14 +4,16 @@ import datetime
 import hashlib
 import ipaddress
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.rules import decoded_hex
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 _VALID_DAYS = 3650
 _FINGERPRINT_BYTES = 32
@@ -19,6 +21,9 @@ _FINGERPRINT_BYTES = 32
 
 def make_certificate(hosts: Sequence[str]) -> bytes:
     """A self-signed certificate for *hosts* and its key (P-256), as PEM, valid for ten years."""
+    from cryptography import x509  # only who uses TLS waits for it to load, here and below
+    from cryptography.x509.oid import NameOID
+
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "PyroChat")])
     now = datetime.datetime.now(datetime.UTC)
@@ -40,7 +45,9 @@ def make_certificate(hosts: Sequence[str]) -> bytes:
     return private + certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _general_name(host: str) -> x509.GeneralName:
+def _general_name(host: str) -> "x509.GeneralName":
+    from cryptography import x509
+
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
@@ -49,6 +56,8 @@ def _general_name(host: str) -> x509.GeneralName:
 
 def certificate_in_pem(pem: bytes, where: object) -> bytes:
     """The first certificate in *pem*, as DER; *where* it stands, for the error. Raises InvalidArgument."""
+    from cryptography import x509
+
     try:
         return x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
     except ValueError:
@@ -70,6 +79,8 @@ def checked_fingerprint(text: str) -> bytes:
 
 def expired_at(certificate: bytes) -> datetime.datetime | None:
     """When the certificate (DER) expired, or begins to be valid; None where it is valid now."""
+    from cryptography import x509
+
     found = x509.load_der_x509_certificate(certificate)
     now = datetime.datetime.now(datetime.UTC)
     if now > found.not_valid_after_utc:
