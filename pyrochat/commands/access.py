@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pyrochat.terminal.plain import write_status
+from pyrochat.terminal.streams import write_status
 from pyrochat.trust.files import is_open_to_others, read_small
 from pyrochat.values.errors import InvalidArgument
 

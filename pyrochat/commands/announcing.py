@@ -6,7 +6,7 @@ import sys
 
 from pyrochat.commands.streams import discard
 from pyrochat.room.server import Server
-from pyrochat.terminal.plain import write_status
+from pyrochat.terminal.streams import write_status
 from pyrochat.trust.certificates import expired_at
 from pyrochat.values.addresses import Address
 from pyrochat.values.protocol import DEFAULT_ROOM

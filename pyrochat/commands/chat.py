@@ -53,8 +53,8 @@ from pyrochat.core.space import Storage
 from pyrochat.folders import data_folder, server_key_file
 from pyrochat.room.door.door import Access
 from pyrochat.room.server import Server
-from pyrochat.terminal.plain import write_status
 from pyrochat.terminal.settings import DEFAULT_TIME_FORMAT
+from pyrochat.terminal.streams import write_status
 from pyrochat.values.errors import (
     InvalidName,
     LogInUse,

@@ -34,11 +34,12 @@ from pyrochat.commands.configuration import (
 from pyrochat.commands.shell import DONE, FAILED, ended_by_signals, make_app, run_app
 from pyrochat.folders import data_folder
 from pyrochat.terminal.lines import JsonLines, Lines, PlainLines
-from pyrochat.terminal.plain import PlainClient, write_line, write_status
+from pyrochat.terminal.plain import PlainClient
 from pyrochat.terminal.plain_loop import PlainLoop
 from pyrochat.terminal.posting import PostingClient
 from pyrochat.terminal.progress import ProgressBar
 from pyrochat.terminal.settings import DEFAULT_TIME_FORMAT, Settings
+from pyrochat.terminal.streams import write_line, write_status
 from pyrochat.terminal.typed import Typist, Write
 from pyrochat.values.errors import InvalidArgument, WrongPassword
 from pyrochat.values.protocol import DEFAULT_ROOM

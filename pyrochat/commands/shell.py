@@ -15,7 +15,7 @@ import typer
 from pyrochat import __version__
 from pyrochat.commands.streams import flush_output, open_standard_streams
 from pyrochat.terminal.hints import as_options
-from pyrochat.terminal.plain import is_hang_up, write_status
+from pyrochat.terminal.streams import is_hang_up, write_status
 from pyrochat.values.errors import InvalidInput, PyroChatError
 from pyrochat.values.visible import visible
 

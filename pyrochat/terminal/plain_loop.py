@@ -14,7 +14,7 @@ import threading
 from collections import deque
 
 from pyrochat.clock import monotonic
-from pyrochat.terminal.plain import input_groups
+from pyrochat.terminal.streams import input_groups
 from pyrochat.terminal.typed import Typist
 
 PATIENCE_SECONDS = 5.0  # without progress and without the room; that a server hangs is noticed after 6

@@ -13,7 +13,8 @@ import pytest
 
 from pyrochat import Chat, Server
 from pyrochat.terminal.lines import JsonLines, PlainLines
-from pyrochat.terminal.plain import PlainClient, input_groups
+from pyrochat.terminal.plain import PlainClient
+from pyrochat.terminal.streams import input_groups
 from tests.support import changes, eventually, texts
 
 Join = Callable[..., Chat]
