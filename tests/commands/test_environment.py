@@ -29,7 +29,7 @@ def test_a_setting_that_pyro_refuses_is_one_line(command: list[str], name: str, 
 
 
 def test_programs_get_an_error_of_the_tree() -> None:
-    program = "try:\n import pyrochat\nexcept ValueError as error:\n print(type(error).__name__, error)"
+    program = "try:\n from pyrochat import join\nexcept ValueError as error:\n print(type(error).__name__, error)"
     command = [sys.executable, "-c", program]
     ended = subprocess.run(
         command, env=os.environ | {"PYRO_NS_PORT": "abc"}, capture_output=True, text=True, timeout=60
