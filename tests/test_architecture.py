@@ -30,7 +30,7 @@ ALLOWED = {
     "room": {"asides", "room", "core", "orders", "pyro", "storage", "threads", "trust", "values", "clock"},
     "client": {"asides", "client", "core", "pyro", "threads", "trust", "values", "folders", "clock"},
     "hosting": {"core", "room", "client", "folders", "values"},
-    "terminal": {"terminal", "client", "threads", "trust", "values", "clock"},
+    "terminal": {"terminal", "client", "core", "threads", "trust", "values", "clock"},
     ROOT: {"client", "hosting", "room", "values"},
     "commands": {
         ROOT,

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pyrochat
+from pyrochat import join
 
 _LISTEN_SECONDS = 3.0
 
@@ -32,7 +33,7 @@ def _meet(at: str | None, method: str) -> str:
         if state != "connected":
             ended.set()
 
-    with pyrochat.join("victim", at=at, timing=pyrochat.Timing(progress_seconds=2.0)) as chat:
+    with join("victim", at=at, timing=pyrochat.Timing(progress_seconds=2.0)) as chat:
         chat.on_state(heard)
         chat.on_notice(lambda text: states.append(f"notice of {len(text):,} characters"))
         if method:

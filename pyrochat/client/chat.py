@@ -43,6 +43,7 @@ from pyrochat.values.rules import (
     checked_id,
     checked_integer,
     checked_timeout,
+    fold,
 )
 from pyrochat.values.verification import Verification
 
@@ -173,6 +174,16 @@ class Chat(Saying, Handling, Beside):
         return self._replica.marks
 
     @property
+    def all_marks(self) -> dict[str, tuple[int, int]]:
+        """The same of all who were ever here, by folded name."""
+        return self._replica.all_marks
+
+    @property
+    def first_joined(self) -> int:
+        """The id of this member's very first "joined", as far as the replica goes; what was there before is history."""
+        return self._replica.first_joined(fold(self.name))
+
+    @property
     def read_mark(self) -> int:
         """Everything up to this id has been shown here, or is our own."""
         return self._reading.mark
@@ -297,6 +308,11 @@ class Chat(Saying, Handling, Beside):
         return Messages(
             message for message in self._unread.find(self._replica.end) if self.is_mentioned_in(message.text)
         )
+
+    def counts_as_unread(self, message: Message) -> bool:
+        """Whether *message* is one of those that `unread` returns until they are read: a text of somebody else's, or an edit
+        that newly mentions this member."""
+        return self._unread.counts(message)
 
     def is_mentioned_in(self, text: str) -> bool:
         """Whether *text* has ``@name`` of this member."""

@@ -19,8 +19,12 @@ class Unread:
         """The texts of others up to message *end*, and edits that newly mention this member. What was there before its very
         first join is history."""
         begin = max(self._reading.mark, self._replica.first_joined(fold(self._name)))
-        others = [message for message in self._replica.slice(begin, end) if not self._reading.is_own(message.id)]
-        return [message for message in others if message.kind == CHAT or self._newly_mentions(message)]
+        return [message for message in self._replica.slice(begin, end) if self.counts(message)]
+
+    def counts(self, message: Message) -> bool:
+        """Whether *message* is unread until it was read."""
+        is_own = fold(message.sender) == fold(self._name)
+        return not is_own and (message.kind == CHAT or self._newly_mentions(message))
 
     def mentions(self, text: str) -> bool:
         """Whether *text* has ``@name`` of this member."""

@@ -22,7 +22,7 @@ from pyrochat.terminal.writing.drafts import Draft, Unsent, draft_file
 from pyrochat.terminal.writing.sending import Sending
 from pyrochat.terminal.writing.typed import TypedText
 from pyrochat.values.errors import OtherLog, PyroChatError, Unavailable
-from pyrochat.values.message import CHAT, REDACT, Message
+from pyrochat.values.message import CHAT, Message
 from pyrochat.values.rules import fold
 
 _MOST_NOTICES = 20  # that wait to be shown
@@ -53,7 +53,7 @@ class OpenRoom:
         self._is_renewed = False  # somebody opens it with the log that it has now
         history = chat.history()
         self._extend(history)
-        start = max(chat.read_mark, self.progress.since(chat.name))
+        start = max(chat.read_mark, chat.first_joined)
         self.seen = Seen(start, lambda id: fold(self.transcript.message(id).sender) == self._own)
         self._unread: list[int] = []
         self._mentions: list[int] = []
@@ -130,23 +130,20 @@ class OpenRoom:
         return messages
 
     def _extend(self, messages: Sequence[Message]) -> None:
-        self.transcript.extend(messages)
-        for message in messages:
-            if message.kind == REDACT and message.about is not None:
-                self.transcript.erase(message.about)
-                self.page.forget_lines()
+        if self.transcript.extend(messages):
+            self.page.forget_lines()
         self.progress.follow(messages)
         senders = {message.sender for message in messages if message.kind == CHAT}
         self.page.look = name_cells(self.page.look, {self.chat.name, *senders})
 
     def _count_unread(self, messages: Sequence[Message]) -> None:
-        others = [m for m in messages if m.kind == CHAT and fold(m.sender) != self._own]
+        others = [message for message in messages if self.chat.counts_as_unread(message)]
         self._unread += [message.id for message in others]
         self._mentions += [message.id for message in others if self.concerns(message)]
 
     def concerns(self, message: Message) -> bool:
         """Whether *message* mentions this member, and somebody else wrote it."""
-        return fold(message.sender) != self._own and self.chat.is_mentioned_in(message.text)
+        return self.chat.counts_as_unread(message) and self.chat.is_mentioned_in(message.text)
 
     @property
     def unread(self) -> int:
@@ -164,7 +161,7 @@ class OpenRoom:
         """*rows* are on the visible screen of a terminal that somebody looks at."""
         shown = [row for row in rows if row.is_last and row.id]
         if shown:
-            self.seen.show(self.transcript.first_id(shown[0].entry), shown[-1].id)
+            self.seen.show(self.transcript.first_id(shown[0].entry), self.transcript.last_id(shown[-1].entry))
             self.settle()
 
     def read_all(self) -> None:

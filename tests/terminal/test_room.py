@@ -79,11 +79,12 @@ def test_what_was_deleted_is_not_on_the_page_any_more(opened: Open, joined: Join
         return "\n".join(span.text for row in room.page.rows() for span in row.line)
 
     shown = page(secret.id + 1)
-    assert "zebracrossing" in shown
+    assert "zebracrossing" not in shown, "an edited text stands in the place of the first one"
     assert "giraffehouse" in shown
+    assert "(edited)" in shown
     shown = page(ana.redact(secret.id).id)
     assert not [word for word in ("zebracrossing", "giraffehouse") if word in shown]
-    assert "(deleted)" in shown
+    assert "(deleted by Ana)" in " ".join(shown.split())
 
 
 def test_neither_own_messages_nor_joins_are_unread(opened: Open, joined: Join) -> None:
@@ -236,7 +237,7 @@ def test_the_page_says_how_far_ones_own_have_come(opened: Open, joined: Join) ->
 
     def last_state() -> str:
         igor.take_in(True)
-        igor.progress.update(igor.chat.marks)
+        igor.progress.update(igor.chat.all_marks)
         return shown(igor.page)[-1].split()[-1]
 
     igor.send("hi")
@@ -246,8 +247,34 @@ def test_the_page_says_how_far_ones_own_have_come(opened: Open, joined: Join) ->
     eventually(lambda: last_state() == "●")
     ana.leave()
     eventually(lambda: igor.take_in(True))
-    igor.progress.update(igor.chat.marks)
-    assert shown(igor.page)[-2].endswith("✓")
+    igor.progress.update(igor.chat.all_marks)
+    assert shown(igor.page)[-2].endswith("●"), "who has read it has, wherever it is now"
+
+
+def test_what_came_while_one_was_away_is_unread_and_ones_own_stay_read(opened: Open, joined: Join) -> None:
+    ana, igor = joined("Ana"), opened("Igor")
+    igor.send("read by Ana")
+    eventually(lambda: ana.history()[-1].text == "read by Ana")
+    ana.mark_read(ana.history()[-1].id)
+    igor.leave(5)
+    said = ana.send("@Igor: are you there?")
+    edited = ana.send("nothing yet")
+    ana.edit(edited.id, "but now, @igor")
+    again = opened("Igor")
+    assert (again.unread, again.mentions) == (again.chat.unread_count, len(again.chat.mentions())) == (3, 2)
+    assert again.page.new_after is not None
+    assert again.page.new_after < said.id
+    again.progress.update(again.chat.all_marks)
+    assert next(line for line in shown(again.page) if "read by Ana" in line).endswith("●")
+    again.saw(again.page.rows())
+    assert (again.unread, again.mentions) == (0, 0)
+    eventually(lambda: readers(ana, said) == {"Igor"})
+
+
+def test_before_ones_very_first_join_there_is_history(opened: Open, joined: Join) -> None:
+    joined("Ana").send("hi @Igor")
+    igor = opened("Igor")
+    assert (igor.unread, igor.mentions, igor.page.new_after) == (0, 0, None)
 
 
 def test_what_the_room_refuses_is_handed_back(opened: Open) -> None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, chop_cells
 
+from pyrochat.terminal.conversation.transcript import Said
 from pyrochat.values.mentions import find_mentions
 from pyrochat.values.message import JOINED, SYSTEM, Message
 from pyrochat.values.rules import fold
@@ -26,6 +27,7 @@ _NARROW_CELLS = 50  # below that a message begins with "name: ", and there are n
 _STATE_CELLS = 3
 _LEAST_TEXT_CELLS = 16  # beside id, time and name; those make room for it
 _TAB = "    "
+_EDITED = " (edited)"
 _MOST_NAMES = 6  # in a folded run of joins and leaves
 
 _SELECTOR = "\ufe0f"  # makes a digit a part of an emoji: 1️⃣
@@ -67,23 +69,62 @@ class Look:
         return self.width < _NARROW_CELLS
 
 
-def lay_out(entry: Sequence[Message], look: Look) -> list[Line]:
-    """The lines of *entry*; there is room for a state at the end of each."""
+def lay_out(entry: Sequence[Message], look: Look, said: Said | None = None) -> list[Line]:
+    """The lines of *entry*; there is room for a state at the end of each. said: what its text is now."""
     message = entry[0]
     if message.kind == SYSTEM or message.is_remark:
-        return _run(entry, look)
+        return _run([message, *(other for other in entry[1:] if other.kind == SYSTEM)], look)
     head = _head(message, look)
     head_cells = sum(cell_len(span.text) for span in head)
     indent = " " * (2 if look.is_narrow else head_cells)
     room = max(2, look.width - len(indent) - _STATE_CELLS)
     first_room = max(0, look.width - head_cells - _STATE_CELLS)
     lines: list[Line] = []
-    answers = "" if message.about is None else f"to #{message.about}: "
-    for part in (answers + message.body).replace("\r\n", "\n").split("\n"):
-        shown = visible(part.replace("\t", _TAB))
-        for spans in _wrapped(shown, room if lines else first_room, room, look.own):
-            lines.append([*([Span(indent, "text")] if lines else head), *spans])
+    for spans in _body(message, said, first_room, room, look):
+        lines.append([*([Span(indent, "text")] if lines else head), *spans])
+    if said is not None and said.current.reactions:
+        shown = [f"{visible(reaction)} {len(names)}" for reaction, names in said.current.reactions.items()]
+        lines += [[Span(indent, "text"), Span(text, "reactions")] for text in _filled(shown, room)]
     return lines
+
+
+def _body(message: Message, said: Said | None, first_room: int, room: int, look: Look) -> list[Line]:
+    """What *message* says now, and above that what it answers."""
+    lines: list[Line] = []
+    if message.about is not None:
+        quoted = said.answers if said is not None else None
+        answered = f"#{message.about}" if quoted is None else f"{visible(quoted.sender)}: {visible(quoted.body)}"
+        lines.append([Span(_cropped(f"↳ {answered}", first_room), f"reference {message.about}")])
+    text, deleted_by, is_edited = message.body, "", False
+    if said is not None:
+        text = text if said.current.text is None else said.current.text
+        deleted_by, is_edited = said.deleted_by, said.current.is_edited and not said.current.is_redacted
+    if message.is_redacted:
+        gone = f"(deleted by {visible(deleted_by)})" if deleted_by else text
+        places = _breaks(gone, room if lines else first_room, room)
+        return [*lines, *([Span(gone[start:end], "system")] for start, end in places)]
+    for part in text.replace("\r\n", "\n").split("\n"):
+        shown = visible(part.replace("\t", _TAB))
+        lines += _wrapped(shown, room if lines else first_room, room, look.own)
+    if is_edited:
+        used = sum(cell_len(span.text) for span in lines[-1])
+        edited = Span(_EDITED, "time")
+        if used + len(_EDITED) <= (room if len(lines) > 1 else first_room):
+            lines[-1] = [*lines[-1], edited]
+        else:
+            lines.append([edited])
+    return lines
+
+
+def _filled(pieces: Sequence[str], room: int) -> Iterator[str]:
+    """*pieces* with two spaces between them, as many in a line as there is room for."""
+    line = ""
+    for piece in pieces:
+        if line and cell_len(line) + 2 + cell_len(piece) > room:
+            yield line
+            line = ""
+        line = f"{line}  {piece}" if line else piece
+    yield line
 
 
 def with_state(line: Line, state: str, width: int) -> Line:

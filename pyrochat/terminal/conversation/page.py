@@ -27,7 +27,7 @@ class Past(NamedTuple):
 class Row(NamedTuple):
     """A row on the screen.
 
-    entry: which one of the log it belongs to; negative in a log that the room had before. id: of its last message; 0
+    entry: which one of the log it belongs to; negative in a log that the room had before. id: by which it is called; 0
     where it is not in the log, or not yet.
     """
 
@@ -107,7 +107,7 @@ class Page:
             lines = self._lines(index)
             is_last = at == len(lines) - 1
             entry = index - self._above
-            id = self._transcript.last_id(entry) if 0 <= entry < self._transcript.count else 0
+            id = self._transcript.shown_id(entry) if 0 <= entry < self._transcript.count else 0
             line = lines[at]
             if is_last and entry >= 0 and (state := self._state(id)):
                 line = with_state(line, state, self._look.width)
@@ -185,7 +185,8 @@ class Page:
             lines = lay_out([unsent], replace(self._look, time_format=no_time))
             return [[_not_yet(span) for span in line] for line in lines]
         entry = transcript.entry(index)
-        return [*self._before(transcript, index, entry[0]), *lay_out(entry, self._look)]
+        said = transcript.said(entry[0].id) if entry[0].kind == CHAT else None
+        return [*self._before(transcript, index, entry[0]), *lay_out(entry, self._look, said)]
 
     def _before(self, transcript: Transcript, index: int, first: Message) -> list[Line]:
         """The lines that separate the entry from the one above."""

@@ -23,7 +23,7 @@ from pyrochat.terminal.screen.keys import actions_by_key, screen_bindings, shown
 from pyrochat.terminal.screen.panels import Members, RoomList, Status
 from pyrochat.terminal.writing.completion import Words
 from pyrochat.values.errors import PyroChatError, Unavailable
-from pyrochat.values.message import CHAT, Message
+from pyrochat.values.message import Message
 from pyrochat.values.rules import MAX_TEXT_BYTES, fold
 
 FRAME_SECONDS = 0.04  # what comes within that time is drawn together
@@ -151,7 +151,7 @@ class ChatScreen(Screen[None]):
         moved = [room.settle() for room in self.rooms]
         if any(moved):  # read in another session of this member
             self.refresh_all()
-        if self.room.progress.update(self.room.chat.marks):
+        if self.room.progress.update(self.room.chat.all_marks):
             self.conversation.refresh_states()
         self._show_members()
 
@@ -238,16 +238,9 @@ class ChatScreen(Screen[None]):
 
     def action_readers(self) -> None:
         """Of the marked message, or one's last."""
-        own = fold(self.room.chat.name)
-        chosen = self.conversation.selected or next(
-            (id for id in range(self.room.transcript.end, 0, -1) if self._is_own(id, own)), 0
-        )
+        chosen = self.conversation.selected or self.room.transcript.newest_text(self.room.chat.name)
         if chosen:
             self.show_readers(chosen)
-
-    def _is_own(self, id: int, own: str) -> bool:
-        message = self.room.transcript.message(id)
-        return message.kind == CHAT and fold(message.sender) == own
 
     def show_readers(self, id: int) -> None:
         """Who has read message *id*."""

@@ -27,7 +27,7 @@ class Palette:
         self._styles = {
             "text": Style(), "time": Style(color=muted), "id": Style(color=muted), "system": Style(color=muted, italic=True),
             "day": Style(color=muted), "new": Style(color="#ff8c42" if theme.dark else "#a33d00", bold=True),
-            "state": Style(color=accent), "outgoing": Style(color=muted, italic=True), "mention": Style(bold=True),
+            "state": Style(color=accent), "outgoing": Style(color=muted, italic=True), "mention": Style(bold=True), "reactions": Style(color=accent),
             "mentioned": Style(bold=True, reverse=True), "selected": Style(reverse=True),
         }  # fmt: skip
         self._styles |= {f"name{number}": Style(color=colour, bold=True) for number, colour in enumerate(names)}

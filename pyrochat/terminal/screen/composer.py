@@ -9,6 +9,9 @@ from textual.widgets import TextArea
 
 from pyrochat.terminal.writing.completion import Completion, Words, complete
 from pyrochat.terminal.writing.drafts import MOST_CHARACTERS
+from pyrochat.terminal.writing.typed_bytes import is_text
+
+_MODIFIERS = ("alt+", "ctrl+", "super+", "hyper+", "meta+")
 
 
 class Composer(TextArea):
@@ -63,7 +66,7 @@ class Composer(TextArea):
         self._actions = actions
 
     async def _on_key(self, event: events.Key) -> None:
-        """A key that does something does not write."""
+        """A key that does something does not write, nor does one with Alt or Ctrl that does nothing; all else does."""
         action = self._actions.get(event.key)
         if action is None and (own := self._bindings.key_to_bindings.get(event.key)):
             action = own[0].action
@@ -71,6 +74,12 @@ class Composer(TextArea):
             event.stop()
             event.prevent_default()
             await self.run_action(action)
+        elif event.key.startswith(_MODIFIERS):
+            event.prevent_default()
+        elif event.character is not None and is_text(event.character):
+            event.stop()
+            event.prevent_default()
+            self.insert(event.character)
 
     async def _on_paste(self, event: events.Paste) -> None:
         """Part of Textual's interface."""

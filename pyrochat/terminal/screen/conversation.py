@@ -158,7 +158,7 @@ class Conversation(Widget):
 
     def show_message(self, id: int) -> None:
         """Message *id*, marked."""
-        self.selected = self._room.transcript.last_id(self._room.transcript.index_of(id))
+        self.selected = self._room.transcript.shown_id(self._room.transcript.index_of(id))
         self._room.page.show(self._room.transcript.index_of(id))
         self.update()
 
@@ -175,7 +175,7 @@ class Conversation(Widget):
             self.show_end()
             return
         entry = max(0, entry)
-        self.selected = transcript.last_id(entry)
+        self.selected = transcript.shown_id(entry)
         self._room.page.bring(entry)
         self.update()
 

@@ -6,6 +6,7 @@ stays as it is.
 """
 
 import re
+import unicodedata
 from codecs import getincrementaldecoder
 
 _PASTE, _PASTE_END = "\x1b[200~", "\x1b[201~"
@@ -74,3 +75,8 @@ class TypedBytes:
             return before, rest
         code, modifiers = (ord(found["alt"]), 3) if found["alt"] else (int(found["code"]), int(found["modifiers"]))
         return f"{before}\x1b[{13 if code == 10 else code};{modifiers}u", rest
+
+
+def is_text(character: str) -> bool:
+    """Whether a key that makes *character* writes it: all but controls; joiners, unusual spaces and the tags of flags too."""
+    return len(character) == 1 and unicodedata.category(character) not in ("Cc", "Cs", "Zl", "Zp")

@@ -99,7 +99,7 @@ def test_texts_on_their_way_move_down_when_something_comes_in_between() -> None:
 
 def test_ones_own_messages_say_how_far_they_have_come() -> None:
     talk = Talk("jooaoo")
-    talk.progress.update({"Ana": (5, 2)})
+    talk.progress.update({"ana": (5, 2)})
     ends = [text_of(row.line).rpartition(" ")[2] for row in talk.page.rows()]
     assert ends[2:] == ["●", "✓✓", "4", "✓✓", "✓"]
 
