@@ -112,7 +112,7 @@ class OpenRoom:
     # -- what has come ---------------------------------------------------------------------------------------
 
     def take_in(self, looking: bool) -> list[Message]:
-        """Take in what has come; returns it. looking: somebody sees the end of the conversation."""
+        """Take in what has come; returns it. looking: somebody follows the conversation at its end."""
         with self._mutex:
             messages, self._inbox = list(self._inbox), deque()
         if not messages:
@@ -124,7 +124,9 @@ class OpenRoom:
                 self._outgoing.pop(message.key, None)
         self._show_outgoing()
         self._count_unread(messages)
-        if not looking and self.page.new_after is None and self.unread:
+        if looking:  # it went by in front of somebody's eyes, however much it was
+            self.seen.show(before + 1, self.transcript.end)
+        elif self.page.new_after is None and self.unread:
             self.page.new_after = before
         self.settle()
         return messages

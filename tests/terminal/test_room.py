@@ -40,7 +40,7 @@ def opened(joined: Join, drafts: Path) -> Iterator[Open]:
         room.leave(5)
 
 
-def take(room: OpenRoom, message: Message, looking: bool = True) -> None:
+def take(room: OpenRoom, message: Message, looking: bool = False) -> None:
     """Take in what has come, until *message* is here."""
     eventually(lambda: room.take_in(looking) is not None and room.transcript.end >= message.id)
 

@@ -198,6 +198,11 @@ def _told(came: dict[str, str]) -> str:
     return " · ".join(parts)
 
 
+def links_in(text: str) -> list[str]:
+    """The links in *text*, in order."""
+    return [found["link"] for found in _MARKED.finditer(text) if found["link"]]
+
+
 def name_cells(look: Look, senders: Iterable[str]) -> Look:
     """*look* with a column of names that has room for *senders* too."""
     widest = max((cell_len(visible(sender)) for sender in senders), default=0)

@@ -111,10 +111,10 @@ class Transcript:
         )
 
     def newest_text(self, sender: str) -> int:
-        """The id of the newest text of *sender* that was not deleted; 0 where there is none."""
+        """The id of the newest text of *sender* (empty: of anybody) that was not deleted; 0 where there is none."""
         own = fold(sender)
         for id in reversed(self._texts):
             message = self._messages[id - 1]
-            if fold(message.sender) == own and message.text:
+            if message.text and (not own or fold(message.sender) == own):
                 return id
         return 0

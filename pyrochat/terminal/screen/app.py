@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -103,6 +104,12 @@ class ChatApp(App[None], inherit_bindings=False):
             self._main.wake()
             if room.is_to_be_renewed():
                 self.call_later(ask_room, self, lambda: self._renewed(room))
+
+    async def on_event(self, event: events.Event) -> None:
+        """Part of Textual's interface: everything that the user does comes here first."""
+        if self._main is not None and isinstance(event, events.InputEvent):
+            self._main.touched()
+        await super().on_event(event)
 
     def on_app_focus(self) -> None:
         """The terminal has the user's attention again."""

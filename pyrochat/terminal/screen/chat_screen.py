@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from rich.console import Group
+from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -11,25 +13,29 @@ from textual.widgets import Footer
 
 from pyrochat.clock import monotonic
 from pyrochat.terminal.commands import ChatCommand
+from pyrochat.terminal.conversation.layout import links_in
 from pyrochat.terminal.conversation.progress import ReadProgress
 from pyrochat.terminal.mentions import Notifier
 from pyrochat.terminal.room import OpenRoom
 from pyrochat.terminal.screen.asking import Suspects, ask_room, complain, say
-from pyrochat.terminal.screen.commands import SCREEN_COMMANDS
+from pyrochat.terminal.screen.commands import SCREEN_COMMANDS, briefly
 from pyrochat.terminal.screen.composer import Composer
 from pyrochat.terminal.screen.conversation import Conversation
-from pyrochat.terminal.screen.dialogs import Ask, Pages, SearchDialog, readers_table, two_columns
+from pyrochat.terminal.screen.dialogs import Ask, Pages, Search, SearchDialog, readers_table, side_by_side
+from pyrochat.terminal.screen.elsewhere import open_link, written_in_editor
 from pyrochat.terminal.screen.keys import actions_by_key, screen_bindings, shown_keys
 from pyrochat.terminal.screen.panels import Members, RoomList, Status
 from pyrochat.terminal.writing.completion import Words
-from pyrochat.values.errors import PyroChatError, Unavailable
-from pyrochat.values.message import Message
+from pyrochat.terminal.writing.typed import parts_of
+from pyrochat.values.errors import InvalidText, PyroChatError, Unavailable
+from pyrochat.values.message import CHAT, Message
 from pyrochat.values.rules import MAX_TEXT_BYTES, fold
 
 FRAME_SECONDS = 0.04  # what comes within that time is drawn together
 MARKS_SECONDS = 0.25
 SUSPECTED_SECONDS = 5.0
 DRAFT_SECONDS = 1.0
+ATTENTION_SECONDS = 300.0  # a key, or the focus, so long ago: nobody looks any more
 _MEMBERS_FROM_CELLS = 70
 _ROOMS_FROM_CELLS = 110
 _FOOTER_FROM_LINES = 14
@@ -57,6 +63,9 @@ class ChatScreen(Screen[None]):
         self._awake = True  # until the first drawing: nobody has to wake us
         self._choosing = False
         self._focused = True
+        self._active_at = monotonic()
+        self._too_long = ""  # that was refused, and is sent in parts where Enter is pressed once more
+        self._left: OpenRoom | None = None  # the room before this one
 
     def compose(self) -> ComposeResult:
         """See the module."""
@@ -67,8 +76,9 @@ class ChatScreen(Screen[None]):
             yield Members()
         yield Status()
         yield Composer(
-            self._words, lambda now: self.room.typed.older(now), lambda: self.room.typed.newer(), self._actions
-        )
+            self._words, lambda now: self.room.typed.older(now), lambda: self.room.typed.newer(),
+            lambda text, before: self.room.typed.older_with(text, before), self._actions,
+        )  # fmt: skip
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -108,7 +118,7 @@ class ChatScreen(Screen[None]):
     def _draw(self) -> None:
         self._awake = False
         for room in self.rooms:
-            looking = room is self.room and self._focused and room.page.view.pinned and self.app.screen is self
+            looking = room is self.room and self._is_watched and room.page.view.pinned
             for message in room.take_in(looking):
                 if room.concerns(message):
                     self._call_attention(message)
@@ -165,9 +175,21 @@ class ChatScreen(Screen[None]):
 
     # -- whether somebody looks ----------------------------------------------------------------------------------
 
+    @property
+    def _is_watched(self) -> bool:
+        """Whether somebody looks at the conversation, as far as one can tell: it is in front, the terminal has the focus, and
+        a key was pressed, or the focus came, a short time ago."""
+        is_recent = monotonic() - self._active_at < ATTENTION_SECONDS
+        return self._focused and is_recent and self.app.screen is self
+
+    def touched(self) -> None:
+        """Somebody has pressed a key, or moved the mouse."""
+        self._active_at = monotonic()
+
     def set_focused(self, focused: bool) -> None:
         """The terminal has or has not the user's attention, as far as it tells."""
         self._focused = self.conversation.watched = focused
+        self.touched()
         self.conversation.update()
 
     def on_screen_resume(self) -> None:
@@ -207,6 +229,19 @@ class ChatScreen(Screen[None]):
         self._choosing = False
         self.act(event.text)
 
+    def on_composer_wants_to_leave(self) -> None:
+        """As other programs are left."""
+        say(self.app, "Ctrl-Q or /quit leaves; what is written is kept")
+
+    def on_composer_copying(self, event: Composer.Copying) -> None:
+        """What is selected, there or in the conversation, or the marked message."""
+        if not self._copy(event.selected):
+            self.on_composer_wants_to_leave()
+
+    def on_composer_pasted(self, event: Composer.Pasted) -> None:
+        """Said before they go out."""
+        say(self.app, f"{event.lines:,} lines, {event.characters / 1000:,.1f} KB: Enter sends, Ctrl-L cuts them")
+
     def on_composer_too_long(self, event: Composer.TooLong) -> None:
         """Said at once: it is still where it was copied from."""
         complain(
@@ -214,13 +249,29 @@ class ChatScreen(Screen[None]):
         )
 
     def act(self, text: str) -> None:
-        """What was typed, in the current room."""
+        """What was typed, in the current room. What is too long for one message goes out in parts, if that is wanted."""
         try:
-            self._do(self.room, text)
+            if self._is_in_parts(text):
+                for part in parts_of(text, MAX_TEXT_BYTES):
+                    self.room.send(part)
+            else:
+                self._do(self.room, text)
         except PyroChatError as error:
             complain(self.app, error)
             self.composer.write(text + self.composer.text)
         self.refresh_all()
+
+    def _is_in_parts(self, text: str) -> bool:
+        """Whether *text* is to go out in parts: it is too long, and was refused before. Raises InvalidText the first time."""
+        size = len(text.encode(errors="replace"))
+        if text.startswith("/") or size <= MAX_TEXT_BYTES:
+            return False
+        if text == self._too_long:
+            self._too_long = ""
+            return True
+        self._too_long = text
+        count = len(parts_of(text, MAX_TEXT_BYTES))
+        raise InvalidText(f"{size:,} bytes are too many for one message: Enter again sends it in {count} parts")
 
     def on_composer_left_at_end(self) -> None:
         """The end of nothing is the end of the conversation."""
@@ -231,10 +282,10 @@ class ChatScreen(Screen[None]):
     def action_help(self) -> None:
         """See `keys`."""
         groups = [
-            ("Keys", shown_keys(self._keys)), ("Commands", SCREEN_COMMANDS), ("Your messages", ReadProgress.legend()),
-            ("Members", Members.LEGEND),
+            *shown_keys(self._keys), ("Commands", briefly()),
         ]  # fmt: skip
-        self.app.push_screen(Pages("Help", two_columns(groups)))
+        signs = "   ".join(f"{sign} {meaning}" for sign, meaning in (*ReadProgress.legend(), *Members.LEGEND))
+        self.app.push_screen(Pages("Help", Group(side_by_side(groups), Text(signs))))
 
     def action_readers(self) -> None:
         """Of the marked message, or one's last."""
@@ -254,14 +305,20 @@ class ChatScreen(Screen[None]):
 
     def action_search(self, words: str = "") -> None:
         """See `keys`."""
-        room = self.room
+        rooms = [self.room, *(room for room in self.rooms if room is not self.room)]
 
-        def jump(id: int | None) -> None:
-            if id is not None and room is self.room:
-                self.action_jump(id)
+        def jump(chosen: tuple[int, int] | None) -> None:
+            if chosen is not None and rooms[chosen[0]] in self.rooms:
+                if rooms[chosen[0]] is not self.room:
+                    self.show_room(rooms[chosen[0]])
+                self.action_jump(chosen[1])
 
-        search = SearchDialog(lambda w, before: room.chat.search(w, before=before), words, room.page.look.time_format)
-        self.app.push_screen(search, jump)
+        def asking(room: OpenRoom) -> Search:
+            return lambda wanted, before: room.chat.search(wanted, before=before)
+
+        searches = [(room.name, asking(room)) for room in rooms]
+        time_format = self.room.page.look.time_format
+        self.app.push_screen(SearchDialog(searches, words, time_format, self.conversation.palette), jump)
 
     def action_jump(self, id: int) -> None:
         """To message *id*."""
@@ -280,18 +337,80 @@ class ChatScreen(Screen[None]):
         self.app.push_screen(Ask("Jump to", "#12"), jump)
 
     def action_open_link(self, link: str) -> None:
-        """Many terminals open links themselves; here the address is copied."""
+        """In a browser; and the address is copied, for a terminal on another machine."""
         self.app.copy_to_clipboard(link)
-        say(self.app, f"copied {link}")
+        open_link(link)
+        say(self.app, f"opened and copied {link}")
 
     def action_copy(self) -> None:
-        """The marked message, or what the mouse has marked."""
-        if text := self.get_selected_text():
+        """From the palette."""
+        if not self._copy(""):
+            say(self.app, "mark a message first: Ctrl-Up")
+
+    def _copy(self, written: str) -> bool:
+        """Copy what is selected of what is *written*, or with the mouse, or the marked message; whether there is any."""
+        text = written or self.get_selected_text() or ""
+        if not text and self.conversation.selected:
+            text = self._now(self.conversation.selected)
+        if text:
             self.app.copy_to_clipboard(text)
-        elif self.conversation.selected:
-            text = self.room.transcript.message(self.conversation.selected).text
-            self.app.copy_to_clipboard(text)
-        say(self.app, "copied" if text else "mark a message first: Ctrl-Up")
+            say(self.app, f"copied {len(text):,} character{'s' * (len(text) != 1)}")
+        return bool(text)
+
+    def _now(self, id: int) -> str:
+        """The text of message *id* as it is now."""
+        message = self.room.transcript.message(id)
+        return self.room.transcript.said(id).current.text or "" if message.kind == CHAT else message.text
+
+    # -- the marked message --------------------------------------------------------------------------------------
+
+    def _chosen(self, own: bool) -> int:
+        """The marked message; else one's *own* last, or the last; 0 where there is none, which is said."""
+        transcript = self.room.transcript
+        chosen = self.conversation.selected or transcript.newest_text(self.room.chat.name if own else "")
+        if not chosen:
+            say(self.app, "there is no message yet")
+        return chosen
+
+    def action_reply(self) -> None:
+        """See `keys`."""
+        self._begin("/reply {} ", own=False)
+
+    def action_react(self) -> None:
+        """See `keys`."""
+        self._begin("/react {} ", own=False)
+
+    def action_redact(self) -> None:
+        """See `keys`: Enter does it."""
+        self._begin("/redact {}", own=True)
+
+    def action_edit(self) -> None:
+        """See `keys`: with its text in the composer."""
+        self._begin("/edit {} ", own=True, with_text=True)
+
+    def _begin(self, command: str, own: bool, with_text: bool = False) -> None:
+        """Put *command* about the chosen message before what is written; Enter does it."""
+        if chosen := self._chosen(own):
+            rest = self._now(chosen) if with_text else "" if self.composer.text.startswith("/") else self.composer.text
+            self.composer.write(command.format(chosen) + rest)
+
+    def action_open_first_link(self) -> None:
+        """See `keys`."""
+        chosen = self._chosen(own=False)
+        links = links_in(self._now(chosen)) if chosen else []
+        if links:
+            self.action_open_link(links[0])
+        elif chosen:
+            say(self.app, f"message #{chosen} has no link")
+
+    def action_write_in_editor(self) -> None:
+        """See `keys`."""
+        try:
+            written = written_in_editor(self.app, self.composer.text)
+        except PyroChatError as error:
+            complain(self.app, error)
+        else:
+            self.composer.write(written)
 
     def action_page(self, pages: int) -> None:
         """Scroll."""
@@ -350,6 +469,7 @@ class ChatScreen(Screen[None]):
     def show_room(self, room: OpenRoom) -> None:
         """Show *room*, which is open; the draft stays with its room."""
         self.room.draft = self.composer.text
+        self._left = self.room if room is not self.room else self._left
         self.room = room
         self.conversation.room = room
         self.composer.write(room.draft)
@@ -360,6 +480,11 @@ class ChatScreen(Screen[None]):
     def action_step_room(self, step: int) -> None:
         """The room beside this one."""
         self.show_room(self.rooms[(self.rooms.index(self.room) + step) % len(self.rooms)])
+
+    def action_last_room(self) -> None:
+        """Back, and forth."""
+        if self._left in self.rooms and self._left is not None:
+            self.show_room(self._left)
 
     def action_next_unread(self) -> None:
         """The next room with something unread, mentions first; or to where reading stopped, here."""

@@ -107,12 +107,11 @@ class Conversation(Widget):
         for span in row.line:
             text.append(span.text, self._palette.style(span))
         if row.id and row.id == self.selected:
+            text.append(" " * max(0, width - text.cell_len))  # one background from end to end
             text.stylize(self._palette["selected"])
         if (selection := self.text_selection) is not None and (part := selection.get_span(y)) is not None:
             start, end = part
-            text.stylize(
-                self.screen.get_component_rich_style("screen--selection"), start, len(text) if end == -1 else end
-            )
+            text.stylize(self._palette["marked"], start, len(text) if end == -1 else end)
         strip = Strip(text.render(self.app.console)).apply_style(self.rich_style)
         return strip.adjust_cell_length(width, self.rich_style).apply_offsets(0, y)
 

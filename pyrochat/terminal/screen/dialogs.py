@@ -2,28 +2,37 @@
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar
+from itertools import zip_longest
+from typing import ClassVar, NamedTuple
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import Input, OptionList, Static, TextArea
 from textual.widgets.option_list import Option
 
 from pyrochat.client.messages import SearchResult
+from pyrochat.terminal.conversation.snippets import snippet
+from pyrochat.terminal.screen.colours import Palette
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.errors import PyroChatError
 from pyrochat.values.message import Message
+from pyrochat.values.protocol import MAX_FOUND
 from pyrochat.values.visible import visible
+
+_MOST_CHARACTERS = 200  # of what was found, two lines of a wide terminal
+
+Search = Callable[[str, int | None], SearchResult]
 
 _FRAME = """
     align: center middle;
     & > Vertical {
-        width: 90%; max-width: 100; height: auto; max-height: 90%; padding: 0 1; border: round $primary;
+        width: 96%; max-width: 100; height: auto; max-height: 100%; padding: 0 1; border: round $primary;
         background: $surface;
     }
     & VerticalScroll { height: auto; max-height: 100%; }
@@ -56,6 +65,17 @@ class Pages(ModalScreen[None]):
         """The keys scroll."""
         self.query_one(VerticalScroll).focus()
 
+    def on_key(self, event: events.Key) -> None:
+        """Who writes on, writes where the cursor was: what there is to read has come late, or was read."""
+        if event.character is not None and event.is_printable:
+            event.stop()
+            self.dismiss(None)
+            self.app.call_later(self._type, event.character)
+
+    def _type(self, character: str) -> None:
+        for area in self.app.screen.query(TextArea):
+            area.insert(character, maintain_selection_offset=False)
+
 
 class Ask(ModalScreen[str | None]):
     """A question with a typed answer; None where it is not answered."""
@@ -80,10 +100,19 @@ class Ask(ModalScreen[str | None]):
         self.dismiss(event.value.strip() or None)
 
 
-class SearchDialog(ModalScreen[int | None]):
-    """Words, and the messages with them; the result is the id of the chosen one.
+class Found(NamedTuple):
+    """A message that a search has found, and in which of the rooms that were searched, by its number."""
 
-    search: asks the room, in another thread; with words, and the id below which to go on.
+    room: int
+    name: str
+    message: Message
+
+
+class SearchDialog(ModalScreen[tuple[int, int] | None]):
+    """Words, and the messages with them in all rooms; the result is the number of a room, and the id of the chosen one.
+
+    searches: the rooms' names, each with what asks it: with words, and the id below which to go on. They are asked in
+    another thread.
     """
 
     DEFAULT_CSS = f"SearchDialog {{ {_FRAME} }}"
@@ -92,12 +121,16 @@ class SearchDialog(ModalScreen[int | None]):
         Binding("down", "into_results", "Results", show=False, priority=False),
     ]
 
-    def __init__(self, search: Callable[[str, int | None], SearchResult], words: str, time_format: str) -> None:
+    def __init__(self, searches: Sequence[tuple[str, Search]], words: str, time_format: str, palette: Palette) -> None:
         super().__init__()
-        self._search = search
+        self._searches = searches
         self._words = words
         self._time_format = time_format
+        self._palette = palette
         self._asked = 0
+        self._before: list[
+            int | None
+        ] = []  # of each room: the id below which more is to be asked for; 0: there is no more
 
     def compose(self) -> ComposeResult:
         """Words, results, and what there is to say of them."""
@@ -110,12 +143,12 @@ class SearchDialog(ModalScreen[int | None]):
     def on_mount(self) -> None:
         """Words that were typed before are searched for at once."""
         if self._words:
-            self._ask(self._words, None)
+            self._ask(self._words, more=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Search anew."""
         if event.value.strip():
-            self._ask(event.value.strip(), None)
+            self._ask(event.value.strip(), more=False)
 
     def action_into_results(self) -> None:
         """From the words down to the results."""
@@ -124,52 +157,72 @@ class SearchDialog(ModalScreen[int | None]):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """A message was chosen, or the line that asks for more."""
         chosen = event.option_id or ""
-        if chosen.startswith("before:"):
-            self._ask(self._words, int(chosen.removeprefix("before:")))
+        if chosen == "more":
+            self._ask(self._words, more=True)
         elif chosen:
-            self.dismiss(int(chosen))
+            room, _, id = chosen.partition(":")
+            self.dismiss((int(room), int(id)))
 
-    def _ask(self, words: str, before: int | None) -> None:
+    def _ask(self, words: str, more: bool) -> None:
         self._words = words
         self._asked += 1
+        self._before = self._before if more else [None] * len(self._searches)
         self._say("searching …")
 
-        def run(asked: int) -> None:
-            try:
-                found: SearchResult | str = self._search(words, before)
-            except PyroChatError as error:
-                found = str(error)
-            self.app.call_later(self._show, found, asked, before is not None)
+        def run(asked: int, before: Sequence[int | None]) -> None:
+            answers: list[SearchResult | str] = []
+            for (_, search), below in zip(self._searches, before, strict=True):
+                try:
+                    answers.append("" if below == 0 else search(words, below))
+                except PyroChatError as error:
+                    answers.append(str(error))
+            self.app.call_later(self._show, answers, asked, more)
 
-        threading.Thread(target=run, args=(self._asked,), name="pyrochat-search", daemon=True).start()
+        threading.Thread(target=run, args=(self._asked, self._before), name="pyrochat-search", daemon=True).start()
 
-    def _show(self, found: SearchResult | str, asked: int, more: bool) -> None:
+    def _show(self, answers: Sequence[SearchResult | str], asked: int, more: bool) -> None:
         if asked != self._asked or not self.is_running:
             return
-        if isinstance(found, str):
-            self._say(found)
-            return
+        found: list[Found] = []
+        said = []
+        for number, answer in enumerate(answers):
+            name = self._searches[number][0]
+            self._before[number] = 0
+            if isinstance(answer, str):
+                said += [f"{name}: {answer}" if len(self._searches) > 1 else answer] if answer else []
+                continue
+            found += [Found(number, name, message) for message in answer]
+            if len(answer) >= MAX_FOUND:
+                self._before[number] = answer[-1].id
+            if not answer.is_complete:
+                said.append(f"still indexing {name}: searched up to #{answer.indexed_up_to} of #{answer.end}")
         results = self.query_one(OptionList)
         if more:
             results.remove_option_at_index(results.option_count - 1)
         else:
             results.clear_options()
-        results.add_options([Option(self._line(message), id=str(message.id)) for message in found])
-        if len(found) >= 50:
-            results.add_option(Option("older ones …", id=f"before:{found[-1].id}"))
-        late = "" if found.is_complete else f"; still indexing: searched up to #{found.indexed_up_to} of #{found.end}"
-        count = results.option_count - (len(found) >= 50)
-        self._say((f"{count} found, newest first" if count else "nothing found") + late)
+        found.sort(key=lambda each: each.message.time_us, reverse=True)
+        results.add_options([Option(self._line(each), id=f"{each.room}:{each.message.id}") for each in found])
+        count = results.option_count
+        if any(self._before):
+            results.add_option(Option("older ones …", id="more"))
+        if count or not said:
+            said.insert(0, f"{count} found, newest first" if count else "nothing found")
+        self._say("; ".join(said))
         if count:
             results.focus()
             results.highlighted = results.highlighted if more else 0
 
-    def _line(self, message: Message) -> Text:
+    def _line(self, found: Found) -> Text:
+        message = found.message
         when = message.time.astimezone().strftime(f"%Y-%m-%d {self._time_format}")
         text = Text(no_wrap=True, overflow="ellipsis")
-        text.append(f"#{message.id} {when} ", "dim")
+        room = f"{visible(found.name)} " if len(self._searches) > 1 else ""
+        text.append(f"{room}#{message.id} {when} ", "dim")
         text.append(f"{visible(message.sender)} ", "bold")
-        return text.append(visible(message.text))
+        for span in snippet(message.text, self._words, _MOST_CHARACTERS):
+            text.append(span.text, self._palette.style(span))
+        return text
 
     def _say(self, text: str) -> None:
         self.query_one(".hint", Static).update(Text(visible(text)))
@@ -187,13 +240,13 @@ def readers_table(found: Confirmations) -> Table:
     return table
 
 
-def two_columns(groups: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> Table:
-    """Pairs under headings, as the help shows them."""
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    for number, (heading, pairs) in enumerate(groups):
-        if number:
-            table.add_row()
+def side_by_side(groups: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> Table:
+    """Pairs under headings, two pairs in a line, as the help shows them: it has to fit two pages of a small terminal."""
+    table = Table(box=None, padding=(0, 1, 0, 0), show_header=False, expand=True)
+    for ratio in (17, 21, 17, 21):
+        table.add_column(ratio=ratio, no_wrap=True, overflow="ellipsis")
+    for heading, pairs in groups:
         table.add_row(Text(heading, "bold"))
-        for left, right in pairs:
-            table.add_row(Text(left), Text(right))
+        for one, other in zip_longest(pairs[::2], pairs[1::2], fillvalue=("", "")):
+            table.add_row(*(Text(text) for text in (*one, *other)))
     return table

@@ -1,6 +1,6 @@
 """The keys, in one table: what each does by default, and under which name a user binds another key to it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from textual.binding import Binding
@@ -10,10 +10,12 @@ from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.visible import visible
 
 _NAMED_KEYS = {key.value for key in Keys}
+_KEY_NAMES = {"pageup": "PgUp", "pagedown": "PgDn", "escape": "Esc", "underscore": "_"}
 
 
 class KeyBinding(NamedTuple):
-    """id: its name in ``[keys]``. keys: separated by commas. action: of the composer, or ``screen.…``."""
+    """id: its name in ``[keys]``. keys: separated by commas. action: of the composer, or ``screen.…``. meaning: for the help;
+    empty where it stands beside the one before."""
 
     id: str
     keys: str
@@ -22,35 +24,69 @@ class KeyBinding(NamedTuple):
     in_footer: str = ""
 
 
-KEYS = (
-    KeyBinding("send", "enter", "send", "Send"),
-    KeyBinding("newline", "ctrl+j,alt+enter,shift+enter", "newline", "Begin a new line"),
-    KeyBinding("clear", "ctrl+l", "clear", "Clear what is written (Ctrl-Z brings it back)"),
-    KeyBinding("complete", "tab", "complete(1)", "Complete a name, a command, an #id"),
-    KeyBinding("complete_back", "shift+tab", "complete(-1)", "The choice before"),
-    KeyBinding("older", "up", "older", "What you sent before (in the first line)"),
-    KeyBinding("newer", "down", "newer", "What you sent after that (in the last line)"),
-    KeyBinding("end", "end", "end", "The line's end; with nothing written, the newest messages"),
-    KeyBinding("page_up", "pageup", "screen.page(-1)", "Scroll up"),
-    KeyBinding("page_down", "pagedown", "screen.page(1)", "Scroll down"),
-    KeyBinding("newest", "escape", "screen.end", "The newest messages"),
-    KeyBinding("oldest", "ctrl+home", "screen.start", "The oldest messages"),
-    KeyBinding("mark_up", "ctrl+up", "screen.select(-1)", "Mark the message above"),
-    KeyBinding("mark_down", "ctrl+down", "screen.select(1)", "Mark the message below"),
-    KeyBinding("help", "f1", "screen.help", "This help", "Help"),
-    KeyBinding("palette", "ctrl+p", "app.command_palette", "Everything there is, by name", "Commands"),
-    KeyBinding("readers", "f2", "screen.readers", "Who has read the marked message, or your last one", "Who has read"),
-    KeyBinding("members", "f3", "screen.members", "Show or hide the members"),
-    KeyBinding("ids", "f4", "screen.ids", "Show or hide the messages' ids"),
-    KeyBinding("where_new", "f5", "screen.new_line", "Where reading stopped"),
-    KeyBinding("copy", "f6", "screen.copy", "Copy the marked message"),
-    KeyBinding("read_all", "f8", "screen.read_all", "Everything is read"),
-    KeyBinding("search", "ctrl+f", "screen.search", "Search the whole history", "Search"),
-    KeyBinding("next_unread", "ctrl+n", "screen.next_unread", "The next room with something new", "Next unread"),
-    KeyBinding("next_room", "ctrl+pagedown,ctrl+o", "screen.step_room(1)", "The next room"),
-    KeyBinding("previous_room", "ctrl+pageup", "screen.step_room(-1)", "The room before"),
-    KeyBinding("quit", "ctrl+q", "screen.quit_chat", "Leave; what is written is kept", "Quit"),
-)
+GROUPS: Mapping[str, Sequence[KeyBinding]] = {
+    "Write": (
+        KeyBinding("send", "enter", "send", "Send"),
+        KeyBinding("newline", "ctrl+j,alt+enter,shift+enter", "newline", "New line"),
+        KeyBinding("complete", "tab", "complete(1)", "Complete"),
+        KeyBinding("complete_back", "shift+tab", "complete(-1)", ""),
+        KeyBinding("older", "up", "older", "What you sent"),
+        KeyBinding("newer", "down", "newer", ""),
+        KeyBinding("find_typed", "ctrl+r", "find_typed", "Find what you sent"),
+        KeyBinding("clear", "ctrl+l", "clear", "Cut all"),
+        KeyBinding("cut_word", "ctrl+w,ctrl+backspace,alt+backspace", "cut_word", "Cut the word before"),
+        KeyBinding("cut_next_word", "alt+d,alt+delete", "cut_next_word", "Cut the word behind"),
+        KeyBinding("cut_before", "ctrl+u", "cut_before", "Cut the line there"),
+        KeyBinding("cut_behind", "ctrl+k", "cut_behind", ""),
+        KeyBinding("put_back", "ctrl+y", "put_back", "Put back what was cut"),
+        KeyBinding("undo", "ctrl+underscore", "undo", "Undo"),
+        KeyBinding("word_left", "alt+b,ctrl+left", "cursor_word_left", "A word back, on"),
+        KeyBinding("word_right", "alt+f,ctrl+right", "cursor_word_right", ""),
+        KeyBinding("select_all", "ctrl+shift+a", "select_all", "Select all"),
+        KeyBinding("editor", "ctrl+x", "chord", "Then Ctrl-E: $EDITOR"),
+        KeyBinding("delete_or_leave", "ctrl+d", "delete_or_leave", "Delete behind"),
+    ),
+    "Read": (
+        KeyBinding("newest", "escape", "screen.end", "The newest messages"),
+        KeyBinding("page_up", "pageup", "screen.page(-1)", "Scroll"),
+        KeyBinding("page_down", "pagedown", "screen.page(1)", ""),
+        KeyBinding("end", "end", "end", "Line's end, or newest"),
+        KeyBinding("oldest", "ctrl+home", "screen.start", "The oldest messages"),
+        KeyBinding("where_new", "f5", "screen.new_line", "Where reading stopped"),
+        KeyBinding("read_all", "f8", "screen.read_all", "Everything is read"),
+        KeyBinding("search", "ctrl+f", "screen.search", "Search all rooms", "Search"),
+    ),
+    "Marked or last": (
+        KeyBinding("mark_up", "ctrl+up", "screen.select(-1)", "Mark another"),
+        KeyBinding("mark_down", "ctrl+down", "screen.select(1)", ""),
+        KeyBinding("reply", "alt+r", "screen.reply", "Answer it"),
+        KeyBinding("react", "alt+a", "screen.react", "React to it"),
+        KeyBinding("edit", "alt+e", "screen.edit", "Edit your own"),
+        KeyBinding("redact", "alt+x", "screen.redact", "Delete your own"),
+        KeyBinding("readers", "f2", "screen.readers", "Who read it, reacted", "Who has read"),
+        KeyBinding("open_link", "alt+o", "screen.open_first_link", "Open its link"),
+        KeyBinding("copy", "ctrl+c,f6", "copy_or_leave", "Copy it, or the selection"),
+    ),
+    "Rooms": (
+        KeyBinding("next_unread", "ctrl+n", "screen.next_unread", "Next room with news", "Next unread"),
+        KeyBinding("next_room", "ctrl+pagedown,ctrl+o", "screen.step_room(1)", "The room beside"),
+        KeyBinding("previous_room", "ctrl+pageup", "screen.step_room(-1)", ""),
+        KeyBinding("last_room", "alt+l", "screen.last_room", "Room before this one"),
+        *(
+            KeyBinding(f"room_{number}", f"alt+{number}", f"screen.room({number - 1})", f"Room {number}")
+            for number in range(1, 10)
+        ),
+    ),
+    "All else": (
+        KeyBinding("help", "f1", "screen.help", "This help", "Help"),
+        KeyBinding("palette", "ctrl+p", "app.command_palette", "Go to rooms, people, all", "Go to"),
+        KeyBinding("members", "f3", "screen.members", "Members"),
+        KeyBinding("ids", "f4", "screen.ids", "Messages' ids"),
+        KeyBinding("suspend", "ctrl+z", "app.suspend_process", "To the shell (fg: back)"),
+        KeyBinding("quit", "ctrl+q", "screen.quit_chat", "Leave, all is kept", "Quit"),
+    ),
+}  # fmt: skip
+KEYS = tuple(key for keys in GROUPS.values() for key in keys)
 
 
 def actions_by_key(own: Mapping[str, str]) -> dict[str, str]:
@@ -90,9 +126,32 @@ def screen_bindings(own: Mapping[str, str]) -> list[Binding]:
     ]
 
 
-def shown_keys(own: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Which keys do what, for the help."""
-    return [(keys.replace(",", ", "), key.meaning) for key, keys in _with_own(own)]
+def shown_keys(own: Mapping[str, str]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Groups of keys and what they do, for the help, in the order in which people need them; of several keys the first."""
+    shown = {key.id: _spelled(keys.partition(",")[0]) for key, keys in _with_own(own)}
+    for group, bindings in GROUPS.items():
+        rows: list[tuple[str, str]] = []
+        for key in bindings:
+            if key.id not in shown or key.id.startswith("room_"):
+                continue
+            if key.meaning or not rows:
+                rows.append((shown[key.id], key.meaning))
+            else:
+                rows[-1] = (f"{rows[-1][0]}/{_without(rows[-1][0], shown[key.id])}", rows[-1][1])
+        if group == "Rooms":
+            rows.append(("Alt-1 … Alt-9", "That room"))
+        yield group, rows
+
+
+def _without(before: str, key: str) -> str:
+    """*key* without the modifier that it has in common with *before*."""
+    modifier, dash, _ = before.rpartition("-")
+    return key.removeprefix(modifier + dash)
+
+
+def _spelled(key: str) -> str:
+    """A key as it is written on a keyboard: ``ctrl+up`` is ``Ctrl-Up``."""
+    return "-".join(_KEY_NAMES.get(part, part.capitalize()) for part in key.split("+"))
 
 
 def _with_own(own: Mapping[str, str]) -> Iterator[tuple[KeyBinding, str]]:

@@ -113,7 +113,7 @@ def test_under_a_dialog_nothing_is_read(app: ChatApp, joined: Join) -> None:
 
     async def story(seat: Seat) -> None:
         await seat.pilot.press("f1")
-        await seat.see("Keys")
+        await seat.see("New line")
         message = igor.send("behind it")
         await asyncio.to_thread(eventually, lambda: igor.confirmations(message.id).delivered_to == {"Ana"}, 5)
         await seat.pilot.pause(0.2)
@@ -297,7 +297,7 @@ def test_keys_can_be_bound_anew(ana: Chat, tmp_path: Path, joined: Join) -> None
         await seat.type("hello", "ctrl+s")
         await seat.see("Ana", "hello", "✓")
         await seat.pilot.press("f12")
-        await seat.see("f12", "This help")
+        await seat.see("Ctrl-S", "Send")
 
     sit(app, story)
 

@@ -38,7 +38,7 @@ def test_a_users_key_takes_the_place_of_the_default_ones() -> None:
     actions = actions_by_key({"quit": "f10,ctrl+x"})
     assert actions["f10"] == actions["ctrl+x"] == "screen.quit_chat"
     assert "ctrl+q" not in actions
-    assert len(actions) == len(actions_by_key({})) + 1
+    assert "chord" not in actions.values()
 
 
 @pytest.mark.parametrize(("name", "taken"), [("help", "f2"), ("readers", "f1"), ("quit", "alt+enter"), ("send", "f8")])
@@ -49,7 +49,7 @@ def test_a_users_key_does_nothing_else_any_more(name: str, taken: str) -> None:
     bound = Counter(one for binding in screen_bindings({name: taken}) for one in binding.key.split(","))
     assert max(bound.values()) == 1
     assert {one: "screen." + b.action for b in screen_bindings({name: taken}) for one in b.key.split(",")}.items() <= {
-        **actions, "ctrl+p": "screen.app.command_palette",
+        **actions, "ctrl+p": "screen.app.command_palette", "ctrl+z": "screen.app.suspend_process",
     }.items()  # fmt: skip
 
 
