@@ -12,13 +12,22 @@ from pyrochat.client.session import ASK_SECONDS, ClientSession
 from pyrochat.values.addresses import shown_address
 from pyrochat.values.errors import InvalidArgument, RemovedFromRoom
 from pyrochat.values.progress import Progress
-from pyrochat.values.rules import checked_name, checked_names, checked_place, checked_room_name, checked_timeout, fold
+from pyrochat.values.rules import (
+    CLOSED,
+    checked_name,
+    checked_names,
+    checked_place,
+    checked_room_name,
+    checked_timeout,
+    fold,
+)
 
 
 class Beside:
     """Asks by the chat's session."""
 
     name: str
+    room: str
     _session: ClientSession
 
     def _beside(self, room: str, read: str, progress: Progress | None) -> Self:
@@ -29,6 +38,17 @@ class Beside:
     def at(self) -> str:
         """``host:port`` of the room's server, to be given to ``join(at=…)``."""
         return shown_address(self._session.address)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether this is a room for those who were let in: a closed one, or the direct one of two."""
+        return self._session.is_closed_room
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether this is the room of two; its name is theirs, with a ``+`` between them."""
+        names = self.room.split(CLOSED)
+        return self.is_closed and len(names) > 1 and fold(self.name) in map(fold, names[:2])
 
     def rooms(self, *, timeout: float | None = ASK_SECONDS) -> list[str]:
         """The names of the rooms on this server, closed ones among them that this member may enter; asks it.

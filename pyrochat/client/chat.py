@@ -136,6 +136,11 @@ class Chat(Saying, Handling, Beside):
         self._catch_up()
         return self._replica.members
 
+    @property
+    def member_count(self) -> int:
+        """How many are present, without waiting for anything."""
+        return self._replica.member_count
+
     def suspected(self, *, timeout: float | None = ASK_SECONDS) -> list[str]:
         """The names of the members whose connection is lost, and who may come back; asks the room. Raises WaitTimeout.
 

@@ -82,6 +82,7 @@ class ClientSession:
         self.state = RECONNECTING
         self.reason = ""
         self.address: Address = ("", 0)  # where the room was found last
+        self.is_closed_room = False
         self._opening = Stalling(timing.progress_seconds, monotonic())
         self.known_log = ""  # the id of the log that this user knew here before we came
         self._connected_at = 0.0
@@ -134,6 +135,7 @@ class ClientSession:
                 if served.error is not None:  # before anybody listened to `_lost`
                     raise served.error
                 self._remote, self._served, self.address = remote, served, place.address
+                self.is_closed_room = place.closed is not None
                 self.state, self.reason = CONNECTED, ""
                 self._session_id, self._replica.log_id = joined.session_id, joined.log_id
                 self._parting_reason = ""

@@ -114,6 +114,7 @@ def chat(
         check_no_follow(follow)
         return post_lines(name, rooms[0], at, status, password=secret, fingerprint=fingerprint)
     shown: dict[str, Any] = {"plain": plain, "json": json, "history": history, "quiet": quiet, "follow": follow}
+    shown["restores"] = room is None
     how = {"password": secret, "read": reading(plain=plain or follow, json=json)}
     folder = data_folder() if data is None else data
     found = _joined_or_hosted(

@@ -114,7 +114,8 @@ def client(
         check_no_follow(follow)
         return post_lines(name, rooms[0], at, status_to(quiet), **shown)
     chats = join_rooms(name, rooms, at, read=reading(plain=plain or follow, json=json), **shown)
-    return chat_in_terminal(chats, settings, plain=plain, json=json, history=history, quiet=quiet, follow=follow)
+    shows: dict[str, Any] = {"plain": plain, "json": json, "history": history, "quiet": quiet, "follow": follow}
+    return chat_in_terminal(chats, settings, restores=room is None, **shows)
 
 
 def rooms_to_show(rooms: Sequence[str] | None, *, plain: bool, json: bool, no_join: bool = False) -> list[str]:
@@ -168,17 +169,19 @@ def chat_in_terminal(
     quiet: bool = False,
     follow: bool = False,
     notice: str | None = None,
+    restores: bool = False,
 ) -> int:
     """Be the terminal of *chats* until their user has enough; leaves them. Returns the exit code.
 
     settings: of the interactive client; lines are the same for everybody. history: so many messages are shown first;
-    quiet: no status is told; follow: no input is read. These are of lines. notice: what to say first.
+    quiet: no status is told; follow: no input is read. These are of lines. notice: what to say first. restores: whether the
+    rooms that were open on the screen the last time are opened too.
     """
     logging.getLogger("pyrochat").addHandler(logging.NullHandler())  # what is worth saying is said below
     if _is_interactive(plain or follow, json):
         from pyrochat.terminal.screen.app import run_screen  # only who sees it waits for it to load
 
-        for line in run_screen(chats, settings, data_folder() / "drafts", notice):
+        for line in run_screen(chats, settings, data_folder(), notice, restores):
             write_status(line)
         return DONE
     with chats[0] as chat:

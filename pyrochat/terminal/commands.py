@@ -27,6 +27,7 @@ COMMANDS = [
     ("/unreact ID EMOJI", "take that back"),
     ("/current ID", "what message ID is now: edited, answered, reacted to"),
     ("/unread", "what others wrote since you last read"),
+    ("/me TEXT", "say what you do"),
     ("/topic [TEXT]", "what the room is about, or what it is to be about (-: nothing in particular)"),
     ("/who", "who is here"),
     ("/rooms", "the rooms of this server"),
@@ -82,6 +83,8 @@ def say(command: ChatCommand, chat: Chat) -> Message | None:
             return chat.react(*_id_and_text(command))
         case "unreact":
             return chat.unreact(*_id_and_text(command))
+        case "me":
+            return chat.send(f"/me {argument}")
         case "topic" if argument:
             return chat.set_topic("" if argument == "-" else argument)
     return None

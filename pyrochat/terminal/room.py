@@ -12,18 +12,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pyrochat.client.chat import Chat
-from pyrochat.terminal.conversation.layout import Look, name_cells
+from pyrochat.terminal.conversation.layout import Look, has_word, name_cells
 from pyrochat.terminal.conversation.page import Page, Past, Row
 from pyrochat.terminal.conversation.progress import ReadProgress
 from pyrochat.terminal.conversation.seen import Seen
 from pyrochat.terminal.conversation.transcript import Transcript
+from pyrochat.terminal.habits import ALL, MENTIONS, Habits
 from pyrochat.terminal.writing.draft_file import DraftFile
 from pyrochat.terminal.writing.drafts import Draft, Unsent, draft_file
 from pyrochat.terminal.writing.sending import Sending
 from pyrochat.terminal.writing.typed import TypedText
 from pyrochat.values.errors import OtherLog, PyroChatError, Unavailable
 from pyrochat.values.message import CHAT, Message
-from pyrochat.values.rules import fold
+from pyrochat.values.rules import CLOSED, fold
 
 _MOST_NOTICES = 20  # that wait to be shown
 
@@ -32,12 +33,14 @@ class OpenRoom:
     """*chat*, which reads "manual", and its draft in the folder *drafts*.
 
     changed: called with this room, in any thread, when there is something new to `take_in`. before: the same room with
-    the log that it had before, which stays visible above this one's.
+    the log that it had before, which stays visible above this one's. habits: what the user wants to be told of.
     """
 
     def __init__(
-        self, chat: Chat, look: Look, drafts: Path, changed: Callable[[OpenRoom], None], before: OpenRoom | None = None
-    ) -> None:
+        self, chat: Chat, look: Look, drafts: Path, changed: Callable[[OpenRoom], None], before: OpenRoom | None = None,
+        habits: Callable[[], Habits] = Habits,
+    ) -> None:  # fmt: skip
+        self._habits = habits
         self.chat = chat
         self.name = chat.room
         self._own = fold(chat.name)
@@ -49,7 +52,9 @@ class OpenRoom:
         self._state = chat.state
         self.transcript = Transcript()
         self.progress = ReadProgress(chat.name)
-        self.page = Page(self.transcript, self.progress, chat.name, look, past=_past(chat, before))
+        self.page = Page(
+            self.transcript, self.progress, chat.name, look, past=_past(chat, before), ignores=self.ignores
+        )
         self._is_renewed = False  # somebody opens it with the log that it has now
         history = chat.history()
         self._extend(history)
@@ -139,13 +144,34 @@ class OpenRoom:
         self.page.look = name_cells(self.page.look, {self.chat.name, *senders})
 
     def _count_unread(self, messages: Sequence[Message]) -> None:
-        others = [message for message in messages if self.chat.counts_as_unread(message)]
+        others = [m for m in messages if self.chat.counts_as_unread(m) and not self.ignores(m.sender)]
         self._unread += [message.id for message in others]
         self._mentions += [message.id for message in others if self.concerns(message)]
 
     def concerns(self, message: Message) -> bool:
-        """Whether *message* mentions this member, and somebody else wrote it."""
-        return self.chat.counts_as_unread(message) and self.chat.is_mentioned_in(message.text)
+        """Whether *message* mentions this member, or has a word that concerns it, and somebody else wrote it."""
+        if not self.chat.counts_as_unread(message) or self.ignores(message.sender):
+            return False
+        return self.chat.is_mentioned_in(message.text) or has_word(message.text, self._habits().highlight)
+
+    def ignores(self, sender: str) -> bool:
+        """Whether the user wants to see nothing of *sender*."""
+        return fold(sender) in map(fold, self._habits().ignored)
+
+    def is_told_of(self, message: Message) -> bool:
+        """Whether the user wants to be told when *message* comes."""
+        told = self._habits().told_of(self.name)
+        if told == ALL:
+            return self.chat.counts_as_unread(message) and not self.ignores(message.sender)
+        return told == MENTIONS and self.concerns(message)
+
+    @property
+    def other(self) -> str:
+        """Whom one talks to in a direct room; empty in all others."""
+        names = self.name.split(CLOSED)
+        if len(names) < 2 or not self.chat.is_direct:
+            return ""
+        return next((name for name in names[:2] if fold(name) != self._own), "")
 
     @property
     def unread(self) -> int:

@@ -16,6 +16,10 @@ _MOST = 100  # of one text: each costs a look at all names that begin so
 _fold = fold.__wrapped__  # pieces of texts would only fill its cache
 
 
+EVERYBODY = ("all", "here")
+"""``@all`` and ``@here`` mention all members, where nobody is called so."""
+
+
 class Mention(NamedTuple):
     """``text[start:end]`` with its @ mentions *member*, a folded name."""
 
@@ -39,9 +43,10 @@ def find_mentions(text: str, members: Collection[str]) -> Iterator[Mention]:
 
 
 def mentions(text: str, name: str, others: Collection[str] = ()) -> bool:
-    """Whether *text* mentions *name*. others: the folded names of those who may be meant instead."""
+    """Whether *text* mentions *name*, or everybody. others: the folded names of those who may be meant instead."""
     own = fold(name)
-    return any(mention.member == own for mention in find_mentions(text, {own, *others}))
+    meant = {own, *(word for word in EVERYBODY if word not in others)}
+    return any(mention.member in meant for mention in find_mentions(text, {*meant, *others}))
 
 
 def _goes_on(text: str, end: int) -> bool:

@@ -55,6 +55,7 @@ def test_what_can_not_be_said_of_a_message_is_refused_and_nothing_is_stored(join
     ana, igor = joined("Ana"), joined("Igor")
     mine = ana.send("mine")
     tail = igor.react(mine.id, "👍").id
+    ana.wait_for(tail, 10)
     refused: list[tuple[type[Exception], Callable[[], object]]] = [
         (NotYours, lambda: igor.edit(mine.id, "his")),
         (NotYours, lambda: igor.redact(mine.id)),

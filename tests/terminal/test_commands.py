@@ -75,7 +75,7 @@ def test_every_command_of_the_help_is_known_and_answers(joined: Join) -> None:
         "/remove",
     )  # others do them, or they take more
     for usage in usages:
-        if usage not in (*not_here, "/reply", "/edit", "/redact", "/react", "/unreact"):
+        if usage not in (*not_here, "/reply", "/edit", "/redact", "/react", "/unreact", "/me"):
             assert told(f"{usage} {arguments.get(usage, '')}", chat)
     with pytest.raises(InvalidArgument, match="takes a file"):
         told("/export", chat)

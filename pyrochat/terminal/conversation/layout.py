@@ -127,6 +127,15 @@ def _filled(pieces: Sequence[str], room: int) -> Iterator[str]:
     yield line
 
 
+def lay_out_note(text: str, look: Look) -> list[Line]:
+    """The lines of something that is said to this user only."""
+    shown, room = visible(text), max(2, look.width - 2)
+    return [
+        [Span("  " if start else "» ", "time"), Span(shown[start:end], "note")]
+        for start, end in _breaks(shown, room, room)
+    ]
+
+
 def with_state(line: Line, state: str, width: int) -> Line:
     """*line* with the *state* of one's own message at its right end."""
     used = sum(cell_len(span.text) for span in line)
@@ -196,6 +205,12 @@ def _told(came: dict[str, str]) -> str:
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         parts.append(f"{shown}{more} {word}")
     return " · ".join(parts)
+
+
+def has_word(text: str, words: Sequence[str]) -> bool:
+    """Whether *text* has one of *words* as a whole word, however it is written."""
+    folded = fold.__wrapped__(text)
+    return any(re.search(rf"(?<!\w){re.escape(fold(word))}(?!\w)", folded) for word in words)
 
 
 def links_in(text: str) -> list[str]:

@@ -1,13 +1,22 @@
 """The page: the rows of a conversation as they stand on the screen, in any width, wherever it is scrolled to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from pyrochat.terminal.conversation.layout import Line, Look, Span, day_label, lay_out, separator, with_state
+from pyrochat.terminal.conversation.layout import (
+    Line,
+    Look,
+    Span,
+    day_label,
+    lay_out,
+    lay_out_note,
+    separator,
+    with_state,
+)
 from pyrochat.terminal.conversation.progress import SENDING, ReadProgress
 from pyrochat.terminal.conversation.transcript import Transcript
 from pyrochat.terminal.conversation.viewport import Viewport
@@ -45,8 +54,9 @@ class Page:
 
     def __init__(
         self, transcript: Transcript, progress: ReadProgress, own: str, look: Look,
-        today: Callable[[], date] = date.today, past: Past | None = None,
+        today: Callable[[], date] = date.today, past: Past | None = None, ignores: Callable[[str], bool] = lambda sender: False,
     ) -> None:  # fmt: skip
+        self._ignores = ignores
         self._transcript = transcript
         self._progress = progress
         self._own = fold(own)
@@ -57,6 +67,7 @@ class Page:
         self._counted = transcript.end  # up to this message it is known how many
         self._come = 0  # have come since the end was shown last
         self._kept: dict[tuple[int, int], list[Line]] = {}
+        self._notes: dict[int, list[str]] = {}  # lines for this user only, by the entry of the log that they follow
         self._day = today
         self.today = today()
         self.view = Viewport(lambda index: len(self._lines(index)), self._count)
@@ -109,10 +120,26 @@ class Page:
             entry = index - self._above
             id = self._transcript.shown_id(entry) if 0 <= entry < self._transcript.count else 0
             line = lines[at]
-            if is_last and entry >= 0 and (state := self._state(id)):
+            ends_text = at == len(lines) - 1 - len(self._noted(entry))
+            if ends_text and entry >= 0 and (state := self._state(id)):
                 line = with_state(line, state, self._look.width)
             found.append(Row(line, entry, id, is_last))
         return found
+
+    def note(self, lines: Iterable[str]) -> bool:
+        """Say *lines* to this user, below what is there now; False where nothing is."""
+        entry = self._transcript.count - 1
+        if entry < 0:
+            return False
+        self._notes.setdefault(entry, []).extend(lines)
+        self._kept.clear()
+        return True
+
+    def drop_notes(self) -> None:
+        """They were read."""
+        if self._notes:
+            self._notes.clear()
+            self._kept.clear()
 
     def forget_lines(self) -> None:
         """Some messages are not as they were."""
@@ -186,7 +213,14 @@ class Page:
             return [[_not_yet(span) for span in line] for line in lines]
         entry = transcript.entry(index)
         said = transcript.said(entry[0].id) if entry[0].kind == CHAT else None
-        return [*self._before(transcript, index, entry[0]), *lay_out(entry, self._look, said)]
+        if said is not None and self._ignores(entry[0].sender):
+            entry, said = [entry[0]._replace(text="(ignored)", about=None)], None
+        lines = [*self._before(transcript, index, entry[0]), *lay_out(entry, self._look, said)]
+        return [*lines, *self._noted(index)] if transcript is self._transcript else lines
+
+    def _noted(self, entry: int) -> list[Line]:
+        """The lines for this user only that follow *entry* of the log."""
+        return [line for text in self._notes.get(entry, ()) for line in lay_out_note(text, self._look)]
 
     def _before(self, transcript: Transcript, index: int, first: Message) -> list[Line]:
         """The lines that separate the entry from the one above."""

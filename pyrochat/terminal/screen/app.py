@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rich.text import Text
 from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -19,31 +18,40 @@ from pyrochat.client.chat import Chat
 from pyrochat.terminal import commands
 from pyrochat.terminal.commands import ChatCommand, answer, parse, to_whom
 from pyrochat.terminal.conversation.layout import Look
+from pyrochat.terminal.habits import NOTIFY, HabitFile, Habits, habits_of
 from pyrochat.terminal.lines import PlainLines
 from pyrochat.terminal.mentions import Notifier
 from pyrochat.terminal.room import OpenRoom
 from pyrochat.terminal.screen.asking import ask_room, say
 from pyrochat.terminal.screen.chat_screen import ChatScreen
 from pyrochat.terminal.screen.commands import SCREEN_COMMANDS
-from pyrochat.terminal.screen.dialogs import Pages
 from pyrochat.terminal.screen.driver import TerminalDriver
 from pyrochat.terminal.screen.keys import actions_by_key
 from pyrochat.terminal.settings import Settings
-from pyrochat.values.errors import InvalidArgument, PyroChatError, RoomNotFound
-from pyrochat.values.rules import checked_place, checked_text, fold
+from pyrochat.values.errors import InvalidArgument, InvalidInput, PyroChatError, RemovedFromRoom, RoomNotFound
+from pyrochat.values.rules import checked_name, checked_place, checked_text, fold
 from pyrochat.values.visible import visible
 
 _PARTING_SECONDS = 5.0
-_LONGEST_NOTICE = 150
+_TOLD = {"all": "all messages", "mentions": "what mentions you", "none": "nothing"}
+_WELCOME = (
+    "Type, and Enter sends. Tab completes names and commands, Ctrl-J begins a new line.",
+    "F1 shows all keys and commands, Ctrl-P goes to rooms and people, Ctrl-F searches.",
+    "Ctrl-Q leaves; what is written is kept for the next time.",
+)
 _WIDTH = 80  # until the terminal has said how wide it is
 
 
-def run_screen(chats: Sequence[Chat], settings: Settings, drafts: Path, notice: str | None = None) -> list[str]:
+def run_screen(
+    chats: Sequence[Chat], settings: Settings, data: Path, notice: str | None = None, restores: bool = False
+) -> list[str]:
     """Show *chats* until the user has enough, and leave them; what there is to say afterwards.
 
-    drafts: the folder for what is written and not sent. notice: what to say first. Raises InvalidArgument for settings that can't be.
+    data: the folder for what is written and not sent, and for what is remembered. notice: what to say first. restores:
+    whether the rooms of the last time are opened too. Raises InvalidArgument for settings that can't be.
     """
-    app = ChatApp(chats, settings, drafts, notice)
+    habits = habits_of(data / "screen.json", chats[0].name, chats[0].log_id)
+    app = ChatApp(chats, settings, data / "drafts", notice, habits, restores)
     gc.collect()
     gc.freeze()  # a long history stays: the collector need not walk through it while somebody types
     try:
@@ -61,20 +69,30 @@ class ChatApp(App[None], inherit_bindings=False):
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "help_quit", show=False)]
 
-    def __init__(self, chats: Sequence[Chat], settings: Settings, drafts: Path, notice: str | None = None) -> None:
+    def __init__(
+        self, chats: Sequence[Chat], settings: Settings, drafts: Path, notice: str | None = None,
+        habits: HabitFile | None = None, restores: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(driver_class=TerminalDriver)
+        self._habits = habits or HabitFile(None, "")
+        self._restores = restores
         if settings.theme is not None:
             self._check_theme(settings.theme)
             self.theme = settings.theme
+        elif self._habits.habits.theme in self.available_themes:
+            self.theme = self._habits.habits.theme
         actions_by_key(settings.keys)  # what is wrong is said before anything is begun
         self._drafts = drafts
         self._notifier = Notifier(settings.notify_command) if settings.notify_command else None
         self._look = Look(_WIDTH, chats[0].name, settings.time_format)
         self._main: ChatScreen | None = None
+        self._is_leaving = False
         rooms = [self._open(chat) for chat in chats]
         if notice is not None:
             rooms[0].notices.append(notice)
-        self._main = ChatScreen(rooms, self._notifier, self._do, settings.keys)
+        self._main = ChatScreen(rooms, self._notifier, self._do, settings.keys, self._keep_rooms)
+        if self._habits.is_new:
+            rooms[0].page.note(_WELCOME)
 
     def on_mount(self) -> None:
         """Who is told to end, ends as by Ctrl-Q."""
@@ -83,6 +101,35 @@ class ChatApp(App[None], inherit_bindings=False):
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             with contextlib.suppress(RuntimeError, ValueError):  # not in the main thread: a test
                 loop.add_signal_handler(number, self._main.action_quit_chat)
+
+        if self._restores:
+            self._restores = False
+            self._restore()
+
+    def _restore(self) -> None:
+        """Open the rooms that were open the last time."""
+        main, habits = self._main, self._own_habits()
+        assert main is not None
+        beside, front = main.rooms[0].chat, habits.room
+        here = {fold(room.name) for room in main.rooms}
+        wanted = [name for name in habits.rooms if fold(name) not in here]
+
+        def restore() -> str:
+            for name in wanted:
+                try:
+                    room = self._open(beside.join_room(name, read="manual"))
+                except (RoomNotFound, RemovedFromRoom, InvalidInput):
+                    continue  # it is not there any more, for us
+                self.call_later(main.add_room, room, fold(name) == fold(front))
+            return ""
+
+        if wanted:
+            ask_room(self, restore)
+
+    def _keep_rooms(self) -> None:
+        """Another room is open, or in front."""
+        if self._main is not None and not self._is_leaving:
+            self._habits.keep(rooms=tuple(room.name for room in self._main.rooms), room=self._main.room.name)
 
     def _check_theme(self, theme: str) -> None:
         if theme not in self.available_themes:
@@ -96,7 +143,10 @@ class ChatApp(App[None], inherit_bindings=False):
         return self._main
 
     def _open(self, chat: Chat) -> OpenRoom:
-        return OpenRoom(chat, self._look, self._drafts, self._room_changed)
+        return OpenRoom(chat, self._look, self._drafts, self._room_changed, habits=self._own_habits)
+
+    def _own_habits(self) -> Habits:
+        return self._habits.habits
 
     def _room_changed(self, room: OpenRoom) -> None:
         """In any thread."""
@@ -146,11 +196,46 @@ class ChatApp(App[None], inherit_bindings=False):
             "leave": lambda argument: self._leave(room),
             "msg": lambda argument: self._speak_to(room, *to_whom(argument)),
             "theme": self._choose_theme,
+            "editor": lambda argument: main.action_write_in_editor(),
+            "notify": lambda argument: self._choose_notify(room, argument),
+            "highlight": lambda argument: self._choose_highlight(room, argument.split()),
+            "ignore": lambda argument: self._choose_ignored(room, argument),
         }
         if parsed.name in ways:
             ways[parsed.name](parsed.argument)
         else:
-            ask_room(self, lambda: _answered(parsed, room.chat))
+            ask_room(self, lambda: _answered(parsed, room.chat), lambda lines: self._tell(room, lines))
+
+    def _tell(self, room: OpenRoom, lines: Sequence[str]) -> None:
+        """Say *lines* to the user only, in the conversation."""
+        if not room.page.note(lines):
+            say(self, "\n".join(lines))
+        room.page.view.show_end()
+        if self._main is not None:
+            self._main.refresh_all()
+
+    def _choose_notify(self, room: OpenRoom, how: str) -> None:
+        if how and how not in NOTIFY:
+            raise InvalidArgument(f"/notify takes one of {', '.join(NOTIFY)}, not {visible(how)!r}")
+        if how:
+            self._habits.keep(notify={**self._own_habits().notify, room.name: how})
+        self._tell(room, [f"you are told of {_TOLD[self._own_habits().told_of(room.name)]} in {room.name}"])
+
+    def _choose_highlight(self, room: OpenRoom, words: Sequence[str]) -> None:
+        if words:
+            self._habits.keep(highlight=() if list(words) == ["-"] else tuple(words))
+        concerning = ", ".join(self._own_habits().highlight) or "none but your name"
+        self._tell(room, [f"words that concern you: {concerning}"])
+
+    def _choose_ignored(self, room: OpenRoom, name: str) -> None:
+        ignored = self._own_habits().ignored
+        if name:
+            name = checked_name(name)
+            others = tuple(other for other in ignored if fold(other) != fold(name))
+            self._habits.keep(ignored=others if len(others) < len(ignored) else (*ignored, name))
+            for each in self._main.rooms if self._main is not None else ():
+                each.page.forget_lines()
+        self._tell(room, [f"ignored here, on this machine: {', '.join(self._own_habits().ignored) or 'nobody'}"])
 
     def _show_back(self, room: OpenRoom, argument: str) -> None:
         main = self._main
@@ -163,6 +248,11 @@ class ChatApp(App[None], inherit_bindings=False):
             return
         self._check_theme(name)
         self.theme = name
+
+    def watch_theme(self, theme: str) -> None:
+        """However it was chosen, it is the one of the next time too."""
+        if self._main is not None and self._main.is_mounted:
+            self._habits.keep(theme=theme)
 
     # -- rooms -------------------------------------------------------------------------------------------------
 
@@ -212,7 +302,7 @@ class ChatApp(App[None], inherit_bindings=False):
     def _renewed(self, room: OpenRoom) -> str:
         """In a thread of its own: *room* has another log now; open that one, below what is here."""
         chat = room.chat.join_room(room.name, read="manual")
-        fresh = OpenRoom(chat, room.page.look, self._drafts, self._room_changed, before=room)
+        fresh = OpenRoom(chat, room.page.look, self._drafts, self._room_changed, room, self._own_habits)
         self.call_later(self._replace, room, fresh)
         return f"room {room.name} was archived or hosted anew: it has another log now"
 
@@ -232,6 +322,7 @@ class ChatApp(App[None], inherit_bindings=False):
 
     def leave_all(self) -> list[str]:
         """Leave every room; what there is to say of it."""
+        self._is_leaving = True
         said = []
         assert self._main is not None
         for room in self._main.rooms:
@@ -290,10 +381,8 @@ def _number(argument: str) -> int:
     return int(text)
 
 
-def _answered(command: ChatCommand, chat: Chat) -> Pages | str:
-    if (said := commands.say(command, chat)) is not None:
-        return said.told(visible)
-    lines = [line.removeprefix("-- ") for line in answer(command, chat, PlainLines())]
-    if len(lines) == 1 and len(lines[0]) <= _LONGEST_NOTICE:
-        return lines[0]
-    return Pages(f"/{command.name}", Text("\n".join(lines)))
+def _answered(command: ChatCommand, chat: Chat) -> list[str]:
+    """What *command* is answered with, in lines; nothing where the conversation shows it."""
+    if commands.say(command, chat) is not None:
+        return []
+    return [line.removeprefix("-- ") for line in answer(command, chat, PlainLines())]

@@ -16,8 +16,10 @@ from pyrochat.values.visible import visible
 _ROOMY_LINES = 30
 
 
-def ask_room(app: App[None], ask: Callable[[], Pages | str]) -> None:
-    """Call *ask* in another thread, and show in *app* what it returns: a dialog, or a text as a notice."""
+def ask_room(
+    app: App[None], ask: Callable[[], Pages | str | list[str]], tell: Callable[[list[str]], None] = lambda lines: None
+) -> None:
+    """Call *ask* in another thread, and show in *app* what it returns: a dialog, a text as a notice, lines by *tell*."""
 
     def run() -> None:
         try:
@@ -29,9 +31,13 @@ def ask_room(app: App[None], ask: Callable[[], Pages | str]) -> None:
 
     writing = _written(app)
 
-    def show(answer: Pages | str) -> None:
+    def show(answer: Pages | str | list[str]) -> None:
         if isinstance(answer, str):
-            say(app, answer)
+            if answer:
+                say(app, answer)
+        elif isinstance(answer, list):
+            if answer:
+                tell(answer)
         elif _written(app) != writing:  # a dialog would take the keys of somebody who writes on
             say(app, "the room has answered while you were writing: ask again to see it")
         else:

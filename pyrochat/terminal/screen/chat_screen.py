@@ -22,14 +22,16 @@ from pyrochat.terminal.screen.commands import SCREEN_COMMANDS, briefly
 from pyrochat.terminal.screen.composer import Composer
 from pyrochat.terminal.screen.conversation import Conversation
 from pyrochat.terminal.screen.dialogs import Ask, Pages, Search, SearchDialog, readers_table, side_by_side
+from pyrochat.terminal.screen.driver import set_title, tell_terminal
 from pyrochat.terminal.screen.elsewhere import open_link, written_in_editor
 from pyrochat.terminal.screen.keys import actions_by_key, screen_bindings, shown_keys
-from pyrochat.terminal.screen.panels import Members, RoomList, Status
+from pyrochat.terminal.screen.panels import Header, Members, RoomList, Status
 from pyrochat.terminal.writing.completion import Words
 from pyrochat.terminal.writing.typed import parts_of
 from pyrochat.values.errors import InvalidText, PyroChatError, Unavailable
 from pyrochat.values.message import CHAT, Message
 from pyrochat.values.rules import MAX_TEXT_BYTES, fold
+from pyrochat.values.visible import one_line, visible
 
 FRAME_SECONDS = 0.04  # what comes within that time is drawn together
 MARKS_SECONDS = 0.25
@@ -39,16 +41,21 @@ ATTENTION_SECONDS = 300.0  # a key, or the focus, so long ago: nobody looks any 
 _MEMBERS_FROM_CELLS = 70
 _ROOMS_FROM_CELLS = 110
 _FOOTER_FROM_LINES = 14
+_HEADER_FROM_LINES = 8
+_MOST_TOLD = 200  # characters, to the terminal
 
 
 class ChatScreen(Screen[None]):
-    """rooms: those that are open, at least one. do: what a typed command does. keys: the user's own."""
+    """rooms: those that are open, at least one. do: what a typed command does. keys: the user's own. rooms_changed: called
+    when other rooms are open, or another is in front.
+    """
 
     def __init__(
         self, rooms: list[OpenRoom], notifier: Notifier | None, do: Callable[[OpenRoom, ChatCommand | str], None],
-        keys: Mapping[str, str],
+        keys: Mapping[str, str], rooms_changed: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         super().__init__()
+        self._rooms_changed = rooms_changed
         self._actions = actions_by_key(keys)
         self._keys = keys
         for binding in screen_bindings(keys):
@@ -69,6 +76,7 @@ class ChatScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """See the module."""
+        yield Header()
         with Horizontal():
             yield RoomList()
             with Vertical():
@@ -120,7 +128,7 @@ class ChatScreen(Screen[None]):
         for room in self.rooms:
             looking = room is self.room and self._is_watched and room.page.view.pinned
             for message in room.take_in(looking):
-                if room.concerns(message):
+                if room.is_told_of(message):
                     self._call_attention(message)
             for unsent, error in room.refused():
                 complain(self.app, f"not sent: {error}")
@@ -133,6 +141,9 @@ class ChatScreen(Screen[None]):
 
     def _call_attention(self, message: Message) -> None:
         self.app.bell()
+        tell_terminal(
+            self.app, f"{visible(message.sender)} in {visible(message.room)}", one_line(message.text, _MOST_TOLD)
+        )
         if self._notifier is not None:
             self._notifier.tell(message)
 
@@ -143,6 +154,10 @@ class ChatScreen(Screen[None]):
     def on_conversation_shown(self) -> None:
         """The rest of the screen says how much there is of what is not shown."""
         self.query_one(RoomList).show(self.rooms, self.room)
+        self.query_one(Header).show(self.room)
+        unread, mentions = (sum(getattr(room, of) for room in self.rooms) for of in ("unread", "mentions"))
+        counts = f"({unread}{f' @{mentions}' if mentions else ''}) " if unread else ""
+        set_title(self.app, f"{counts}{visible(self.room.name)} · PyroChat")
         self._show_status()
 
     def _show_members(self) -> None:
@@ -206,6 +221,7 @@ class ChatScreen(Screen[None]):
         self.query_one(Members).display = self._with_members and width >= _MEMBERS_FROM_CELLS
         self.query_one(RoomList).display = len(self.rooms) > 1 and width >= _ROOMS_FROM_CELLS
         self.query_one(Footer).display = height >= _FOOTER_FROM_LINES
+        self.query_one(Header).display = height >= _HEADER_FROM_LINES
 
     # -- writing ---------------------------------------------------------------------------------------------
 
@@ -476,6 +492,7 @@ class ChatScreen(Screen[None]):
         self._fit()
         self._look_at_marks()
         self.refresh_all()
+        self._rooms_changed()
 
     def action_step_room(self, step: int) -> None:
         """The room beside this one."""
@@ -495,10 +512,15 @@ class ChatScreen(Screen[None]):
             return
         self.action_new_line()
 
-    def add_room(self, room: OpenRoom) -> None:
-        """*room* has been opened: show it."""
+    def add_room(self, room: OpenRoom, in_front: bool = True) -> None:
+        """*room* has been opened: show it, if it is to be *in_front*."""
         self.rooms.append(room)
-        self.show_room(room)
+        if in_front:
+            self.show_room(room)
+        else:
+            self._fit()
+            self.refresh_all()
+            self._rooms_changed()
 
     def replace_room(self, room: OpenRoom, fresh: OpenRoom) -> None:
         """*fresh* takes the place of *room*; what is being written goes along."""

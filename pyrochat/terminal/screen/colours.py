@@ -28,7 +28,7 @@ class Palette:
             "text": Style(), "time": Style(color=muted), "id": Style(color=muted), "system": Style(color=muted, italic=True),
             "day": Style(color=muted), "new": Style(color="#ff8c42" if theme.dark else "#a33d00", bold=True),
             "state": Style(color=accent), "outgoing": Style(color=muted, italic=True), "mention": Style(bold=True), "reactions": Style(color=accent),
-            "match": Style(bold=True, underline=True, color=accent),
+            "note": Style(color=accent, italic=True), "match": Style(bold=True, underline=True, color=accent),
             "mentioned": Style(bold=True, reverse=True), "selected": Style(bgcolor="#2f3b4c" if theme.dark else "#d6e2f0"),
             "marked": Style(color="#10141a", bgcolor=accent) if theme.dark else Style(color="#ffffff", bgcolor=accent),
         }  # fmt: skip

@@ -9,6 +9,10 @@ _OWN = [
     ("/join ROOM", "open another room of this server; it is created where you may do that"),
     ("/leave", "leave this room"),
     ("/theme [NAME]", "other colours"),
+    ("/editor", "write in $EDITOR"),
+    ("/notify all|mentions|none", "of which messages of this room you are told"),
+    ("/highlight [WORD …]", "words that concern you as your name does (-: none)"),
+    ("/ignore [NAME]", "show nothing more of NAME, or that again"),
 ]
 SCREEN_COMMANDS = [*COMMANDS[:-3], *_OWN, *COMMANDS[-3:]]
 

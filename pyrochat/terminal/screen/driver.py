@@ -5,6 +5,7 @@ import os
 import selectors
 
 from textual._xterm_parser import XTermParser
+from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
 from pyrochat.terminal.screen.widths import held_in_place
@@ -17,8 +18,25 @@ _BYTES = 4096
 _defects = Defects(logging.getLogger("pyrochat"))
 
 
+def set_title(app: App[None], title: str) -> None:
+    """Give the terminal's window *title*, which is harmless; where the screen is a terminal."""
+    if isinstance(app._driver, TerminalDriver) and title != app._driver.title:
+        app._driver.title = title
+        app._driver.write(f"\x1b]2;{title}\x07")
+
+
+def tell_terminal(app: App[None], who: str, text: str) -> None:
+    """Let the terminal show a notification, if it is one that does: by OSC 9 (iTerm2, kitty), by OSC 777 (rxvt, VTE)."""
+    if isinstance(app._driver, TerminalDriver):
+        app._driver.write(
+            f"\x1b]9;{who}: {text}\x07\x1b]777;notify;{who.replace(';', ',')};{text.replace(';', ',')}\x07"
+        )
+
+
 class TerminalDriver(LinuxDriver):
-    """Reads what `TypedBytes` makes of the terminal's bytes."""
+    """Reads what `TypedBytes` makes of the terminal's bytes. title: the window's, as far as it was set."""
+
+    title = ""
 
     def run_input_thread(self) -> None:
         """Part of Textual's interface: until the screen ends, or nobody types any more."""

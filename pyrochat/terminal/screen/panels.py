@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len, chop_cells
 from rich.style import Style
 from rich.text import Text
 from textual.containers import VerticalScroll
@@ -21,6 +22,10 @@ _STATES = {
 }  # fmt: skip
 
 
+_ROOM_CELLS = 15
+_MEMBER_CELLS = 14  # beside the sign at the left
+
+
 class RoomList(Static):
     """The rooms that are open, with what is unread in each."""
 
@@ -32,31 +37,83 @@ class RoomList(Static):
 
         number: int
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._numbers: list[int | None] = []  # of the room in each line
+
     def show(self, rooms: Sequence[OpenRoom], current: OpenRoom) -> None:
-        """Draw them."""
+        """Draw them: rooms, and below them people."""
         text = Text(no_wrap=True, overflow="ellipsis")
-        for number, room in enumerate(rooms):
-            count = f" {room.unread}" if room.unread else ""
-            addressed = f" @{room.mentions}" if room.mentions else ""
-            style = Style(bold=bool(room.unread), reverse=room is current)
-            text.append(f"{number + 1} {visible(room.name)}{count}{addressed}\n", style)
+        self._numbers = []
+        numbered = list(enumerate(rooms))
+        for heading, group in (
+            ("rooms", [(number, room) for number, room in numbered if not room.other]),
+            ("people", [(number, room) for number, room in numbered if room.other]),
+        ):
+            if not group:
+                continue
+            text.append(f"{heading}\n", "dim")
+            self._numbers.append(None)
+            for number, room in group:
+                text.append_text(self._line(number, room, room is current))
+                self._numbers.append(number)
         self.update(text)
+
+    def _line(self, number: int, room: OpenRoom, is_current: bool) -> Text:
+        count = f" {room.unread}" if room.unread else ""
+        addressed = f" @{room.mentions}" if room.mentions else ""
+        mark = "" if room.other or not room.chat.is_closed else "⌂"  # a house with a door
+        name = _cropped(
+            f"{mark}{visible(room.other or room.name)}", _ROOM_CELLS - len(f"{number + 1} {count}{addressed}")
+        )
+        return Text(
+            f"{number + 1} {name}{count}{addressed}\n", Style(bold=bool(room.unread), reverse=is_current), end=""
+        )
 
     def on_click(self, event: object) -> None:
         """Choose."""
-        self.post_message(self.Chosen(int(event.y)))  # type: ignore[attr-defined]
+        line = int(event.y)  # type: ignore[attr-defined]
+        if 0 <= line < len(self._numbers) and (number := self._numbers[line]) is not None:
+            self.post_message(self.Chosen(number))
+
+
+class Header(Static):
+    """The top line: which room, what it is about, who is here, which server."""
+
+    DEFAULT_CSS = "Header { height: 1; padding: 0 1; background: $panel; }"
+
+    def show(self, room: OpenRoom) -> None:
+        """Of *room*."""
+        chat = room.chat
+        kind = "direct" if room.other else "closed" if chat.is_closed else ""
+        name = f"with {room.other}" if room.other else room.name
+        parts = [kind, f"{chat.member_count} here", chat.at if chat.state == "connected" else ""]
+        right = " · ".join(visible(part) for part in parts if part)
+        topic = f"  {visible(room.transcript.topic)}" if room.transcript.topic else ""
+        width = max(10, self.content_size.width)
+        left = _cropped(f"{visible(name)}{topic}", max(4, width - cell_len(right) - 2))
+        text = Text(left, no_wrap=True, overflow="ellipsis")
+        text.stylize("bold", 0, min(len(left), len(visible(name))))
+        text.append(" " * max(1, width - cell_len(left) - cell_len(right)))
+        text.append(right, "dim")
+        self.update(text)
+
+
+def _cropped(text: str, room: int) -> str:
+    """*text*, with a sign at its end where it has more than *room* cells."""
+    room = max(2, room)
+    return text if cell_len(text) <= room else chop_cells(text, room - 1)[0] + "…"
 
 
 class Members(VerticalScroll):
-    """Who is here, and how far each has read: ``✓`` everything, ``-7`` all but the last seven."""
+    """Who is here, and how much each has not read."""
 
     DEFAULT_CSS = """
     Members { width: 20; height: 1fr; padding: 0 1; border-left: solid $panel; scrollbar-size-vertical: 1; }
     Members Static { width: 1fr; height: auto; }
     """
     LEGEND = (
-        ("●", "here"), ("○", "connection lost, may come back"), ("✓", "has read everything"),
-        ("-7", "has not read the last seven"),
+        ("○", "connection lost, may come back"),
     )  # fmt: skip
     can_focus = False
 
@@ -71,17 +128,15 @@ class Members(VerticalScroll):
     def show(self, room: OpenRoom, suspected: Iterable[str], palette: Palette) -> None:
         """Draw them."""
         away = set(map(fold, suspected))
-        end = room.transcript.end
         marks = room.chat.marks
         text = Text(f"{len(marks)} here\n", style=palette["time"], no_wrap=True, overflow="ellipsis")
         for name, (_, read) in marks.items():
             gone = fold(name) in away
-            unread = end - max(read, room.progress.since(name))
-            behind = f"-{unread}" if unread > 0 else "✓"
+            unread = room.transcript.texts_after(max(read, room.progress.since(name)), name)
+            behind = " lost" if gone else f" {unread} unread" if unread else ""
             text.append("○ " if gone else "● ", palette["time"] if gone else palette["state"])
-            text.append(visible(name), palette.name(colour_of(name)))
-            text.append(" away" if gone else f" {behind}", palette["time"])
-            text.append("\n")
+            text.append(_cropped(visible(name), _MEMBER_CELLS - len(behind)), palette.name(colour_of(name)))
+            text.append(f"{behind}\n", palette["time"])
         if text != self._text:  # it is asked for more often than it changes
             self._text = text
             self.query_one("#names", Static).update(text)

@@ -33,7 +33,7 @@ class DraftFile:
                 continue
             if candidate.exists():
                 self._take_over(candidate)
-            held.release()
+            _let_go(held)
         if self._path is None:
             self.notices.append(f"what you write is not kept for the next time: no file can be had in {path.parent}")
 
@@ -54,7 +54,15 @@ class DraftFile:
     def close(self) -> None:
         """Let others have the file."""
         if self._held is not None:
-            self._held.release()
+            _let_go(self._held)
+            self._held = None
+
+
+def _let_go(held: filelock.BaseFileLock) -> None:
+    """The lock's file goes first: whoever opened it meanwhile finds that it is nobody's any more, and makes another."""
+    with contextlib.suppress(OSError):
+        Path(held.lock_file).unlink()
+    held.release()
 
 
 def _lock(path: Path) -> filelock.BaseFileLock | None:
