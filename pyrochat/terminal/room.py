@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pyrochat.client.chat import Chat
-from pyrochat.terminal.conversation.layout import Look, has_word, name_cells
+from pyrochat.terminal.conversation.layout import Look, name_cells
+from pyrochat.terminal.conversation.markup import has_word
 from pyrochat.terminal.conversation.page import Page, Past, Row
 from pyrochat.terminal.conversation.progress import ReadProgress
 from pyrochat.terminal.conversation.seen import Seen

@@ -6,17 +6,15 @@ lines hold nothing but what a terminal shows as it is.
 
 import hashlib
 import re
-import unicodedata
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import NamedTuple
 
 from rich.cells import cell_len, chop_cells
 
+from pyrochat.terminal.conversation.markup import Block, Line, Span, blocks_of, coloured, marks_in
 from pyrochat.terminal.conversation.transcript import Said
-from pyrochat.values.mentions import find_mentions
 from pyrochat.values.message import JOINED, SYSTEM, Message
 from pyrochat.values.rules import fold
 from pyrochat.values.visible import visible
@@ -28,26 +26,10 @@ _STATE_CELLS = 3
 _LEAST_TEXT_CELLS = 16  # beside id, time and name; those make room for it
 _TAB = "    "
 _EDITED = " (edited)"
+_ITEM = re.compile(r"\s{0,6}(?:[-*•]|\d{1,3}[.)])\s+(?=\S)")
 _MOST_NAMES = 6  # in a folded run of joins and leaves
 
-_SELECTOR = "\ufe0f"  # makes a digit a part of an emoji: 1️⃣
-_MARKS = "".join(mark for mark in map(chr, range(0x300, 0xAC00)) if unicodedata.category(mark)[0] == "M")
-_MARKED = re.compile(
-    r"(?P<link>https?://[^\s<>\"]+[^\s<>\".,;:!?)\]}'])|"
-    rf"(?P<mention>@[\w.{_MARKS}-]*[\w{_MARKS}](?!{_SELECTOR}))|"
-    rf"(?P<reference>(?<!\w)#\d+\b(?!{_SELECTOR}))"
-)
 _WORDS = re.compile(r"\s+|\S+")
-
-
-class Span(NamedTuple):
-    """A piece of a line. role: what it is, such as "text", "time", "name3", "link"."""
-
-    text: str
-    role: str
-
-
-Line = list[Span]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +85,12 @@ def _body(message: Message, said: Said | None, first_room: int, room: int, look:
         gone = f"(deleted by {visible(deleted_by)})" if deleted_by else text
         places = _breaks(gone, room if lines else first_room, room)
         return [*lines, *([Span(gone[start:end], "system")] for start, end in places)]
-    for part in text.replace("\r\n", "\n").split("\n"):
-        shown = visible(part.replace("\t", _TAB))
-        lines += _wrapped(shown, room if lines else first_room, room, look.own)
+    for block in blocks_of(_did(text, message.sender)):
+        if block.language is not None:
+            lines += _code(block, room if lines else first_room, room)
+            continue
+        for part in block.lines:
+            lines += _listed(visible(part.replace("\t", _TAB)), room if lines else first_room, room, look.own)
     if is_edited:
         used = sum(cell_len(span.text) for span in lines[-1])
         edited = Span(_EDITED, "time")
@@ -114,6 +99,36 @@ def _body(message: Message, said: Said | None, first_room: int, room: int, look:
         else:
             lines.append([edited])
     return lines
+
+
+def _did(text: str, sender: str) -> str:
+    """``/me waves`` is what *sender* does."""
+    return f"* {sender} {text[4:]}" if text.startswith("/me ") else text
+
+
+def _code(block: Block, first_room: int, room: int) -> Iterator[Line]:
+    """The lines of code, cut where they are too long; and its place is a block of its own."""
+    if first_room < room:
+        yield []
+    for line in coloured(block):
+        left, spans = room, list[Span]()
+        for span in line:
+            for piece in chop_cells(visible(span.text.replace("\t", _TAB)), room):
+                cells = cell_len(piece)
+                if cells > left:
+                    yield spans
+                    left, spans = room, []
+                spans.append(Span(piece, span.role))
+                left -= cells
+        yield [*spans, Span(" " * left, "code")]
+
+
+def _listed(text: str, first_room: int, room: int, own: str) -> Iterator[Line]:
+    """The lines of *text*; of an item of a list the lines that follow stand under its words."""
+    item = _ITEM.match(text)
+    hang = cell_len(item[0]) if item is not None and cell_len(item[0]) * 3 < room else 0
+    for number, line in enumerate(_wrapped(text, first_room, room - hang, own)):
+        yield [Span(" " * hang, "text"), *line] if number and hang else line
 
 
 def _filled(pieces: Sequence[str], room: int) -> Iterator[str]:
@@ -207,17 +222,6 @@ def _told(came: dict[str, str]) -> str:
     return " · ".join(parts)
 
 
-def has_word(text: str, words: Sequence[str]) -> bool:
-    """Whether *text* has one of *words* as a whole word, however it is written."""
-    folded = fold.__wrapped__(text)
-    return any(re.search(rf"(?<!\w){re.escape(fold(word))}(?!\w)", folded) for word in words)
-
-
-def links_in(text: str) -> list[str]:
-    """The links in *text*, in order."""
-    return [found["link"] for found in _MARKED.finditer(text) if found["link"]]
-
-
 def name_cells(look: Look, senders: Iterable[str]) -> Look:
     """*look* with a column of names that has room for *senders* too."""
     widest = max((cell_len(visible(sender)) for sender in senders), default=0)
@@ -244,10 +248,7 @@ def colour_of(name: str) -> int:
 
 def _wrapped(text: str, first_room: int, room: int, own: str) -> Iterator[Line]:
     """*text*, one line without control characters, as the spans of as many lines as it takes."""
-    means_us = [(found.start, found.end, "mentioned") for found in find_mentions(text, {fold(own)})]
-    others = [(found.start(), found.end(), _role(found)) for found in _MARKED.finditer(text)]
-    free = [place for place in others if not any(place[0] < end and start < place[1] for start, end, _ in means_us)]
-    marks = deque(sorted([*means_us, *free]))
+    marks = deque(marks_in(text, own))
     for start, end in _breaks(text, first_room, room):
         spans: Line = []
         at = start
@@ -263,14 +264,6 @@ def _wrapped(text: str, first_room: int, room: int, own: str) -> Iterator[Line]:
         if at < end or not spans:
             spans.append(Span(text[at:end], "text"))
         yield spans
-
-
-def _role(found: re.Match[str]) -> str:
-    if found["link"]:
-        return f"link {found['link']}"
-    if found["reference"]:
-        return f"reference {found['reference'][1:]}"
-    return "mention"
 
 
 def _breaks(text: str, first_room: int, room: int) -> Iterator[tuple[int, int]]:

@@ -7,16 +7,8 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from pyrochat.terminal.conversation.layout import (
-    Line,
-    Look,
-    Span,
-    day_label,
-    lay_out,
-    lay_out_note,
-    separator,
-    with_state,
-)
+from pyrochat.terminal.conversation.layout import Look, day_label, lay_out, lay_out_note, separator, with_state
+from pyrochat.terminal.conversation.markup import Line, Span
 from pyrochat.terminal.conversation.progress import SENDING, ReadProgress
 from pyrochat.terminal.conversation.transcript import Transcript
 from pyrochat.terminal.conversation.viewport import Viewport
@@ -80,8 +72,27 @@ class Page:
     @look.setter
     def look(self, look: Look) -> None:
         if look != self._look:
+            held = self._held_text() if look.width != self._look.width else None
             self._look = look
             self._kept.clear()
+            if held is not None:
+                self.view.hold(held[0], self._line_of(*held))
+
+    def _held_text(self) -> tuple[int, int] | None:
+        """The entry at the top of the screen, and how many characters of it are above; None where the end is shown."""
+        if self.view.pinned or self.view.top.entry >= self._count():
+            return None
+        entry, line = self.view.top
+        return entry, sum(map(_characters, self._lines(entry)[:line]))
+
+    def _line_of(self, entry: int, characters: int) -> int:
+        """The line of *entry* above which there are no more than so many *characters*."""
+        above = 0
+        for number, line in enumerate(self._lines(entry)):
+            above += _characters(line)
+            if above > characters:
+                return number
+        return 0
 
     @property
     def new_after(self) -> int | None:
@@ -148,6 +159,10 @@ class Page:
     def show(self, entry: int) -> None:
         """Scroll to *entry* of the log; see `Viewport`."""
         self.view.show(self._above + entry)
+
+    def begin_with(self, entry: int) -> None:
+        """Scroll so that *entry* of the log is at the top; see `Viewport`."""
+        self.view.begin_with(self._above + entry)
 
     def bring(self, entry: int) -> None:
         """Scroll so far that *entry* of the log is shown; see `Viewport`."""
@@ -235,6 +250,11 @@ class Page:
         if new_after is not None and transcript.first_id(index - 1) <= new_after < first.id:
             lines.append(separator("new", self._look.width, "new"))
         return lines
+
+
+def _characters(line: Line) -> int:
+    """How many there are in *line*, spaces left out: they come and go with the width."""
+    return sum(len(span.text) - span.text.count(" ") for span in line)
 
 
 def _not_yet(span: Span) -> Span:

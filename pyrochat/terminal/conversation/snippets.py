@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from pyrochat.terminal.conversation.layout import Line, Span
+from pyrochat.terminal.conversation.markup import Line, Span
 from pyrochat.values.rules import fold
 from pyrochat.values.visible import visible
 

@@ -28,6 +28,15 @@ class Viewport:
         self.pinned = True
         self._top = Anchor(0, 0)
 
+    @property
+    def top(self) -> Anchor:
+        """The line at the top of the screen."""
+        return self._top
+
+    def hold(self, entry: int, line: int) -> None:
+        """That is the line at the top: entries have another height than before."""
+        self._top = Anchor(entry, line)
+
     def places(self) -> list[Anchor]:
         """The lines to be shown, from the top; fewer than `height` where there are no more."""
         self.pinned = self.pinned or self._reaches_end()
@@ -62,6 +71,11 @@ class Viewport:
     def show(self, entry: int) -> None:
         """Show *entry*, with a third of the page above it."""
         self._top = self._moved(Anchor(min(entry, max(0, self._count() - 1)), 0), -(self.height // 3))
+        self.pinned = self._reaches_end()
+
+    def begin_with(self, entry: int) -> None:
+        """Show *entry* at the top."""
+        self._top = self._held(Anchor(entry, 0))
         self.pinned = self._reaches_end()
 
     def bring(self, entry: int) -> None:

@@ -240,7 +240,9 @@ class ChatApp(App[None], inherit_bindings=False):
     def _show_back(self, room: OpenRoom, argument: str) -> None:
         main = self._main
         assert main is not None
-        main.action_jump(max(1, room.transcript.end + 1 - (_number(argument) if argument else 20)))
+        count = _number(argument) if argument else 20
+        if not main.show_last(count):
+            say(self, f"the last {count:,} are on the screen")
 
     def _choose_theme(self, name: str) -> None:
         if not name:
@@ -339,9 +341,19 @@ class ChatApp(App[None], inherit_bindings=False):
     # -- the palette -----------------------------------------------------------------------------------------
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Everything that has a key, and everything that is a command."""
+        """Rooms and people first; then everything that has a key, and everything that is a command."""
         main = self._main
         assert main is not None
+        for room in main.rooms:
+            name = f"with {room.other}" if room.other else room.name
+            news = f"{room.unread} unread" if room.unread else "nothing new"
+            yield SystemCommand(f"Room {visible(name)}", news, lambda room=room: main.show_room(room))
+        own = fold(main.room.chat.name)
+        for name in main.room.chat.marks:
+            if fold(name) != own:
+                yield SystemCommand(
+                    f"Talk to {visible(name)}", "Just the two of you", lambda name=name: main.act(f"/msg {name}")
+                )
         yield SystemCommand("Help", "Keys, commands, symbols", main.action_help)
         yield SystemCommand("Search", "Words in the whole history", main.action_search)
         yield SystemCommand("Who has read", "Of the marked message, or your last one", main.action_readers)

@@ -13,7 +13,7 @@ from textual.widgets import Footer
 
 from pyrochat.clock import monotonic
 from pyrochat.terminal.commands import ChatCommand
-from pyrochat.terminal.conversation.layout import links_in
+from pyrochat.terminal.conversation.markup import links_in
 from pyrochat.terminal.conversation.progress import ReadProgress
 from pyrochat.terminal.mentions import Notifier
 from pyrochat.terminal.room import OpenRoom
@@ -29,6 +29,7 @@ from pyrochat.terminal.screen.panels import Header, Members, RoomList, Status
 from pyrochat.terminal.writing.completion import Words
 from pyrochat.terminal.writing.typed import parts_of
 from pyrochat.values.errors import InvalidText, PyroChatError, Unavailable
+from pyrochat.values.mentions import EVERYBODY
 from pyrochat.values.message import CHAT, Message
 from pyrochat.values.rules import MAX_TEXT_BYTES, fold
 from pyrochat.values.visible import one_line, visible
@@ -230,7 +231,8 @@ class ChatScreen(Screen[None]):
         own = fold(self.room.chat.name)
         names = [name for name in self.room.chat.marks if fold(name) != own]
         commands = [usage.split()[0] for usage, _ in SCREEN_COMMANDS]
-        return Words(commands, names, [room.name for room in self.rooms], ids)
+        themes = sorted(self.app.available_themes)
+        return Words(commands, [*names, *EVERYBODY], [room.name for room in self.rooms], ids, themes)
 
     def on_composer_completing(self, event: Composer.Completing) -> None:
         """Show what Tab goes through."""
@@ -342,6 +344,17 @@ class ChatScreen(Screen[None]):
             self.conversation.show_message(id)
         else:
             say(self.app, f"there is no message #{id} here: the last one is #{self.room.transcript.end}")
+
+    def show_last(self, count: int) -> bool:
+        """Scroll so far up that the last *count* messages begin at the top; False where they are on the screen."""
+        transcript = self.room.transcript
+        entry = max(0, transcript.count - count)
+        shown = [row.entry for row in self.conversation.rows if row.entry >= 0]
+        if not transcript.count or (shown and shown[0] <= entry):
+            return False
+        self.room.page.begin_with(entry)
+        self.conversation.update()
+        return True
 
     def action_ask_jump(self) -> None:
         """To a message whose id is asked for."""

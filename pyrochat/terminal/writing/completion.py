@@ -5,15 +5,18 @@ from dataclasses import dataclass
 
 from pyrochat.values.rules import fold
 
+_OF_PEOPLE = ("/msg", "/invite", "/remove", "/ignore")
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What there is to complete to. ids: the nearest first."""
+    """What there is to complete to. ids: the nearest first. themes: the names of colours."""
 
     commands: Sequence[str]
     names: Sequence[str]
     rooms: Sequence[str]
     ids: Sequence[int]
+    themes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,10 @@ def complete(text: str, words: Words) -> Completion:
         return Completion(start, _matching(word, [f"{command} " for command in words.commands]))
     if before.strip() in ("/join", "/leave") and words.rooms:
         return Completion(start, _matching(word, words.rooms))
+    if before.strip() == "/theme":
+        return Completion(start, _matching(word, words.themes))
+    if before.strip() in _OF_PEOPLE:
+        return Completion(start, _matching(word, [f"{name} " for name in words.names]))
     if word.startswith("@"):
         return Completion(start, _matching(word, [f"@{name} " for name in words.names]))
     if not word:

@@ -7,7 +7,7 @@ from itertools import count
 
 from hypothesis import strategies as st
 
-from pyrochat.terminal.conversation.layout import Line
+from pyrochat.terminal.conversation.markup import Line
 from pyrochat.terminal.conversation.page import Page
 from pyrochat.values.message import Message
 from tests.support import chat_message, joined_message, left_message

@@ -12,9 +12,7 @@ from rich.cells import cell_len
 
 from pyrochat.terminal.conversation.layout import (
     NAME_COLOURS,
-    Line,
     Look,
-    Span,
     colour_of,
     day_label,
     lay_out,
@@ -22,6 +20,7 @@ from pyrochat.terminal.conversation.layout import (
     separator,
     with_state,
 )
+from pyrochat.terminal.conversation.markup import Line, Span
 from pyrochat.values.mentions import find_mentions, mentions
 from pyrochat.values.message import SYSTEM
 from pyrochat.values.rules import MAX_TEXT_BYTES, checked_name

@@ -6,7 +6,8 @@ import pytest
 from rich.color import Color
 from textual.theme import BUILTIN_THEMES
 
-from pyrochat.terminal.conversation.layout import NAME_COLOURS, Look, Span, lay_out, separator
+from pyrochat.terminal.conversation.layout import NAME_COLOURS, Look, lay_out, separator
+from pyrochat.terminal.conversation.markup import Span
 from pyrochat.terminal.screen.colours import Palette
 from tests.support import chat_message, joined_message
 
