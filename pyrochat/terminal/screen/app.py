@@ -253,7 +253,8 @@ class ChatApp(App[None], inherit_bindings=False):
 
     def watch_theme(self, theme: str) -> None:
         """However it was chosen, it is the one of the next time too."""
-        if self._main is not None and self._main.is_mounted:
+        main = getattr(self, "_main", None)  # the first one is chosen before there is anything
+        if main is not None and main.is_mounted:
             self._habits.keep(theme=theme)
 
     # -- rooms -------------------------------------------------------------------------------------------------

@@ -314,7 +314,9 @@ class ChatScreen(Screen[None]):
     def show_readers(self, id: int) -> None:
         """Who has read message *id*."""
         room = self.room
-        ask_room(self.app, lambda: Pages(f"#{id}", readers_table(room.chat.confirmations(id))))
+        message = room.transcript.message(id) if 0 < id <= room.transcript.end else None
+        reactions = room.transcript.said(id).current.reactions if message is not None else {}
+        ask_room(self.app, lambda: Pages(f"#{id}", readers_table(room.chat.confirmations(id), reactions)))
 
     def on_conversation_clicked(self, event: Conversation.Clicked) -> None:
         """A click on a message shows who has read it."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from textual import events
 from textual.message import Message as Fact
+from textual.strip import Strip
 from textual.widgets import TextArea
 
 from pyrochat.terminal.writing.completion import Completion, Words, complete
@@ -122,6 +123,11 @@ class Composer(TextArea):
             self.post_message(self.TooLong(len(event.text)))
         elif (lines := event.text.rstrip("\n").count("\n") + 1) >= _MANY_LINES:
             self.post_message(self.Pasted(lines, len(event.text)))
+
+    def render_line(self, y: int) -> Strip:
+        """Part of Textual's interface: which lays out nothing in no width."""
+        width = self.content_size.width
+        return super().render_line(y) if width > 1 else Strip.blank(max(0, width), self.rich_style)
 
     def write(self, text: str) -> None:
         """Put *text* in place of what is there, the cursor at its end."""

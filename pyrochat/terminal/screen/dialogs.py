@@ -1,7 +1,7 @@
 """Dialogs: lines to be read, a question with a typed answer, and the search."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import ClassVar, NamedTuple
 
@@ -228,8 +228,8 @@ class SearchDialog(ModalScreen[tuple[int, int] | None]):
         self.query_one(".hint", Static).update(Text(visible(text)))
 
 
-def readers_table(found: Confirmations) -> Table:
-    """Who has a message, and who has read it."""
+def readers_table(found: Confirmations, reactions: Mapping[str, set[str]]) -> Table:
+    """Who has a message, who has read it, who has reacted."""
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     unread = found.delivered_to - found.read_by
     for title, names in (
@@ -237,6 +237,8 @@ def readers_table(found: Confirmations) -> Table:
         ("waiting for", found.waiting_for - unread), ("away", found.away),
     ):  # fmt: skip
         table.add_row(Text(title), Text(", ".join(map(visible, sorted(names))) or "nobody"))
+    for reaction, by in reactions.items():
+        table.add_row(Text(visible(reaction)), Text(", ".join(map(visible, sorted(by)))))
     return table
 
 

@@ -1,7 +1,7 @@
 """What a terminal sends, made fit for a parser of keys: nothing that comes from there may end the program, or type letters.
 
 Bytes that are not UTF-8 become U+FFFD. Answers of the terminal to questions that nobody waits for any more go. Alt with a
-digit or Enter, and what xterm's modifyOtherKeys sends, are spelled in the one way that Textual understands. What is pasted
+letter, a digit or Enter, and what xterm's modifyOtherKeys sends, are spelled in the one way that Textual understands. What is pasted
 stays as it is.
 """
 
@@ -18,7 +18,7 @@ _PIECES = re.compile(
     r"(?P<string>\x1b(?:\][0-9]|P[0-9>+!$|]|_G))"
     r"|(?P<answer>\x1b\[(?:[?>=][0-9;]*[cu]|[0-9]*n|(?!48;)[0-9]+;[0-9;]*t))"
     r"|(?P<paste>\x1b\[200~)"
-    r"|\x1b(?P<alt>[0-9\r\n])"
+    r"|\x1b(?P<alt>[0-9a-zA-NQ-WYZ\r\n])"
     r"|\x1b\[27;(?P<modifiers>[0-9]{1,3});(?P<code>[0-9]{1,7})~"
 )
 
