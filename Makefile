@@ -61,6 +61,7 @@ attacks: setup
 # The pictures in the README, drawn anew from a real room.
 screenshots: setup
 	$(BIN)/python -m screenshots
+	$(BIN)/python -m screenshots.recording
 
 # PyroChat beside what people would use instead; the results are in lab/benchmarks/results.
 BENCH_READY := $(VENV)/.bench-ready

@@ -11,7 +11,7 @@ from tests.system.support import Machine, free_port
 
 def test_pyrochat_hosts_where_nobody_does(machine: Machine) -> None:
     alone = machine.run("pyrochat", "Ana", typed="hello\n/history\n/confirmations\n/who\n")
-    assert alone.wait() == 0
+    assert alone.wait() == 0, str(alone)
     assert alone.bodies[:2] == ["* Ana joined", "Ana: hello"]
     assert [line for line in alone.lines if line.startswith("-- ")] == [
         "-- history: 2 messages",

@@ -75,7 +75,10 @@ def _body(message: Message, said: Said | None, first_room: int, room: int, look:
     lines: list[Line] = []
     if message.about is not None:
         quoted = said.answers if said is not None else None
-        answered = f"#{message.about}" if quoted is None else f"{visible(quoted.sender)}: {visible(quoted.body)}"
+        answered = f"#{message.about}"
+        if quoted is not None:
+            first, *more = quoted.body.strip().splitlines() or [""]
+            answered = f"{visible(quoted.sender)}: {visible(first)}{' …' if more else ''}"
         lines.append([Span(_cropped(f"↳ {answered}", first_room), f"reference {message.about}")])
     text, deleted_by, is_edited = message.body, "", False
     if said is not None:

@@ -91,6 +91,10 @@ class ChatApp(App[None], inherit_bindings=False):
         if notice is not None:
             rooms[0].notices.append(notice)
         self._main = ChatScreen(rooms, self._notifier, self._do, settings.keys, self._keep_rooms)
+        wanted = self._own_habits()
+        self._main.is_restoring = (
+            restores and fold(wanted.room) in map(fold, wanted.rooms) and wanted.room != rooms[0].name
+        )
         if self._habits.is_new:
             rooms[0].page.note(_WELCOME)
 
@@ -104,7 +108,7 @@ class ChatApp(App[None], inherit_bindings=False):
 
         if self._restores:
             self._restores = False
-            self._restore()
+            self.call_after_refresh(self._restore)
 
     def _restore(self) -> None:
         """Open the rooms that were open the last time."""
@@ -115,16 +119,21 @@ class ChatApp(App[None], inherit_bindings=False):
         wanted = [name for name in habits.rooms if fold(name) not in here]
 
         def restore() -> str:
-            for name in wanted:
-                try:
-                    room = self._open(beside.join_room(name, read="manual"))
-                except (RoomNotFound, RemovedFromRoom, InvalidInput):
-                    continue  # it is not there any more, for us
-                self.call_later(main.add_room, room, fold(name) == fold(front))
+            try:
+                for name in wanted:
+                    try:
+                        room = self._open(beside.join_room(name, read="manual"))
+                    except (RoomNotFound, RemovedFromRoom, InvalidInput):
+                        continue  # it is not there any more, for us
+                    self.call_later(main.add_room, room, fold(name) == fold(front))
+            finally:
+                self.call_later(main.restored)
             return ""
 
         if wanted:
             ask_room(self, restore)
+        else:
+            main.restored()
 
     def _keep_rooms(self) -> None:
         """Another room is open, or in front."""
@@ -281,7 +290,7 @@ class ChatApp(App[None], inherit_bindings=False):
         main = self._main
         assert main is not None
         self.call_later(main.add_room, room)
-        return f"room {name} is open"
+        return ""
 
     def _speak_to(self, room: OpenRoom, name: str, text: str) -> None:
         ask_room(self, lambda: self._opened_direct(room.chat, name, text))
@@ -300,7 +309,7 @@ class ChatApp(App[None], inherit_bindings=False):
             self.call_later(main.show_room, room)
         if text:
             self.call_later(room.send, checked_text(text))
-        return f"room {room.name} is open"
+        return ""
 
     def _renewed(self, room: OpenRoom) -> str:
         """In a thread of its own: *room* has another log now; open that one, below what is here."""

@@ -74,6 +74,7 @@ class ChatScreen(Screen[None]):
         self._active_at = monotonic()
         self._too_long = ""  # that was refused, and is sent in parts where Enter is pressed once more
         self._left: OpenRoom | None = None  # the room before this one
+        self.is_restoring = False  # another room will be in front in a moment: what is shown meanwhile is not read
 
     def compose(self) -> ComposeResult:
         """See the module."""
@@ -96,7 +97,7 @@ class ChatScreen(Screen[None]):
         self.composer = self.query_one(Composer)
         self.composer.write(self.room.draft)
         self.composer.focus()
-        self._focused = self.conversation.watched = self.app.app_focus
+        self.set_focused(self.app.app_focus)
         self.set_interval(MARKS_SECONDS, self._look_at_marks)
         self.set_interval(SUSPECTED_SECONDS, lambda: self._suspects.ask(self.room))
         self.set_interval(DRAFT_SECONDS, self._keep_drafts)
@@ -196,7 +197,13 @@ class ChatScreen(Screen[None]):
         """Whether somebody looks at the conversation, as far as one can tell: it is in front, the terminal has the focus, and
         a key was pressed, or the focus came, a short time ago."""
         is_recent = monotonic() - self._active_at < ATTENTION_SECONDS
-        return self._focused and is_recent and self.app.screen is self
+        return self._focused and not self.is_restoring and is_recent and self.app.screen is self
+
+    def restored(self) -> None:
+        """The room in front is the one that is to be there."""
+        self.is_restoring = False
+        if hasattr(self, "conversation"):
+            self.set_focused(self._focused)
 
     def touched(self) -> None:
         """Somebody has pressed a key, or moved the mouse."""
@@ -204,7 +211,8 @@ class ChatScreen(Screen[None]):
 
     def set_focused(self, focused: bool) -> None:
         """The terminal has or has not the user's attention, as far as it tells."""
-        self._focused = self.conversation.watched = focused
+        self._focused = focused
+        self.conversation.watched = focused and not self.is_restoring
         self.touched()
         self.conversation.update()
 

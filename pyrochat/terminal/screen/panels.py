@@ -143,7 +143,7 @@ class Members(VerticalScroll):
 
 
 class Status(Static):
-    """One line: where we are, how the connection is, what is unread, what is on its way, or what can be completed."""
+    """One line: how the connection is, what is unread, what is on its way, or what can be completed."""
 
     DEFAULT_CSS = "Status { height: 1; padding: 0 1; background: $panel; }"
 
@@ -151,16 +151,13 @@ class Status(Static):
         """Of *room*; elsewhere: what there is to say of other rooms. keys: the user's own."""
         state, below = room.chat.state, room.page.come_below()
         parts = [
-            room.name,
             _STATES.get(state, ""),
             f"+{below} new" if below else "" if room.page.view.pinned else "scrolled up",
             _unread(room, keys),
             f"{room.outgoing} being sent" if room.outgoing else "",
             elsewhere,
         ]
-        said = [visible(part) for part in parts if part]
-        if len(said) == 1:
-            said.append(f"{len(room.chat.marks)} here")
+        said = [visible(part) for part in parts if part] or ["all is read"]
         text = Text(" · ".join(said), no_wrap=True, overflow="ellipsis")
         if state != "connected":
             text.stylize("bold reverse")

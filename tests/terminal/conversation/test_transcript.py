@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pyrochat.terminal.conversation.transcript import Transcript
 from pyrochat.values.message import SYSTEM, Message
+from tests.support import chat_message
 from tests.terminal.conversation.support import conversation
 
 
@@ -55,3 +56,35 @@ def test_messages_that_do_not_follow_are_not_taken_in() -> None:
     with pytest.raises(AssertionError):
         transcript.extend(conversation("o", after=1))
     assert (transcript.end, transcript.count) == (0, 0)
+
+
+def about(id: int, kind: str, of: int, text: str = "", sender: str = "Ana") -> Message:
+    return chat_message(id, text, sender)._replace(kind=kind, about=of)
+
+
+def test_what_is_said_about_a_text_stands_where_that_is() -> None:
+    transcript = Transcript()
+    transcript.extend([chat_message(1, "one"), chat_message(2, "two", "Ana")])
+    assert transcript.extend([about(3, "edit", 1, "uno", "Erick"), about(4, "react", 1, "👍")])
+    transcript.extend([chat_message(5, "yes", "Ana")._replace(about=1), chat_message(6, "three")])
+    assert transcript.count == 4
+    assert [transcript.shown_id(index) for index in range(4)] == [1, 2, 5, 6]
+    assert transcript.last_id(1) == 4
+    said = transcript.said(1)
+    assert (said.current.text, said.current.is_edited, said.current.reactions) == ("uno", True, {"👍": {"Ana"}})
+    answers = transcript.said(5).answers
+    assert answers is not None
+    assert answers.id == 1
+    assert transcript.extend([about(7, "redact", 1, sender="Erick")])
+    assert transcript.said(1).deleted_by == "Erick"
+    assert [transcript.message(id).text for id in (1, 3)] == ["", ""]
+
+
+def test_texts_are_counted_and_joins_are_none() -> None:
+    transcript = Transcript()
+    transcript.extend(conversation("joaala"))
+    assert [transcript.texts_after(id, "Own") for id in (0, 3, 4, 6)] == [3, 2, 1, 0]
+    assert transcript.texts_after(0, "Ana") == 1
+    assert transcript.newest_text("Own") == 2
+    assert transcript.newest_text("") == 6
+    assert transcript.newest_text("Zoë") == 0

@@ -60,7 +60,9 @@ async def written(seat: Seat, text: str) -> None:
         if composer(seat).text == text:
             return
         await seat.pilot.pause(0.02)
-    raise AssertionError(f"{text[:60]!r} ({len(text)}) is not written, but {composer(seat).text[:60]!r} ({len(composer(seat).text)})")
+    raise AssertionError(
+        f"{text[:60]!r} ({len(text)}) is not written, but {composer(seat).text[:60]!r} ({len(composer(seat).text)})"
+    )
 
 
 # -- keys -----------------------------------------------------------------------------------------------------------
@@ -267,6 +269,56 @@ def test_answers_stand_in_the_conversation(app: ChatApp) -> None:
         await seat.see("» verified: identical")
         await seat.type("/nonsense", "enter")
         await seat.see("there is no command /nonsense")
+
+    sit(app, story)
+
+
+def test_a_search_finds_in_all_rooms_and_goes_there(app: ChatApp, ana: Chat, joined: Join) -> None:
+    igor = joined("Igor", client="Igor")
+    ana.create_room("coffee")
+
+    async def story(seat: Seat) -> None:
+        igor.send("\n".join(["filler"] * 200 + ["the needle is here"] + ["filler"] * 200))
+        with igor.join_room("coffee") as coffee:
+            coffee.send("a needle in coffee")
+        await seat.type("/join coffee", "enter")
+        await seat.see("a needle in coffee")
+        await seat.pilot.press("alt+1")
+        await seat.see("2 here")
+        await seat.pilot.press("ctrl+f")
+        await seat.type("needle", "enter")
+        await seat.see("2 found")
+        await seat.see("coffee #", "a needle in coffee")
+        await seat.see("lobby #", "the needle is here")
+        assert sum("filler" in line for line in seat.lines if "│" in line[:6]) < 6
+        await seat.pilot.press("enter")
+        await seat.see("coffee", "1 here")
+
+    sit(app, story)
+
+
+def test_the_last_n_are_shown_and_a_width_holds_the_place(app: ChatApp, joined: Join) -> None:
+    igor = joined("Igor", client="Igor")
+
+    async def story(seat: Seat) -> None:
+        igor.send_many([f"message {number}" for number in range(60)])
+        long = " ".join(f"w{number}" for number in range(900))
+        igor.send(long)
+        await seat.see("w899")
+        await seat.type("/history 61", "enter")
+        await seat.see("message 0")
+        await seat.pilot.press("escape", "pageup")
+        await seat.pilot.pause(0.2)
+
+        def first_word() -> int:
+            words = [word for line in seat.lines[1:3] for word in line.split() if word[0] == "w" and word[1:].isdigit()]
+            return int(words[0][1:])
+
+        before = first_word()
+        for width in (60, 140, 45, 100):
+            await seat.pilot.resize_terminal(width, 24)
+            await seat.pilot.pause(0.2)
+            assert abs(first_word() - before) < 30, width
 
     sit(app, story)
 

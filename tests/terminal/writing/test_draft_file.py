@@ -83,3 +83,12 @@ def test_where_no_file_can_be_had_that_is_said(tmp_path: Path) -> None:
     ]
     nowhere.keep(Draft("half a"))
     nowhere.close()
+
+
+def test_no_locks_are_left_behind(path: Path) -> None:
+    clients = [DraftFile(path) for _ in range(4)]
+    for client in clients:
+        client.keep(Draft("mine"))
+    for client in clients:
+        client.close()
+    assert list(path.parent.glob("*.lock")) == []
