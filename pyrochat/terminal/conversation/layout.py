@@ -119,7 +119,7 @@ def _code(block: Block, first_room: int, room: int) -> Iterator[Line]:
             for piece in chop_cells(visible(span.text.replace("\t", _TAB)), room):
                 cells = cell_len(piece)
                 if cells > left:
-                    yield spans
+                    yield [*spans, Span(" " * left, "code")]
                     left, spans = room, []
                 spans.append(Span(piece, span.role))
                 left -= cells

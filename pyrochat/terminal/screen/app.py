@@ -91,10 +91,7 @@ class ChatApp(App[None], inherit_bindings=False):
         if notice is not None:
             rooms[0].notices.append(notice)
         self._main = ChatScreen(rooms, self._notifier, self._do, settings.keys, self._keep_rooms)
-        wanted = self._own_habits()
-        self._main.is_restoring = (
-            restores and fold(wanted.room) in map(fold, wanted.rooms) and wanted.room != rooms[0].name
-        )
+        self._main.is_restoring = restores
         if self._habits.is_new:
             rooms[0].page.note(_WELCOME)
 
@@ -106,9 +103,16 @@ class ChatApp(App[None], inherit_bindings=False):
             with contextlib.suppress(RuntimeError, ValueError):  # not in the main thread: a test
                 loop.add_signal_handler(number, self._main.action_quit_chat)
 
+        self.app_resume_signal.subscribe(self, lambda _: self._draw_anew())
         if self._restores:
-            self._restores = False
             self.call_after_refresh(self._restore)
+        elif self._habits.is_new:
+            self._remember_rooms()
+
+    def _draw_anew(self) -> None:
+        """Something else was on the terminal meanwhile."""
+        for widget in self.screen.walk_children():
+            widget.refresh()
 
     def _restore(self) -> None:
         """Open the rooms that were open the last time."""
@@ -136,9 +140,13 @@ class ChatApp(App[None], inherit_bindings=False):
             main.restored()
 
     def _keep_rooms(self) -> None:
-        """Another room is open, or in front."""
-        if self._main is not None and not self._is_leaving:
-            self._habits.keep(rooms=tuple(room.name for room in self._main.rooms), room=self._main.room.name)
+        """Another room is open, or in front. Who has said which rooms to open has done so for this time only."""
+        if self._restores and self._main is not None and not self._is_leaving and not self._main.is_restoring:
+            self._remember_rooms()
+
+    def _remember_rooms(self) -> None:
+        assert self._main is not None
+        self._habits.keep(rooms=tuple(room.name for room in self._main.rooms), room=self._main.room.name)
 
     def _check_theme(self, theme: str) -> None:
         if theme not in self.available_themes:

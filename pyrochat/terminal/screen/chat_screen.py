@@ -204,6 +204,7 @@ class ChatScreen(Screen[None]):
         self.is_restoring = False
         if hasattr(self, "conversation"):
             self.set_focused(self._focused)
+        self._rooms_changed()
 
     def touched(self) -> None:
         """Somebody has pressed a key, or moved the mouse."""
