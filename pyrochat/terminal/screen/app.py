@@ -5,35 +5,31 @@ import contextlib
 import gc
 import signal
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from pyrochat.client.chat import Chat
-from pyrochat.terminal import commands
-from pyrochat.terminal.commands import ChatCommand, answer, parse, to_whom
 from pyrochat.terminal.conversation.layout import Look
-from pyrochat.terminal.habits import NOTIFY, HabitFile, Habits, habits_of
-from pyrochat.terminal.lines import PlainLines
+from pyrochat.terminal.habits import HabitFile, Habits, habits_of
 from pyrochat.terminal.mentions import Notifier
 from pyrochat.terminal.room import OpenRoom
 from pyrochat.terminal.screen.asking import ask_room, say
 from pyrochat.terminal.screen.chat_screen import ChatScreen
 from pyrochat.terminal.screen.commands import SCREEN_COMMANDS
+from pyrochat.terminal.screen.doing import PARTING_SECONDS, Doing
 from pyrochat.terminal.screen.driver import TerminalDriver
 from pyrochat.terminal.screen.keys import actions_by_key
 from pyrochat.terminal.settings import Settings
 from pyrochat.values.errors import InvalidArgument, InvalidInput, PyroChatError, RemovedFromRoom, RoomNotFound
-from pyrochat.values.rules import checked_name, checked_place, checked_text, fold
+from pyrochat.values.rules import fold
 from pyrochat.values.visible import visible
 
-_PARTING_SECONDS = 5.0
-_TOLD = {"all": "all messages", "mentions": "what mentions you", "none": "nothing"}
 _WELCOME = (
     "Type, and Enter sends. Tab completes names and commands, Ctrl-J begins a new line.",
     "F1 shows all keys and commands, Ctrl-P goes to rooms and people, Ctrl-F searches.",
@@ -61,7 +57,7 @@ def run_screen(
     return said
 
 
-class ChatApp(App[None], inherit_bindings=False):
+class ChatApp(Doing, inherit_bindings=False):
     """See `run_screen`."""
 
     TITLE = "PyroChat"
@@ -190,84 +186,6 @@ class ChatApp(App[None], inherit_bindings=False):
         if self._main is not None and self._main.is_mounted:
             self._main.set_focused(focused)
 
-    # -- what is typed ---------------------------------------------------------------------------------------
-
-    def _do(self, room: OpenRoom, typed: ChatCommand | str) -> None:
-        """Send or do *typed*. Raises PyroChatError where it can't be."""
-        parsed = parse(typed, SCREEN_COMMANDS) if isinstance(typed, str) else typed
-        if isinstance(parsed, str):
-            room.send(checked_text(parsed))
-            return
-        main = self._main
-        assert main is not None
-        ways: dict[str, Callable[[str], None]] = {
-            "quit": lambda argument: main.action_quit_chat(),
-            "help": lambda argument: main.action_help(),
-            "search": main.action_search,
-            "jump": lambda argument: main.action_jump(_number(argument)),
-            "history": lambda argument: self._show_back(room, argument),
-            "confirmations": lambda argument: (
-                main.show_readers(_number(argument)) if argument else main.action_readers()
-            ),
-            "join": self._join,
-            "leave": lambda argument: self._leave(room),
-            "msg": lambda argument: self._speak_to(room, *to_whom(argument)),
-            "theme": self._choose_theme,
-            "editor": lambda argument: main.action_write_in_editor(),
-            "notify": lambda argument: self._choose_notify(room, argument),
-            "highlight": lambda argument: self._choose_highlight(room, argument.split()),
-            "ignore": lambda argument: self._choose_ignored(room, argument),
-        }
-        if parsed.name in ways:
-            ways[parsed.name](parsed.argument)
-        else:
-            ask_room(self, lambda: _answered(parsed, room.chat), lambda lines: self._tell(room, lines))
-
-    def _tell(self, room: OpenRoom, lines: Sequence[str]) -> None:
-        """Say *lines* to the user only, in the conversation."""
-        if not room.page.note(lines):
-            say(self, "\n".join(lines))
-        room.page.view.show_end()
-        if self._main is not None:
-            self._main.refresh_all()
-
-    def _choose_notify(self, room: OpenRoom, how: str) -> None:
-        if how and how not in NOTIFY:
-            raise InvalidArgument(f"/notify takes one of {', '.join(NOTIFY)}, not {visible(how)!r}")
-        if how:
-            self._habits.keep(notify={**self._own_habits().notify, room.name: how})
-        self._tell(room, [f"you are told of {_TOLD[self._own_habits().told_of(room.name)]} in {room.name}"])
-
-    def _choose_highlight(self, room: OpenRoom, words: Sequence[str]) -> None:
-        if words:
-            self._habits.keep(highlight=() if list(words) == ["-"] else tuple(words))
-        concerning = ", ".join(self._own_habits().highlight) or "none but your name"
-        self._tell(room, [f"words that concern you: {concerning}"])
-
-    def _choose_ignored(self, room: OpenRoom, name: str) -> None:
-        ignored = self._own_habits().ignored
-        if name:
-            name = checked_name(name)
-            others = tuple(other for other in ignored if fold(other) != fold(name))
-            self._habits.keep(ignored=others if len(others) < len(ignored) else (*ignored, name))
-            for each in self._main.rooms if self._main is not None else ():
-                each.page.forget_lines()
-        self._tell(room, [f"ignored here, on this machine: {', '.join(self._own_habits().ignored) or 'nobody'}"])
-
-    def _show_back(self, room: OpenRoom, argument: str) -> None:
-        main = self._main
-        assert main is not None
-        count = _number(argument) if argument else 20
-        if not main.show_last(count):
-            say(self, f"the last {count:,} are on the screen")
-
-    def _choose_theme(self, name: str) -> None:
-        if not name:
-            self.search_themes()
-            return
-        self._check_theme(name)
-        self.theme = name
-
     def watch_theme(self, theme: str) -> None:
         """However it was chosen, it is the one of the next time too."""
         main = getattr(self, "_main", None)  # the first one is chosen before there is anything
@@ -275,49 +193,6 @@ class ChatApp(App[None], inherit_bindings=False):
             self._habits.keep(theme=theme)
 
     # -- rooms -------------------------------------------------------------------------------------------------
-
-    def _join(self, name: str) -> None:
-        main = self._main
-        assert main is not None
-        name = checked_place(name)
-        for number, room in enumerate(main.rooms):
-            if fold(room.name) == fold(name):
-                main.action_room(number)
-                return
-        beside = main.room.chat
-        ask_room(self, lambda: self._joined(beside, name))
-
-    def _joined(self, beside: Chat, name: str) -> str:
-        """In a thread of its own: the history may be long."""
-        try:
-            chat = beside.join_room(name, read="manual")
-        except RoomNotFound:
-            beside.create_room(name)
-            chat = beside.join_room(name, read="manual")
-        room = self._open(chat)
-        main = self._main
-        assert main is not None
-        self.call_later(main.add_room, room)
-        return ""
-
-    def _speak_to(self, room: OpenRoom, name: str, text: str) -> None:
-        ask_room(self, lambda: self._opened_direct(room.chat, name, text))
-
-    def _opened_direct(self, beside: Chat, name: str, text: str) -> str:
-        """In a thread of its own: the room of two, shown; *text* is said there."""
-        main = self._main
-        assert main is not None
-        chat = beside.direct(name, read="manual")
-        room = next((open_one for open_one in main.rooms if open_one.chat.log_id == chat.log_id), None)
-        if room is None:
-            room = self._open(chat)
-            self.call_later(main.add_room, room)
-        else:
-            chat.leave()
-            self.call_later(main.show_room, room)
-        if text:
-            self.call_later(room.send, checked_text(text))
-        return ""
 
     def _renewed(self, room: OpenRoom) -> str:
         """In a thread of its own: *room* has another log now; open that one, below what is here."""
@@ -331,15 +206,6 @@ class ChatApp(App[None], inherit_bindings=False):
         self._main.replace_room(room, fresh)
         threading.Thread(target=room.leave, args=(0.0,), name="pyrochat-leaving").start()
 
-    def _leave(self, room: OpenRoom) -> None:
-        main = self._main
-        assert main is not None
-        if len(main.rooms) == 1:
-            main.action_quit_chat()
-            return
-        main.drop_room(room)
-        threading.Thread(target=room.leave, args=(_PARTING_SECONDS,), name="pyrochat-leaving").start()
-
     def leave_all(self) -> list[str]:
         """Leave every room; what there is to say of it."""
         self._is_leaving = True
@@ -347,7 +213,7 @@ class ChatApp(App[None], inherit_bindings=False):
         assert self._main is not None
         for room in self._main.rooms:
             try:
-                room.leave(_PARTING_SECONDS)
+                room.leave(PARTING_SECONDS)
             except PyroChatError as error:
                 said.append(str(error))
             if count := room.outgoing:
@@ -402,17 +268,3 @@ class ChatApp(App[None], inherit_bindings=False):
         """Textual's answer to Ctrl-C, which copies in a text: say what ends the chat."""
         with contextlib.suppress(Exception):
             say(self, "Ctrl-Q ends the chat")
-
-
-def _number(argument: str) -> int:
-    text = argument.removeprefix("#")
-    if not text.isascii() or not text.isdigit() or len(text) > 15:
-        raise InvalidArgument(f"a message is named by its number, as #12, not {visible(argument)!r}")
-    return int(text)
-
-
-def _answered(command: ChatCommand, chat: Chat) -> list[str]:
-    """What *command* is answered with, in lines; nothing where the conversation shows it."""
-    if commands.say(command, chat) is not None:
-        return []
-    return [line.removeprefix("-- ") for line in answer(command, chat, PlainLines())]

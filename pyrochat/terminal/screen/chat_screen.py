@@ -1,36 +1,33 @@
 """The one screen: a conversation with its composer, and what stands around them. It acts on the rooms that are open."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from rich.console import Group
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 from textual.widgets import Footer
 
 from pyrochat.clock import monotonic
 from pyrochat.terminal.commands import ChatCommand
-from pyrochat.terminal.conversation.markup import links_in
 from pyrochat.terminal.conversation.progress import ReadProgress
 from pyrochat.terminal.mentions import Notifier
 from pyrochat.terminal.room import OpenRoom
-from pyrochat.terminal.screen.asking import Suspects, ask_room, complain, say
+from pyrochat.terminal.screen.acting import Acting
+from pyrochat.terminal.screen.asking import Suspects, complain, say
 from pyrochat.terminal.screen.commands import SCREEN_COMMANDS, briefly
 from pyrochat.terminal.screen.composer import Composer
 from pyrochat.terminal.screen.conversation import Conversation
-from pyrochat.terminal.screen.dialogs import Ask, Pages, Search, SearchDialog, readers_table, side_by_side
+from pyrochat.terminal.screen.dialogs import Pages, side_by_side
 from pyrochat.terminal.screen.driver import set_title, tell_terminal
-from pyrochat.terminal.screen.elsewhere import open_link, written_in_editor
 from pyrochat.terminal.screen.keys import actions_by_key, screen_bindings, shown_keys
 from pyrochat.terminal.screen.panels import Header, Members, RoomList, Status
 from pyrochat.terminal.writing.completion import Words
 from pyrochat.terminal.writing.typed import parts_of
 from pyrochat.values.errors import InvalidText, PyroChatError, Unavailable
 from pyrochat.values.mentions import EVERYBODY
-from pyrochat.values.message import CHAT, Message
+from pyrochat.values.message import Message
 from pyrochat.values.rules import MAX_TEXT_BYTES, fold
 from pyrochat.values.visible import one_line, visible
 
@@ -46,7 +43,7 @@ _HEADER_FROM_LINES = 8
 _MOST_TOLD = 200  # characters, to the terminal
 
 
-class ChatScreen(Screen[None]):
+class ChatScreen(Acting):
     """rooms: those that are open, at least one. do: what a typed command does. keys: the user's own. rooms_changed: called
     when other rooms are open, or another is in front.
     """
@@ -304,7 +301,7 @@ class ChatScreen(Screen[None]):
         """The end of nothing is the end of the conversation."""
         self.action_end()
 
-    # -- actions -----------------------------------------------------------------------------------------------
+    # -- actions, beside those of `Acting` ----------------------------------------------------------------------
 
     def action_help(self) -> None:
         """See `keys`."""
@@ -313,187 +310,6 @@ class ChatScreen(Screen[None]):
         ]  # fmt: skip
         signs = "   ".join(f"{sign} {meaning}" for sign, meaning in (*ReadProgress.legend(), *Members.LEGEND))
         self.app.push_screen(Pages("Help", Group(side_by_side(groups), Text(signs))))
-
-    def action_readers(self) -> None:
-        """Of the marked message, or one's last."""
-        chosen = self.conversation.selected or self.room.transcript.newest_text(self.room.chat.name)
-        if chosen:
-            self.show_readers(chosen)
-
-    def show_readers(self, id: int) -> None:
-        """Who has read message *id*."""
-        room = self.room
-        message = room.transcript.message(id) if 0 < id <= room.transcript.end else None
-        reactions = room.transcript.said(id).current.reactions if message is not None else {}
-        ask_room(self.app, lambda: Pages(f"#{id}", readers_table(room.chat.confirmations(id), reactions)))
-
-    def on_conversation_clicked(self, event: Conversation.Clicked) -> None:
-        """A click on a message shows who has read it."""
-        self.conversation.selected = event.id
-        self.show_readers(event.id)
-
-    def action_search(self, words: str = "") -> None:
-        """See `keys`."""
-        rooms = [self.room, *(room for room in self.rooms if room is not self.room)]
-
-        def jump(chosen: tuple[int, int] | None) -> None:
-            if chosen is not None and rooms[chosen[0]] in self.rooms:
-                if rooms[chosen[0]] is not self.room:
-                    self.show_room(rooms[chosen[0]])
-                self.action_jump(chosen[1])
-
-        def asking(room: OpenRoom) -> Search:
-            return lambda wanted, before: room.chat.search(wanted, before=before)
-
-        searches = [(room.name, asking(room)) for room in rooms]
-        time_format = self.room.page.look.time_format
-        self.app.push_screen(SearchDialog(searches, words, time_format, self.conversation.palette), jump)
-
-    def action_jump(self, id: int) -> None:
-        """To message *id*."""
-        if 1 <= id <= self.room.transcript.end:
-            self.conversation.show_message(id)
-        else:
-            say(self.app, f"there is no message #{id} here: the last one is #{self.room.transcript.end}")
-
-    def show_last(self, count: int) -> bool:
-        """Scroll so far up that the last *count* messages begin at the top; False where they are on the screen."""
-        transcript = self.room.transcript
-        entry = max(0, transcript.count - count)
-        shown = [row.entry for row in self.conversation.rows if row.entry >= 0]
-        if not transcript.count or (shown and shown[0] <= entry):
-            return False
-        self.room.page.begin_with(entry)
-        self.conversation.update()
-        return True
-
-    def action_ask_jump(self) -> None:
-        """To a message whose id is asked for."""
-
-        def jump(answer: str | None) -> None:
-            if answer and answer.removeprefix("#").isdigit():
-                self.action_jump(int(answer.removeprefix("#")[:15]))
-
-        self.app.push_screen(Ask("Jump to", "#12"), jump)
-
-    def action_open_link(self, link: str) -> None:
-        """In a browser; and the address is copied, for a terminal on another machine."""
-        self.app.copy_to_clipboard(link)
-        open_link(link)
-        say(self.app, f"opened and copied {link}")
-
-    def action_copy(self) -> None:
-        """From the palette."""
-        if not self._copy(""):
-            say(self.app, "mark a message first: Ctrl-Up")
-
-    def _copy(self, written: str) -> bool:
-        """Copy what is selected of what is *written*, or with the mouse, or the marked message; whether there is any."""
-        text = written or self.get_selected_text() or ""
-        if not text and self.conversation.selected:
-            text = self._now(self.conversation.selected)
-        if text:
-            self.app.copy_to_clipboard(text)
-            say(self.app, f"copied {len(text):,} character{'s' * (len(text) != 1)}")
-        return bool(text)
-
-    def _now(self, id: int) -> str:
-        """The text of message *id* as it is now."""
-        message = self.room.transcript.message(id)
-        return self.room.transcript.said(id).current.text or "" if message.kind == CHAT else message.text
-
-    # -- the marked message --------------------------------------------------------------------------------------
-
-    def _chosen(self, own: bool) -> int:
-        """The marked message; else one's *own* last, or the last; 0 where there is none, which is said."""
-        transcript = self.room.transcript
-        chosen = self.conversation.selected or transcript.newest_text(self.room.chat.name if own else "")
-        if not chosen:
-            say(self.app, "there is no message yet")
-        return chosen
-
-    def action_reply(self) -> None:
-        """See `keys`."""
-        self._begin("/reply {} ", own=False)
-
-    def action_react(self) -> None:
-        """See `keys`."""
-        self._begin("/react {} ", own=False)
-
-    def action_redact(self) -> None:
-        """See `keys`: Enter does it."""
-        self._begin("/redact {}", own=True)
-
-    def action_edit(self) -> None:
-        """See `keys`: with its text in the composer."""
-        self._begin("/edit {} ", own=True, with_text=True)
-
-    def _begin(self, command: str, own: bool, with_text: bool = False) -> None:
-        """Put *command* about the chosen message before what is written; Enter does it."""
-        if chosen := self._chosen(own):
-            rest = self._now(chosen) if with_text else "" if self.composer.text.startswith("/") else self.composer.text
-            self.composer.write(command.format(chosen) + rest)
-
-    def action_open_first_link(self) -> None:
-        """See `keys`."""
-        chosen = self._chosen(own=False)
-        links = links_in(self._now(chosen)) if chosen else []
-        if links:
-            self.action_open_link(links[0])
-        elif chosen:
-            say(self.app, f"message #{chosen} has no link")
-
-    def action_write_in_editor(self) -> None:
-        """See `keys`."""
-        try:
-            written = written_in_editor(self.app, self.composer.text)
-        except PyroChatError as error:
-            complain(self.app, error)
-        else:
-            self.composer.write(written)
-
-    def action_page(self, pages: int) -> None:
-        """Scroll."""
-        self.conversation.scroll_pages(pages)
-
-    def action_select(self, step: int) -> None:
-        """Mark a message."""
-        self.conversation.select(step)
-
-    def action_start(self) -> None:
-        """See `keys`."""
-        self.conversation.show_start()
-
-    def action_end(self) -> None:
-        """See `keys`."""
-        self.app.clear_notifications()
-        self.conversation.show_end()
-
-    def action_new_line(self) -> None:
-        """To the first message that is not read."""
-        first = self.room.seen.mark + 1
-        if first > self.room.transcript.end:
-            say(self.app, "everything is read")
-        else:
-            self.room.page.new_after = self.room.seen.mark
-            self.room.page.show(self.room.transcript.index_of(first))
-            self.conversation.update()
-
-    def action_read_all(self) -> None:
-        """The user says so."""
-        self.room.read_all()
-        self.refresh_all()
-
-    def action_members(self) -> None:
-        """Show or hide."""
-        self._with_members = not self._with_members
-        self._fit()
-
-    def action_ids(self) -> None:
-        """Show or hide."""
-        for room in self.rooms:
-            room.page.look = replace(room.page.look, with_ids=not room.page.look.with_ids)
-        self.conversation.update()
 
     # -- rooms ---------------------------------------------------------------------------------------------------
 
