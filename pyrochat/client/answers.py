@@ -175,6 +175,8 @@ def _read_names(value: object) -> list[str]:
 def _read_joined(value: object) -> Joined:
     match value:
         case [str(session_id), str(log_id), tail, *more] if len(session_id) <= _MOST_NAME_CHARACTERS:
+            if not session_id.isprintable():  # as lone surrogates are not: it is sent back
+                raise _nonsense("a session's id can't be sent")
             if not 0 < len(log_id) <= _MOST_NAME_CHARACTERS or not _LOG_ID_CHARACTERS.issuperset(log_id):
                 raise _nonsense("a log's id has letters and digits")
             return Joined(session_id, log_id, _read_id(tail), *map(_read_id, more[:1]))  # older servers say no more

@@ -109,6 +109,15 @@ def test_lists_may_grow_at_their_end() -> None:
     assert read_marks([["Ana", 2, 1, "more"]]) == [("Ana", 2, 1)]
 
 
+@pytest.mark.parametrize("back", ["\ud800", "a\x00b", "x" * 200, "two\nlines"])
+def test_what_is_sent_back_to_a_server_can_be_sent(back: str) -> None:
+    for question, answer in (
+        (answers.JOIN, [back, "log", 1]), (answers.DIRECT, ["Ana+Igor", back]), (answers.CLOSED_ROOMS, [["plans", back]]),
+    ):  # fmt: skip
+        with pytest.raises(ServerFault):
+            question.read(answer)
+
+
 @pytest.mark.parametrize(
     "said", ["\x1b[2J\x1b]0;title\x07", "two\nlines", "\u202ebackwards", "x" * 10**6, "\ud800", "tab\there", "\x9b31m"]
 )
