@@ -53,9 +53,6 @@ class Doing(App[None], inherit_bindings=False):
             "search": main.action_search,
             "jump": lambda argument: main.action_jump(_number(argument)),
             "history": lambda argument: self._show_back(room, argument),
-            "confirmations": lambda argument: (
-                main.show_readers(_number(argument)) if argument else main.action_readers()
-            ),
             "join": self._join,
             "leave": lambda argument: self._leave(room),
             "msg": lambda argument: self._speak_to(room, *to_whom(argument)),

@@ -130,7 +130,7 @@ class Members(VerticalScroll):
         away = set(map(fold, suspected))
         marks = room.chat.marks
         text = Text(f"{len(marks)} here\n", style=palette["time"], no_wrap=True, overflow="ellipsis")
-        for name, (_, read) in marks.items():
+        for name, (_, read) in sorted(marks.items(), key=lambda member: fold(member[0])):
             gone = fold(name) in away
             unread = room.transcript.texts_after(max(read, room.progress.since(name)), name)
             behind = " lost" if gone else f" {unread} unread" if unread else ""

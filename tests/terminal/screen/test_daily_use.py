@@ -267,6 +267,10 @@ def test_answers_stand_in_the_conversation(app: ChatApp) -> None:
         await seat.see("» 1 member: Ana")
         await seat.type("/verify", "enter")
         await seat.see("» verified: identical")
+        await seat.type("hi", "enter")
+        await seat.see("hi", "✓")
+        await seat.type("/confirmations", "enter")
+        await seat.see("» confirmations of #2: delivered to nobody")
         await seat.type("/nonsense", "enter")
         await seat.see("there is no command /nonsense")
 
