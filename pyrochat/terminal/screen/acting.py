@@ -135,7 +135,7 @@ class Acting(Screen[None]):
 
     def action_reply(self) -> None:
         """See `keys`."""
-        self._begin("/reply {} ", own=False)
+        self._begin("/reply {} ", own=False, goes_on=True)
 
     def action_react(self) -> None:
         """See `keys`."""
@@ -149,11 +149,18 @@ class Acting(Screen[None]):
         """See `keys`: with its text in the composer."""
         self._begin("/edit {} ", own=True, with_text=True)
 
-    def _begin(self, command: str, own: bool, with_text: bool = False) -> None:
-        """Put *command* about the chosen message before what is written; Enter does it."""
+    def _begin(self, command: str, own: bool, with_text: bool = False, goes_on: bool = False) -> None:
+        """Put *command* about the chosen message into the composer; Enter does it. goes_on: with what is written; else that is
+        cut. with_text: with the message's text."""
         if chosen := self._chosen(own):
-            rest = self._now(chosen) if with_text else "" if self.composer.text.startswith("/") else self.composer.text
-            self.composer.write(command.format(chosen) + rest)
+            written = self.composer.text
+            if goes_on and not written.startswith("/"):
+                self.composer.write(command.format(chosen) + written)
+                return
+            if written:
+                self.composer.action_clear()
+                say(self.app, "Ctrl-Y puts back what you were writing")
+            self.composer.write(command.format(chosen) + (self._now(chosen) if with_text else ""))
 
     def action_open_first_link(self) -> None:
         """See `keys`."""

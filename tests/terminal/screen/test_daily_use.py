@@ -156,6 +156,12 @@ def test_a_key_each_answers_reacts_edits_and_deletes(app: ChatApp, ana: Chat, jo
         assert composer(seat).text.endswith("yes, at noon")
         await seat.type("!", "enter")
         await seat.see("yes, at noon! (edited)")
+        await seat.type("half a draft")
+        await seat.pilot.press("alt+x")
+        await seat.see("Ctrl-Y puts back")
+        assert composer(seat).text.startswith("/redact ")
+        await seat.pilot.press("ctrl+u", "ctrl+l")
+        assert composer(seat).text == ""
         igor.react(ana.history()[-2].id, "👍")
         await seat.see("👍 1")
         await seat.pilot.press("alt+a")
