@@ -191,10 +191,18 @@ def test_scrolled_up_the_page_holds_still_and_a_key_goes_back(machine: Machine) 
         ana.see("line 99")
         ana.type(PAGE_UP)
         ana.see("line 70", gone="line 99")
-        before = [line[:58] for line in ana.lines[:18]]
+
+        def page() -> list[int]:
+            """The numbers of the lines on the page, when all of it is drawn."""
+            found = [
+                int(words[3]) for line in ana.lines[1:20] if (words := line.split("│")[0].split())[2:3] == ["line"]
+            ]
+            return found if found and found == list(range(found[0], found[0] + 19)) else []
+
+        before = eventually(page, PATIENCE_SECONDS)
         igor.write("one more")
         ana.see("+1 new")
-        assert [line[:58] for line in ana.lines[:18]] == before
+        assert eventually(page, PATIENCE_SECONDS) == before
         ana.type(END)
         ana.see("one more", gone="+")
 
