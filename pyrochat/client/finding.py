@@ -17,7 +17,7 @@ from pyrochat.pyro.naming import NameServer
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.pyro.tls import ClientTls
 from pyrochat.trust.certificates import fingerprint
-from pyrochat.values.addresses import Address, parse_at, shown_address
+from pyrochat.values.addresses import Address, parse_places, shown_address
 from pyrochat.values.errors import RoomNotFound, RoomUnreachable, ServerFault
 from pyrochat.values.protocol import DEFAULT_PORT, SERVER_OBJECT, room_object
 from pyrochat.values.rules import MAX_NAME_CHARACTERS, fold
@@ -140,26 +140,50 @@ class _Closed:
 
 
 class AtAddress(_Remembering):
-    """A room at ``host:port``, or at the URI that its server prints. Its server is remembered where its certificate is pinned. Raises InvalidArgument."""
+    """A room at ``host:port``, or at the URI that its server prints; or at the first of several that is there. Its server is
+    remembered where its certificate is pinned. Raises InvalidArgument.
+    """
 
     def __init__(
         self, at: str, room: str, credentials: Credentials, known: KnownServers, tls: ClientTls | None,
         logs: KnownLogs | None = None, accept_new_key: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(credentials, known, tls, logs, accept_new_key)
-        self._address = parse_at(at, room, DEFAULT_PORT)
+        self._places = parse_places(at, room, DEFAULT_PORT)
+        self._at = 0  # the place that was tried last
+        self._is_proven = True  # it was not, or it has let us in
         self._room = room
 
     def beside(self, room: str) -> Finder:
         """See `Finder`."""
-        return AtAddress(shown_address(self._address), room, self._credentials, self._known, self._tls, self._logs)
+        own, *others = map(shown_address, [*self._places[self._at :], *self._places[: self._at]])
+        return AtAddress(",".join([own, *others]), room, self._credentials, self._known, self._tls, self._logs)
+
+    def remember(self, place: RoomPlace, server_key: bytes, certificate: bytes, log_id: str | None) -> None:
+        """See `Finder`."""
+        self._is_proven = True
+        super().remember(place, server_key, certificate, log_id)
 
     def find(self) -> RoomPlace:
-        """See `Finder`."""
-        known_as = shown_address(self._address)
+        """See `Finder`. A place that has not let us in, or where nobody answers, is followed by the next."""
+        if not self._is_proven:
+            self._at = (self._at + 1) % len(self._places)
+        self._is_proven = False
+        error: RoomUnreachable | None = None
+        for _ in self._places:
+            try:
+                return self._find_at(self._places[self._at])
+            except RoomUnreachable as unreachable:
+                error = error or unreachable
+                self._at = (self._at + 1) % len(self._places)
+        assert error is not None
+        raise error
+
+    def _find_at(self, address: Address) -> RoomPlace:
+        known_as = shown_address(address)
         tls = self._demands(self._recall(known_as))
         pinned = tls is not None and tls.fingerprint is not None
-        place = RoomPlace(self._address, self._room, tls, known_as if pinned else None, None, known_as)
+        place = RoomPlace(address, self._room, tls, known_as if pinned else None, None, known_as)
         return self._closed.beside_open_ones(place, self._room, " at ")
 
 

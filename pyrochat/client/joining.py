@@ -41,7 +41,8 @@ def join(
 
     The name belongs to this user's key, which is made on first use in the configuration folder.
 
-    at: ``host:port`` of the room's server, or the room's URI; None asks the Pyro name server (PYRO_NS_HOST and
+    at: ``host:port`` of the room's server, or the room's URI; several with commas between them: the first that is there, and
+    the next when that is gone; None asks the Pyro name server (PYRO_NS_HOST and
     PYRO_NS_PORT say where that is).
     read: ``"auto"`` confirms what handlers, `listen` and `unread` have shown; ``"manual"`` leaves it
     to `mark_read` and `unread`; ``"never"`` confirms nothing (a logging bot under a person's name).

@@ -52,7 +52,9 @@ RoomOption = Annotated[
 AtOption = Annotated[
     str | None,
     typer.Option(
-        metavar="HOST:PORT", help="Where the room's server is, or the URI that it prints; default: ask the name server."
+        metavar="HOST:PORT[,HOST:PORT…]",
+        help="Where the room's server is, or the URI that it prints; several: the next when one is gone; default: ask the "
+        "name server.",
     ),
 ]
 PlainOption = Annotated[bool, typer.Option("--plain/--no-plain", help="Lines instead of an interactive screen.")]

@@ -16,7 +16,7 @@ from pyrochat.folders import config_file
 from pyrochat.terminal.settings import DEFAULT_TIME_FORMAT, Settings, checked_key, checked_time_format
 from pyrochat.trust.certificates import checked_fingerprint
 from pyrochat.trust.files import read_small
-from pyrochat.values.addresses import parse_at
+from pyrochat.values.addresses import parse_places
 from pyrochat.values.errors import InvalidArgument, InvalidInput, InvalidRoomName
 from pyrochat.values.protocol import DEFAULT_PORT
 from pyrochat.values.rules import checked_name, checked_place, fold
@@ -45,7 +45,7 @@ def _anything(text: str) -> None:
 
 _TEXTS: dict[str, Check] = {
     "name": checked_name,
-    "at": lambda text: parse_at(text, None, DEFAULT_PORT),
+    "at": lambda text: parse_places(text, None, DEFAULT_PORT),
     "theme": _anything,
     "notify_command": _anything,
     "time_format": checked_time_format,

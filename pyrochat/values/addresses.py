@@ -8,6 +8,7 @@ Address = tuple[str, int]
 """A host, without brackets, and a port."""
 
 _URI = "PYRO:"
+_MOST_PLACES = 16
 
 
 def shown_address(address: Address) -> str:
@@ -45,6 +46,19 @@ def parse_at(text: str, room: str | None, default_port: int) -> Address:
             f'{text!r} is the URI of room {named!r}, not of {room!r}: say room="{named}", or give host:port'
         )
     return parse_address(address, default_port)
+
+
+def parse_places(text: str, room: str | None, default_port: int) -> list[Address]:
+    """The addresses, one or several with commas between them, in what ``--at`` was given; each as `parse_at` reads it.
+
+    Raises InvalidArgument, also for more than 16.
+    """
+    if not isinstance(text, str):
+        raise InvalidArgument(f"an address has to be text, host:port, not {text!r:.40}")
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) > _MOST_PLACES:
+        raise InvalidArgument(f"{len(parts)} addresses are given: {_MOST_PLACES} are the most")
+    return list(dict.fromkeys(parse_at(part, room, default_port) for part in parts))
 
 
 def checked_host(text: str) -> str:

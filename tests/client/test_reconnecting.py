@@ -34,7 +34,8 @@ from pyrochat.values.errors import (
     UnknownSession,
     WrongPassword,
 )
-from tests.support import QUICK, Running, changes, eventually, impatient_chat, stumbling, texts
+from tests.security.support import Host
+from tests.support import QUICK, Running, changes, eventually, free_port, impatient_chat, stumbling, texts
 
 Join = Callable[..., Chat]
 
@@ -380,3 +381,28 @@ def test_found_29_a_question_that_the_room_does_not_answer_in_time_ends(
     assert not gate.is_set()
     gate.set()
     eventually(lambda: ana.state == "connected")
+
+
+def test_of_several_addresses_the_first_that_is_there_is_taken_and_the_next_when_it_is_gone(
+    server: Server, host_lobby: Host, joined: Join
+) -> None:
+    nobody, other = free_port(), free_port()
+    first = f"localhost:{server.port}"
+    ana = joined("Ana", at=f"localhost:{nobody},{first},localhost:{other}")
+    assert ana.at == first
+    assert ana.send("here").id == 2
+    states: list[str] = []
+    ana.on_state(lambda state, reason: states.append(state))
+    server.close()
+    host_lobby(port=other)
+    eventually(lambda: ana.state == "connected")
+    assert ana.at == f"localhost:{other}"
+    assert ana.send("there").id == 3
+    assert texts(ana.history()) == ["here", "there"]
+    assert states == ["reconnecting", "connected"]
+
+
+def test_where_nobody_is_at_any_address_the_first_is_named(config_dir: Path) -> None:
+    one, other = free_port(), free_port()
+    with pytest.raises(RoomUnreachable, match=f"localhost:{one}"):
+        pyrochat.join("Ana", at=f"localhost:{one},localhost:{other}")

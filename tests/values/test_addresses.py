@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyrochat.values.addresses import checked_host, parse_address, parse_at, shown_address
+from pyrochat.values.addresses import checked_host, parse_address, parse_at, parse_places, shown_address
 from pyrochat.values.errors import InvalidArgument
 
 ADDRESSES = {
@@ -31,6 +31,14 @@ def test_found_26_an_address_is_read_and_shown_with_brackets_around_ipv6(text: s
     assert address == ADDRESSES[text]
     assert parse_address(shown_address(address), 1) == address
     assert ("[" in shown_address(address)) == (":" in address[0])
+
+
+def test_several_addresses_are_read_in_their_order_each_once() -> None:
+    assert parse_places("b:2, a:1,b:2,[::1]", None, 5679) == [("b", 2), ("a", 1), ("::1", 5679)]
+    assert parse_places("PYRO:pyrochat.lobby@a:1,b:2", "lobby", 5679) == [("a", 1), ("b", 2)]
+    for text in ("a:1,", ",", "a:1,,b:2", "a:x,b", ",".join(f"a:{n}" for n in range(1, 19))):
+        with pytest.raises(InvalidArgument):
+            parse_places(text, None, 5679)
 
 
 @pytest.mark.parametrize("text", NONE)
