@@ -5,6 +5,7 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from pyrochat.core.closed_names import Titled
 from pyrochat.core.closed_rooms import ClosedRecord, CreateClosed, Entrant, Invite, Remove
@@ -14,6 +15,16 @@ from pyrochat.values.errors import GuestsRefused, InvalidArgument, RemovedFromRo
 from pyrochat.values.rules import CLOSED, checked_name, fold
 
 _ID_BYTES = 16
+
+
+class _People(NamedTuple):
+    """Those who may enter a room, and those who could once: folded names with their keys."""
+
+    inside: frozenset[tuple[str, bytes]] = frozenset()
+    removed: frozenset[tuple[str, bytes]] = frozenset()
+
+
+_NOBODY = _People()
 
 
 class ClosedRooms:
@@ -26,7 +37,7 @@ class ClosedRooms:
     def __init__(self, registry: RegistryFile) -> None:
         self._registry = registry
         self._changing = threading.Lock()
-        self._entrants: dict[str, frozenset[tuple[str, bytes]]] = {}  # by room's id; replaced, never changed
+        self._entrants: dict[str, _People] = {}  # by room's id; replaced, never changed: a check waits for nobody
         self.look()
 
     def look(self) -> None:
@@ -42,21 +53,20 @@ class ClosedRooms:
 
     def may_enter(self, room: str, identity: Identity) -> bool:
         """Whether *identity* may enter the room of this id."""
-        return (identity.member, identity.key) in self._entrants.get(room, ())
+        return (identity.member, identity.key) in self._entrants.get(room, _NOBODY).inside
 
     def check(self, room: str, identity: Identity) -> None:
         """Raise RoomNotFound where *identity* may not enter, RemovedFromRoom where it could once."""
-        if self.may_enter(room, identity):
+        people = self._entrants.get(room, _NOBODY)
+        if (identity.member, identity.key) in people.inside:
             return
-        with self._registry.reading() as tables:
-            known = tables.entrants(room).get(identity.member)
-        if known is not None and identity.key is not None and known.key == identity.key.hex():
+        if (identity.member, identity.key) in people.removed:
             raise RemovedFromRoom("you were removed from this room: who is in it can invite you again")
         raise RoomNotFound("there is no such room on this server")
 
     def belongs(self, room: str, member: str) -> bool:
         """Whether the folded name *member* is one of those who may enter."""
-        return any(entrant == member for entrant, _ in self._entrants.get(room, ()))
+        return any(entrant == member for entrant, _ in self._entrants.get(room, _NOBODY).inside)
 
     # -- which there are --------------------------------------------------------------------------------------
 
@@ -125,7 +135,7 @@ class ClosedRooms:
         """Let *name* into the room; who that is, None where it was let in before. Raises InvalidArgument."""
         own, _ = _own(identity)
         member, name, key = self._known(name)
-        before = self._entrants.get(room, frozenset())
+        before = self._entrants.get(room, _NOBODY).inside
         self._registry.submit(Invite(room, own[0], own[2], member, name, key))
         self._changed(room)
         is_new = (member, bytes.fromhex(key)) not in before
@@ -158,9 +168,8 @@ def _own(identity: Identity) -> tuple[list[str], bytes]:
     return [identity.member, identity.name, identity.key.hex()], identity.key
 
 
-def _entrants(tables: Tables, room: str) -> frozenset[tuple[str, bytes]]:
-    return frozenset(
-        (entrant.member, bytes.fromhex(entrant.key))
-        for entrant in tables.entrants(room).values()
-        if not entrant.removed
-    )
+def _entrants(tables: Tables, room: str) -> _People:
+    people: dict[bool, set[tuple[str, bytes]]] = {False: set(), True: set()}
+    for entrant in tables.entrants(room).values():
+        people[entrant.removed].add((entrant.member, bytes.fromhex(entrant.key)))
+    return _People(frozenset(people[False]), frozenset(people[True]))
