@@ -18,7 +18,7 @@ from pyrochat.room.door.registry import Registry
 from pyrochat.trust.keys import Key
 from pyrochat.values.protocol import room_object
 from tests.security.support import Host, Join, entered, knocking
-from tests.support import bare, eventually
+from tests.support import bare, eventually, free_port
 
 SECRET = "swordfish"
 METHODS: dict[str, tuple[object, ...]] = {
@@ -139,7 +139,10 @@ def test_who_was_removed_gets_nothing_by_any_connection_that_it_has(server: Serv
         assert igor.rooms() == ["lobby"]
 
 
-def test_the_name_server_never_knows_it(host_lobby: Host, joined: Join, server: Server) -> None:
+def test_the_name_server_never_knows_it(
+    host_lobby: Host, joined: Join, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("Pyro5.config.NS_PORT", free_port())
     server.close()
     server = host_lobby(new_rooms="members", nameserver=True)
     ana = joined("Ana", client="Ana", at=server.at)
