@@ -10,12 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from lab.attacks.target import Latency, Target
-from lab.attacks.traps import Trap, callbacks, calls, crowds, frames, guests, hoards, losses, values, waits
+from lab.attacks.traps import Trap, callbacks, calls, closed, crowds, frames, guests, hoards, losses, values, waits
 from lab.attacks.wire import Attacked
 from lab.processes import BenchError
 
 TRAPS = [
-    *frames.TRAPS, *values.TRAPS, *calls.TRAPS, *losses.TRAPS, *callbacks.TRAPS, *frames.PATIENT, *waits.TRAPS,
+    *frames.TRAPS, *values.TRAPS, *calls.TRAPS, *closed.TRAPS, *losses.TRAPS, *callbacks.TRAPS, *frames.PATIENT, *waits.TRAPS,
     *crowds.TRAPS, *guests.TRAPS, *hoards.TRAPS, *frames.TLS,
 ]  # fmt: skip
 _MOST_SECONDS = 45.0

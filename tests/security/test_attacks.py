@@ -13,7 +13,7 @@ import pytest
 
 from lab.attacks import running
 from lab.attacks.target import Target
-from lab.attacks.traps import Trap, callbacks, calls, frames, losses, values
+from lab.attacks.traps import Trap, callbacks, calls, closed, frames, losses, values
 from lab.attacks.wire import Attacked, Stranger, call_frame, greeting
 from pyrochat import Server
 from pyrochat.core.pace import Pace
@@ -24,7 +24,7 @@ from tests.support import address_of, bare, eventually
 
 SLOW = ("never", "looked up")
 CALLBACKS = [trap for trap in callbacks.TRAPS if not any(word in trap.name for word in SLOW)]
-QUICK_TRAPS = [*frames.TRAPS, *values.TRAPS, *calls.TRAPS, *losses.TRAPS, *CALLBACKS]
+QUICK_TRAPS = [*frames.TRAPS, *values.TRAPS, *calls.TRAPS, *closed.TRAPS, *losses.TRAPS, *CALLBACKS]
 Host = Callable[..., Server]
 
 
