@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import shutil
 import socket
 import threading
@@ -137,8 +138,11 @@ def raw_connection(server: Server) -> Iterator[socket.socket]:
 
 
 def free_port() -> int:
-    with socket.create_server(("localhost", 0)) as sock:
-        return int(sock.getsockname()[1])
+    """A free port below those that the system gives to outgoing connections, so that it stays free."""
+    while True:
+        port = random.randrange(12_000, 30_000)
+        with contextlib.suppress(OSError), socket.create_server(("localhost", port)):
+            return port
 
 
 SALT = "a-salt-of-1"  # 11 characters

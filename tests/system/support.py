@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,19 +18,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from tests.support import eventually
+from tests.support import eventually, free_port
 
 PATIENCE_SECONDS = 30.0  # for what takes a moment on an idle machine
 MESSAGE_LINE = re.compile(r"#(\d+) \d\d:\d\d:\d\d (.+)")
 READY_LINE = re.compile(r"room '(.+)' ready at (PYRO:pyrochat\..+@(.+):(\d+))")
-
-
-def free_port() -> int:
-    """A free port below those that the system gives to outgoing connections, so that it stays free."""
-    while True:
-        port = random.randrange(12_000, 30_000)
-        with contextlib.suppress(OSError), socket.create_server(("localhost", port)):
-            return port
 
 
 def script(name: str) -> str:
