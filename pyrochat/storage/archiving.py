@@ -49,7 +49,7 @@ def archive(path: Path, room: str) -> Archived:
             os.close(open_private(fresh))
             closing.callback(fresh.unlink, missing_ok=True)
             with explained(fresh), contextlib.closing(connect(fresh)) as new:
-                prepare(new, fresh, room, lambda done, total: None)
+                prepare(new, fresh, about.room, lambda done, total: None)  # of a closed room *room* is the id
                 note_archived(new, about.archived | {about.identity: row[0]})
                 new.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             os.link(path, kept)

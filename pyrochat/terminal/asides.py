@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 from pyrochat.client.chat import Chat
+from pyrochat.values.errors import OtherLog
 from pyrochat.values.message import Message
 from pyrochat.values.rules import fold
 
@@ -22,7 +23,16 @@ class Asides:
 
     def say(self, chat: Chat, name: str, text: str) -> None:
         """Say *text* to *name*, and wait until it is shown; without a text show what was said last. Raises PyroChatError."""
-        direct = self._opened(chat, name)
+        try:
+            self._say(self._opened(chat, name), text)
+        except OtherLog:  # the room was archived, and begins anew
+            before = self._chats.pop(fold(name))
+            before.leave(timeout=0.0)
+            with self._changed:
+                self._shown.pop(before.room, None)
+            self._say(self._opened(chat, name), text)
+
+    def _say(self, direct: Chat, text: str) -> None:
         if not text:
             for message in direct.history(last=_SHOWN):
                 self._show(message)

@@ -102,6 +102,13 @@ def test_the_operator_sees_closed_rooms_and_their_logs(machine: Machine) -> None
     verified = machine.run("pyrochat-server", "--data", str(data), "--room", direct, "--verify")
     assert verified.wait() == 0, str(verified)
     stop(server)
+    copy = machine.folder / "copy.sqlite3"
+    assert machine.run("pyrochat-server", "--data", str(data), "--room", direct, "--backup", str(copy)).wait() == 0
+    assert machine.run("pyrochat-server", "archive", direct, "--data", str(data)).wait() == 0
+    server = machine.server("--port", str(server.port))
+    ana.write("/msg Igor in the new log")
+    ana.wait_line("in the new log")
+    stop(server)
     assert machine.run("pyrochat-server", "rooms", "forget", direct, "--data", str(data)).wait() == 0
     server = machine.server()
     with pyrochat.join("Zoe", at=server.at) as zoe:
