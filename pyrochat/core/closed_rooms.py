@@ -2,7 +2,7 @@
 
 A closed room has a random id, and a title that is only a label. Who may enter is a name *with* its key: whoever gets the
 name later is somebody else. A direct room is the closed room of two, who stay the same two. Every member invites; members
-are removed by who created the room, by who invited them, or by themselves.
+are removed by who created the room, by who invited them, or by themselves: each known by the key.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,19 +18,20 @@ MAX_ENTRANTS = 1_000
 
 
 class ClosedRecord(NamedTuple):
-    """A closed room. room: its id. creator: a folded name. direct: whether it is the room of two. since_us: microseconds
-    since 1970."""
+    """A closed room. room: its id. creator: a folded name. creator_key: in hexadecimal. direct: whether it is the room of
+    two. since_us: microseconds since 1970."""
 
     room: str
     title: str
     creator: str
+    creator_key: str
     direct: bool
     since_us: int
 
 
 class Entrant(NamedTuple):
-    """Somebody who may enter the closed room *room*; *removed*: who could once. name: as it is spelled. key: in hexadecimal.
-    inviter: a folded name."""
+    """Somebody who may enter the closed room *room*; *removed*: who could once. name: as it is spelled. key, and
+    inviter, who let them in by that key of theirs: in hexadecimal."""
 
     room: str
     member: str
@@ -82,8 +83,8 @@ class ClosedState(Protocol):
     def direct(self, one: tuple[str, str], other: tuple[str, str]) -> str | None:
         """The id of the direct room of two, each a folded name and a key."""
 
-    def direct_count(self, creator: str) -> int:
-        """How many direct rooms *creator* has opened."""
+    def direct_count(self, creator_key: str) -> int:
+        """How many direct rooms who has this key has opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +121,12 @@ def _create(state: ClosedState, command: CreateClosed, time_us: int) -> ClosedCh
         [(other, _, others_key)] = others
         if state.direct((creator, key), (other, others_key)) is not None:
             return ClosedChanges()
-        if state.direct_count(creator) >= MAX_DIRECT:
+        if state.direct_count(key) >= MAX_DIRECT:
             raise QuotaUsedUp(f"you have opened {MAX_DIRECT} direct rooms here: that is the most")
-    entrants = [Entrant(room, member, name, key, creator) for member, name, key in people]
+    entrants = [Entrant(room, member, name, own_key, key) for member, name, own_key in people]
     if len(entrants) > MAX_ENTRANTS:
         raise InvalidArgument(f"a closed room has {MAX_ENTRANTS:,} members at the most")
-    return ClosedChanges({room: ClosedRecord(room, title, creator, direct, time_us)}, entrants)
+    return ClosedChanges({room: ClosedRecord(room, title, creator, key, direct, time_us)}, entrants)
 
 
 def _entered(state: ClosedState, room: str, by: str, by_key: str) -> tuple[ClosedRecord, Mapping[str, Entrant]]:
@@ -147,7 +148,7 @@ def _invite(state: ClosedState, command: Invite) -> ClosedChanges:
         return ClosedChanges()
     if sum(not entrant.removed for entrant in entrants.values()) >= MAX_ENTRANTS:
         raise InvalidArgument(f"a closed room has {MAX_ENTRANTS:,} members at the most")
-    return ClosedChanges(entrants=[Entrant(room, member, name, key, by)])
+    return ClosedChanges(entrants=[Entrant(room, member, name, key, by_key)])
 
 
 def _remove(state: ClosedState, command: Remove) -> ClosedChanges:
@@ -156,6 +157,6 @@ def _remove(state: ClosedState, command: Remove) -> ClosedChanges:
     known = entrants.get(member)
     if known is None:
         raise InvalidArgument("nobody of that name was let in here")
-    if by not in (closed.creator, known.inviter, member):
+    if by_key not in (closed.creator_key, known.inviter, known.key):
         raise NotYours(f"{known.name} is removed by who created the room, or by who invited {known.name}")
     return ClosedChanges() if known.removed else ClosedChanges(entrants=[known._replace(removed=True)])

@@ -74,11 +74,12 @@ class MembersRooms:
 
     def remove(self, identity: Identity, hosted: Hosted, name: str) -> None:
         """Shut *name* out of the closed room; a line in the room says it. See `ClosedRooms.remove`."""
-        was_in = self.closed.belongs(hosted.name, fold(name))
+        was_in = self.closed.key_of(hosted.name, fold(name)) is not None
         entrant = self.closed.remove(identity, hosted.name, name)
         room = hosted.opened()
         if was_in or entrant.member in map(fold, room.members()):
-            room.removed(identity.name, entrant.member, entrant.name, entrant.key)
+            by = entrant.name if entrant.member == identity.member else identity.name
+            room.removed(by, entrant.member, entrant.name, entrant.key)
 
 
 def _let_in(identity: Identity, title: str) -> str:

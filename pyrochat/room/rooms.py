@@ -189,7 +189,7 @@ class Rooms:
     def _may_come_back(self, closed: str | None, member: str) -> bool:
         """Whether the folded name *member* is the name of a key that is let in. closed: the id of the room, if it is one."""
         key = self._registry.key_of(member)
-        is_let_in = closed is None or self._closed.belongs(closed, member)
+        is_let_in = closed is None or self._closed.key_of(closed, member) == key
         return is_let_in and key is not None and not self._registry.is_banned(member, key)
 
     def _list(self, hosted: Hosted) -> None:

@@ -4,7 +4,7 @@ import sqlite3
 
 from pyrochat.core.closed_rooms import ClosedChanges, ClosedRecord, Entrant
 
-_CLOSED = "room, title, creator, direct, since_us"
+_CLOSED = "room, title, creator, creator_key, direct, since_us"
 _ENTRANT = "room, member, name, key, inviter, removed"
 
 CLOSED_SCHEMA = """
@@ -12,10 +12,11 @@ CREATE TABLE closed (
     room TEXT PRIMARY KEY,
     title TEXT NOT NULL,
     creator TEXT NOT NULL,
+    creator_key TEXT NOT NULL,
     direct INTEGER NOT NULL,
     since_us INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX direct_of ON closed (creator) WHERE direct;
+CREATE INDEX direct_of ON closed (creator_key) WHERE direct;
 CREATE TABLE entrants (
     room TEXT NOT NULL,
     member TEXT NOT NULL,
@@ -53,10 +54,10 @@ class ClosedTables:
         row = self._db.execute(query, (*one, *other)).fetchone()
         return None if row is None else str(row[0])
 
-    def direct_count(self, creator: str) -> int:
+    def direct_count(self, creator_key: str) -> int:
         """See `ClosedState`."""
         count: int = self._db.execute(
-            "SELECT count(*) FROM closed WHERE direct AND creator = ?", (creator,)
+            "SELECT count(*) FROM closed WHERE direct AND creator_key = ?", (creator_key,)
         ).fetchone()[0]
         return count
 
@@ -83,13 +84,13 @@ def write_closed(db: sqlite3.Connection, changes: ClosedChanges) -> None:
     for key, closed in changes.rooms.items():
         db.execute("DELETE FROM closed WHERE room = ?", (key,))
         if closed is not None:
-            db.execute(f"INSERT INTO closed ({_CLOSED}) VALUES (?, ?, ?, ?, ?)", closed)
+            db.execute(f"INSERT INTO closed ({_CLOSED}) VALUES (?, ?, ?, ?, ?, ?)", closed)
     db.executemany(f"INSERT OR REPLACE INTO entrants ({_ENTRANT}) VALUES (?, ?, ?, ?, ?, ?)", changes.entrants)
 
 
-def _closed_record(row: tuple[str, str, str, int, int]) -> ClosedRecord:
-    room, title, creator, direct, since_us = row
-    return ClosedRecord(room, title, creator, bool(direct), since_us)
+def _closed_record(row: tuple[str, str, str, str, int, int]) -> ClosedRecord:
+    room, title, creator, creator_key, direct, since_us = row
+    return ClosedRecord(room, title, creator, creator_key, bool(direct), since_us)
 
 
 def _entrant(row: tuple[str, str, str, str, str, int]) -> Entrant:

@@ -21,6 +21,7 @@ from pyrochat import (
 )
 from pyrochat.client.answers import DIRECT
 from pyrochat.core.closed_rooms import MAX_DIRECT
+from pyrochat.room.door.closed import ClosedRooms
 from pyrochat.room.door.registry import Registry
 from pyrochat.values.message import INVITED, JOINED, REMOVED
 from tests.security.support import Host, Join
@@ -114,7 +115,7 @@ def test_who_is_removed_hears_nothing_more_and_keeps_what_it_has(people: Callabl
             assert texts(again.history()) == ["for all three", "for two"]
 
 
-def test_who_may_remove_whom(people: Callable[..., list[Chat]]) -> None:
+def test_who_may_remove_whom(people: Callable[..., list[Chat]], joined: Join) -> None:
     ana, igor, eve = people("Ana", "Igor", "Eve")
     with ana.join_room(ana.create_room("plans", members=["Igor"])) as plans, igor.join_room("plans") as of_igor:
         of_igor.invite("Eve")
@@ -130,8 +131,13 @@ def test_who_may_remove_whom(people: Callable[..., list[Chat]]) -> None:
             eventually(lambda: of_eve.state == "refused")
         eventually(lambda: changes(plans)[-1] == (REMOVED, "Eve gave up the room"))
         of_igor.invite("Eve")
+        eve.leave()
+        with joined("EVE", client="Eve", room="plans") as spelled_otherwise:
+            spelled_otherwise.remove("eve")
+        eventually(lambda: changes(plans)[-1] == (REMOVED, "Eve gave up the room"))
+        of_igor.invite("Eve")
         of_igor.remove("Eve")
-        assert eve.rooms() == ["lobby"]
+        eventually(lambda: changes(plans)[-1] == (REMOVED, "Igor removed Eve"))
 
 
 def test_titles_are_only_labels(people: Callable[..., list[Chat]]) -> None:
@@ -230,6 +236,35 @@ def test_a_member_of_a_closed_room_comes_back_after_a_restart(server: Server, ho
         eventually(lambda: plans.state == "connected")
         assert plans.send("after").id == 3
         assert texts(plans.history()) == ["before", "after"]
+
+
+def test_who_gets_a_freed_name_later_is_waited_for_in_no_closed_room(
+    people: Callable[..., list[Chat]], server: Server, joined: Join
+) -> None:
+    ana, igor, eve = people("Ana", "Igor", "Eve")
+    with ana.join_room(ana.create_room("plans", members=["Igor", "Eve"])) as plans:
+        for chat in (igor, eve):
+            chat.join_room("plans").leave()
+        message = plans.send("while both are away")
+        assert plans.confirmations(message.id).away == {"Igor", "Eve"}
+        igor.leave()
+        with contextlib.closing(Registry(server.data)) as registry:
+            registry.remove("Igor")
+        joined("Igor", client="another")
+        assert plans.confirmations(message.id).away == {"Eve"}
+
+
+def test_a_room_that_is_forgotten_is_there_until_the_server_stops(
+    people: Callable[..., list[Chat]], server: Server
+) -> None:
+    ana, igor, eve = people("Ana", "Igor", "Eve")
+    with ana.join_room(ana.create_room("plans", members=["Igor"])) as plans, igor.join_room("plans") as of_igor:
+        with contextlib.closing(Registry(server.data)) as registry:
+            [room] = ClosedRooms(registry.file).all()
+            registry.forget_room(room.room)
+            registry.ban("Eve")
+        eventually(lambda: eve.state == "refused")  # it has looked at what the operator changed
+        of_igor.wait_for(plans.send("still here").id, 10)
 
 
 def test_who_has_no_key_has_no_closed_rooms(people: Callable[..., list[Chat]], server: Server) -> None:

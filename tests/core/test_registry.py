@@ -77,8 +77,8 @@ class Memory:
                 return room
         return None
 
-    def direct_count(self, creator: str) -> int:
-        return sum(record.direct and record.creator == creator for record in self.closed_ones.values())
+    def direct_count(self, creator_key: str) -> int:
+        return sum(record.direct and record.creator_key == creator_key for record in self.closed_ones.values())
 
     def inside(self, room: str) -> set[str]:
         """The folded names of those who may enter."""
@@ -191,7 +191,7 @@ def test_who_is_let_in_is_a_name_with_its_key() -> None:
     assert state.try_to(Invite("+2", "igor", OTHER, *EVE)) == "room-not-found"
     state.do(Invite("+1", "igor", OTHER, *EVE))
     assert state.do(Invite("+1", "ana", KEY, *EVE)) == Changes()
-    assert state.let_in["+1", "eve"].inviter == "igor"
+    assert state.let_in["+1", "eve"].inviter == OTHER
     state.do(Invite("+1", "ana", KEY, "igor", "Igor", "dd" * 32))
     assert state.let_in["+1", "igor"].key == "dd" * 32
     assert state.try_to(Invite("+1", "igor", OTHER, *EVE)) == "room-not-found"
@@ -209,6 +209,17 @@ def test_members_are_removed_by_the_creator_by_who_invited_them_and_by_themselve
     state.do(Remove("+1", "ana", KEY, "igor"))
     state.do(Remove("+1", "ana", KEY, "ana"))
     assert state.inside("+1") == set()
+
+
+def test_who_gets_the_name_of_a_creator_or_an_inviter_later_removes_nobody() -> None:
+    state = with_plans()
+    state.do(Invite("+1", "igor", OTHER, *EVE))
+    later = "dd" * 32
+    state.do(Invite("+1", "eve", EVE[2], "ana", "Ana", later))
+    assert state.try_to(Remove("+1", "ana", later, "igor")) == "not-yours"
+    state.do(Invite("+1", "eve", EVE[2], "igor", "Igor", later))
+    assert state.try_to(Remove("+1", "igor", later, "eve")) == "not-yours"
+    state.do(Remove("+1", "eve", EVE[2], "ana"))
 
 
 def test_a_direct_room_is_the_one_room_of_two_keys() -> None:

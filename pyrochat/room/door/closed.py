@@ -41,9 +41,12 @@ class ClosedRooms:
         self.look()
 
     def look(self) -> None:
-        """See who may enter which room now: another process may have changed it."""
+        """See who may enter which room now: another process may have changed it. A room that is forgotten is hosted until
+        the server stops."""
         with self._changing, self._registry.reading() as tables:
-            self._entrants = {room.room: _entrants(tables, room.room) for room in tables.closed_rooms()}
+            self._entrants = self._entrants | {
+                room.room: _entrants(tables, room.room) for room in tables.closed_rooms()
+            }
 
     def _changed(self, room: str) -> None:
         with self._changing, self._registry.reading() as tables:
@@ -64,9 +67,10 @@ class ClosedRooms:
             raise RemovedFromRoom("you were removed from this room: who is in it can invite you again")
         raise RoomNotFound("there is no such room on this server")
 
-    def belongs(self, room: str, member: str) -> bool:
-        """Whether the folded name *member* is one of those who may enter."""
-        return any(entrant == member for entrant, _ in self._entrants.get(room, _NOBODY).inside)
+    def key_of(self, room: str, member: str) -> bytes | None:
+        """The key with which the folded name *member* may enter."""
+        keys = (key for entrant, key in self._entrants.get(room, _NOBODY).inside if entrant == member)
+        return next(keys, None)
 
     # -- which there are --------------------------------------------------------------------------------------
 
@@ -88,10 +92,7 @@ class ClosedRooms:
         one room. Raises GuestsRefused, InvalidArgument for a name without a key here.
         """
         own, key = _own(identity)
-        id = (
-            secrets.token_bytes(_ID_BYTES) if once is None else hashlib.sha256(key + once.encode()).digest()[:_ID_BYTES]
-        )
-        room = CLOSED + base64.b32encode(id).decode().rstrip("=").lower()
+        room = _id(secrets.token_bytes() if once is None else hashlib.sha256(key + once.encode()).digest())
         people = {own[0]: own}
         for name in names:
             entrant = self._known(name)
@@ -113,7 +114,7 @@ class ClosedRooms:
             return found, False
         check_new()
         title = CLOSED.join(entrant[1] for entrant in sorted((own, other)))
-        wanted = CLOSED + base64.b32encode(secrets.token_bytes(_ID_BYTES)).decode().rstrip("=").lower()
+        wanted = _id(secrets.token_bytes())
         self._registry.submit(CreateClosed(wanted, title, True, [own, other]))
         room = self.direct_of(own, other)  # which both may have asked for at the same time
         assert room is not None
@@ -139,7 +140,7 @@ class ClosedRooms:
         self._registry.submit(Invite(room, own[0], own[2], member, name, key))
         self._changed(room)
         is_new = (member, bytes.fromhex(key)) not in before
-        return Entrant(room, member, name, key, own[0]) if is_new else None
+        return Entrant(room, member, name, key, own[2]) if is_new else None
 
     def remove(self, identity: Identity, room: str, name: str) -> Entrant:
         """Shut *name* out of the room; returns who that is. Raises InvalidArgument, NotYours."""
@@ -160,6 +161,10 @@ class ClosedRooms:
                 f"nobody with a key is called {name!r} here: who is to be let in has to have joined an open room once"
             )
         return [known.member, known.name, known.key]
+
+
+def _id(of: bytes) -> str:
+    return CLOSED + base64.b32encode(of[:_ID_BYTES]).decode().rstrip("=").lower()
 
 
 def _own(identity: Identity) -> tuple[list[str], bytes]:
