@@ -8,13 +8,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import NoReturn, Self
 
-from pyrochat.client.answers import (
-    CONFIRMATIONS,
-    DIGEST,
-    MARK_READ,
-    SEARCH,
-    SUSPECTED,
-)
+from pyrochat.client.answers import CONFIRMATIONS, DIGEST, MARK_READ, SEARCH, SUSPECTED
 from pyrochat.client.beside import Beside
 from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import Finder

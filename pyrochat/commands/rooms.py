@@ -9,6 +9,7 @@ from rich.text import Text
 
 from pyrochat.commands.registry import WIDTH, DataOption, opened_registry
 from pyrochat.room.door.closed import ClosedRooms
+from pyrochat.values.rules import CLOSED
 from pyrochat.values.times import moment
 
 app = typer.Typer(
@@ -47,4 +48,5 @@ def forget(
     """Host a room no more from the next start on; its log stays."""
     with opened_registry(data) as registry:
         registry.forget_room(room)
-    print(f"{room} is not hosted at the next start; its log stays, and --room {room} hosts it again")
+    again = "" if room.startswith(CLOSED) else f", and --room {room} hosts it again"
+    print(f"{room} is not hosted at the next start; its log stays{again}")

@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 
 _SOCKETS = "operator-*.sock"
 _MOST_BYTES = 65_536
-_SECONDS = 15.0
+_SECONDS = 15.0  # that the other side may take
+_ENDING_SECONDS = 2.0  # that whoever is served at the end may take
 _LONGEST_PATH = 100  # of a Unix socket's
 
 Redact = Callable[[str, int], bool]
@@ -36,13 +37,16 @@ class OperatorSocket:
         self._path = data / f"operator-{os.getpid()}-{id(self):x}.sock"
         _remove_stale(data)
         self._socket = not_for_children(socket.socket(socket.AF_UNIX))
+        unready = self._path.with_suffix(".new")
         try:
-            with _reachable(self._path) as address:
+            with _reachable(unready) as address:
                 self._socket.bind(address)
-            self._path.chmod(0o600)
+            unready.chmod(0o600)
             self._socket.listen(8)
+            unready.rename(self._path)  # only now it is found: what refuses is left by a server that was killed
         except OSError as error:
             self._socket.close()
+            unready.unlink(missing_ok=True)
             raise CannotHost(
                 f"can't make the operator's socket {self._path} ({error.strerror}): see to the folder"
             ) from None
@@ -82,7 +86,7 @@ class OperatorSocket:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        self._thread.join(_SECONDS)
+        self._thread.join(_ENDING_SECONDS)
         self._path.unlink(missing_ok=True)
 
 

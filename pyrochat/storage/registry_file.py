@@ -43,7 +43,6 @@ _RETRY_SECONDS = 0.02
 _NAME = "member, name, key, since_us, banned, rival_of"
 _ROOM = "room, name, creator, since_us"
 
-
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS names (
     member TEXT PRIMARY KEY,

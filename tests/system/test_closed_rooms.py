@@ -109,7 +109,9 @@ def test_the_operator_sees_closed_rooms_and_their_logs(machine: Machine) -> None
     ana.write("/msg Igor in the new log")
     ana.wait_line("in the new log")
     stop(server)
-    assert machine.run("pyrochat-server", "rooms", "forget", direct, "--data", str(data)).wait() == 0
+    forgotten = machine.run("pyrochat-server", "rooms", "forget", direct, "--data", str(data))
+    assert forgotten.wait() == 0
+    assert forgotten.lines == [f"{direct} is not hosted at the next start; its log stays"]
     server = machine.server()
     with pyrochat.join("Zoe", at=server.at) as zoe:
         eventually(lambda: zoe.rooms() == ["lobby"])

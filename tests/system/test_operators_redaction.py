@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sqlite3
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support import eventually
@@ -17,6 +19,16 @@ SECRET = "the password is swordfish"
 def holding(folder: Path, text: str) -> list[str]:
     """The files in *folder* that have *text*."""
     return sorted(path.name for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes())
+
+
+@contextlib.contextmanager
+def connected(path: Path) -> Iterator[socket.socket]:
+    """A connection to the operator's socket, whose path may be long."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        folder = os.open(path.parent, os.O_RDONLY)
+        asking.connect(f"/proc/self/fd/{folder}/{path.name}")
+        os.close(folder)
+        yield asking
 
 
 def redact(machine: Machine, *arguments: str) -> Process:
@@ -102,12 +114,10 @@ def test_what_is_no_question_is_refused_and_ends_nothing(machine: Machine) -> No
     ana.wait_line("olá")
     [path] = (machine.folder / "data").glob("operator-*.sock")
     for line in (b"\n", b"{}\n", b"[" * 5000 + b"\n", b'{"do": "redact", "room": 1, "id": "x"}\n', b"\xff\xfe\n"):
-        with socket.socket(socket.AF_UNIX) as asking:
-            folder = os.open(path.parent, os.O_RDONLY)
-            asking.connect(f"/proc/self/fd/{folder}/{path.name}")
-            os.close(folder)
+        with connected(path) as asking:
             asking.sendall(line)
             assert b"error" in asking.recv(4096), line
     assert redact(machine, "lobby", "2").wait() == 0
     eventually(lambda: any("(operator) deleted #2" in line for line in ana.lines))
-    stop(server)
+    with connected(path):  # and never a word: that keeps nobody from stopping
+        stop(server)
