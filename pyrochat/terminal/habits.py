@@ -43,8 +43,9 @@ class Habits:
 
 
 class HabitFile:
-    """The habits of one member of a user's, in the file *path* (None: in none); member: by whatever it is known. What can't be read is as if
-    it were not there, what can't be written is lost: `keep` says so, once, in the log.
+    """The habits of one member of a user's, in the file *path* (None: in none); member: by whatever it is known.
+
+    What can't be read is as if it were not there, what can't be written is lost: `keep` says so in the log.
     """
 
     def __init__(self, path: Path | None, member: str) -> None:
@@ -76,7 +77,7 @@ class HabitFile:
             log.warning("what the screen is to remember can't be kept in %s: %s", self._path, error)
 
     def _read(self) -> dict[str, Any]:
-        with contextlib.suppress(FileNotFoundError, OSError, ValueError, RecursionError, Unavailable):
+        with contextlib.suppress(OSError, ValueError, RecursionError, Unavailable):
             found = None if self._path is None else read_json(self._path)
             if isinstance(found, dict):
                 return found

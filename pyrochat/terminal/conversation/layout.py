@@ -79,7 +79,7 @@ def _body(message: Message, said: Said | None, first_room: int, room: int, look:
         if quoted is not None:
             first, *more = quoted.body.strip().splitlines() or [""]
             answered = f"{visible(quoted.sender)}: {visible(first)}{' …' if more else ''}"
-        lines.append([Span(_cropped(f"↳ {answered}", first_room), f"reference {message.about}")])
+        lines.append([Span(cropped(f"↳ {answered}", first_room), f"reference {message.about}")])
     text, deleted_by, is_edited = message.body, "", False
     if said is not None:
         text = text if said.current.text is None else said.current.text
@@ -168,8 +168,8 @@ def _head(message: Message, look: Look) -> Line:
     if look.is_narrow:
         margin = _margin(message, look, look.width // 2 - 2)
         room = look.width - sum(cell_len(span.text) for span in margin) - len(": ") - _STATE_CELLS
-        return [*margin, Span(_cropped(name, room), role), Span(": ", "text")]
-    name = _cropped(name, look.name_cells)
+        return [*margin, Span(cropped(name, room), role), Span(": ", "text")]
+    name = cropped(name, look.name_cells)
     padding = " " * (look.name_cells - cell_len(name) + 2)
     margin = _margin(message, look, look.width - look.name_cells - 2 - _LEAST_TEXT_CELLS - _STATE_CELLS)
     return [*margin, Span(name, role), Span(padding, "text")]
@@ -187,7 +187,9 @@ def _margin(message: Message, look: Look, room: int) -> Line:
     return margin
 
 
-def _cropped(text: str, room: int) -> str:
+def cropped(text: str, room: int) -> str:
+    """*text*, with a sign at its end where it has more than *room* cells."""
+    room = max(2, room)
     return text if cell_len(text) <= room else chop_cells(text, room - 1)[0] + "…"
 
 
@@ -233,7 +235,7 @@ def name_cells(look: Look, senders: Iterable[str]) -> Look:
 
 def separator(label: str, width: int, role: str) -> Line:
     """A line across the page with *label* in it."""
-    text = _cropped(f"── {label} ", width)
+    text = cropped(f"── {label} ", width)
     return [Span(text + "─" * max(0, width - cell_len(text)), role)]
 
 

@@ -23,39 +23,10 @@ _MARKED = re.compile(
 )
 _FENCE = re.compile(r"\s{0,3}```+\s*(?P<language>[\w+#.-]{0,30})\s*")
 _MOST_CODE = 4_000  # characters that are coloured: a lexer may be slow
-_LANGUAGES = frozenset(
-    [
-        "bash",
-        "c",
-        "c++",
-        "cpp",
-        "css",
-        "diff",
-        "go",
-        "html",
-        "ini",
-        "java",
-        "javascript",
-        "js",
-        "json",
-        "kotlin",
-        "lua",
-        "make",
-        "python",
-        "py",
-        "rust",
-        "rs",
-        "ruby",
-        "sh",
-        "sql",
-        "swift",
-        "toml",
-        "ts",
-        "typescript",
-        "xml",
-        "yaml",
-    ]
-)
+_LANGUAGES = frozenset((
+    "bash", "c", "c++", "cpp", "css", "diff", "go", "html", "ini", "java", "javascript", "js", "json", "kotlin", "lua", "make",
+    "python", "py", "rust", "rs", "ruby", "sh", "sql", "swift", "toml", "ts", "typescript", "xml", "yaml",
+))  # fmt: skip
 
 
 class Span(NamedTuple):
@@ -116,15 +87,9 @@ def coloured(code: Block) -> list[Line]:
 
 
 def _code_role(token: str) -> str:
-    for kind, role in (
-        ("Keyword", "keyword"),
-        ("String", "string"),
-        ("Comment", "comment"),
-        ("Number", "number"),
-        ("Name.", "name"),
-    ):
+    for kind in ("Keyword", "String", "Comment", "Number", "Name."):
         if kind in token:
-            return f"code {role}"
+            return f"code {kind.rstrip('.').lower()}"
     return "code"
 
 

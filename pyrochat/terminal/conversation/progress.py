@@ -12,6 +12,7 @@ LOGGED = "✓"
 DELIVERED = "✓✓"
 READ = "●"
 _ORDER = (LOGGED, DELIVERED, READ)
+_Columns = tuple[list[int], list[int], list[int]]
 
 
 class ReadProgress:
@@ -24,12 +25,8 @@ class ReadProgress:
         self._own = fold(own)
         self._first: dict[str, int] = {}  # all who were ever here: the id of their first join
         self._present: set[str] = set()
-        self._here: tuple[list[int], list[int], list[int]] = (
-            [],
-            [],
-            [],
-        )  # first joins; delivered, read by all until then
-        self._ever: tuple[list[int], list[int], list[int]] = ([], [], [])  # the same, by anybody, here or not
+        self._here: _Columns = ([], [], [])  # first joins; delivered, read by all until then
+        self._ever: _Columns = ([], [], [])  # the same, by anybody, here or not
         self._shown: dict[int, str] = {}  # of one's messages, the furthest that was said
 
     def follow(self, messages: Iterable[Message]) -> None:
@@ -82,9 +79,7 @@ class ReadProgress:
         )  # fmt: skip
 
 
-def _columns(
-    rows: Sequence[tuple[int, int, int]], of: Callable[[int, int], int]
-) -> tuple[list[int], list[int], list[int]]:
+def _columns(rows: Sequence[tuple[int, int, int]], of: Callable[[int, int], int]) -> _Columns:
     """First joins, in order; and of delivered and read the least, or the most, of all rows up to there."""
     joins, delivered, read = ([row[column] for row in rows] for column in range(3))
     return joins, list(accumulate(delivered, of)), list(accumulate(read, of))

@@ -16,7 +16,7 @@ from textual.screen import Screen
 
 from pyrochat.client.chat import Chat
 from pyrochat.terminal.conversation.layout import Look
-from pyrochat.terminal.habits import HabitFile, Habits, habits_of
+from pyrochat.terminal.habits import HabitFile, habits_of
 from pyrochat.terminal.mentions import Notifier
 from pyrochat.terminal.room import OpenRoom
 from pyrochat.terminal.screen.asking import ask_room, say
@@ -93,11 +93,10 @@ class ChatApp(Doing, inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Who is told to end, ends as by Ctrl-Q."""
-        assert self._main is not None
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             with contextlib.suppress(RuntimeError, ValueError):  # not in the main thread: a test
-                loop.add_signal_handler(number, self._main.action_quit_chat)
+                loop.add_signal_handler(number, self.main.action_quit_chat)
 
         self.app_resume_signal.subscribe(self, lambda _: self._draw_anew())
         if self._restores:
@@ -112,8 +111,7 @@ class ChatApp(Doing, inherit_bindings=False):
 
     def _restore(self) -> None:
         """Open the rooms that were open the last time."""
-        main, habits = self._main, self._own_habits()
-        assert main is not None
+        main, habits = self.main, self._own_habits()
         beside, front = main.rooms[0].chat, habits.room
         here = {fold(room.name) for room in main.rooms}
         wanted = [name for name in habits.rooms if fold(name) not in here]
@@ -141,8 +139,7 @@ class ChatApp(Doing, inherit_bindings=False):
             self._remember_rooms()
 
     def _remember_rooms(self) -> None:
-        assert self._main is not None
-        self._habits.keep(rooms=tuple(room.name for room in self._main.rooms), room=self._main.room.name)
+        self._habits.keep(rooms=tuple(room.name for room in self.main.rooms), room=self.main.room.name)
 
     def _check_theme(self, theme: str) -> None:
         if theme not in self.available_themes:
@@ -151,15 +148,11 @@ class ChatApp(Doing, inherit_bindings=False):
             )
 
     def get_default_screen(self) -> Screen[Any]:
-        """The only one; dialogs stand above it."""
-        assert self._main is not None
-        return self._main
+        """Part of Textual's interface."""
+        return self.main
 
     def _open(self, chat: Chat) -> OpenRoom:
         return OpenRoom(chat, self._look, self._drafts, self._room_changed, habits=self._own_habits)
-
-    def _own_habits(self) -> Habits:
-        return self._habits.habits
 
     def _room_changed(self, room: OpenRoom) -> None:
         """In any thread."""
@@ -202,16 +195,14 @@ class ChatApp(Doing, inherit_bindings=False):
         return f"room {room.name} was archived or hosted anew: it has another log now"
 
     def _replace(self, room: OpenRoom, fresh: OpenRoom) -> None:
-        assert self._main is not None
-        self._main.replace_room(room, fresh)
+        self.main.replace_room(room, fresh)
         threading.Thread(target=room.leave, args=(0.0,), name="pyrochat-leaving").start()
 
     def leave_all(self) -> list[str]:
         """Leave every room; what there is to say of it."""
         self._is_leaving = True
         said = []
-        assert self._main is not None
-        for room in self._main.rooms:
+        for room in self.main.rooms:
             try:
                 room.leave(PARTING_SECONDS)
             except PyroChatError as error:
@@ -226,8 +217,7 @@ class ChatApp(Doing, inherit_bindings=False):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Rooms and people first; then everything that has a key, and everything that is a command."""
-        main = self._main
-        assert main is not None
+        main = self.main
         for room in main.rooms:
             name = f"with {room.other}" if room.other else room.name
             news = f"{room.unread} unread" if room.unread else "nothing new"
@@ -260,9 +250,7 @@ class ChatApp(Doing, inherit_bindings=False):
 
     def _prepare(self, name: str) -> None:
         """Put a command that takes an argument into the composer."""
-        main = self._main
-        assert main is not None
-        main.composer.write(f"{name} {main.composer.text}")
+        self.main.composer.write(f"{name} {self.main.composer.text}")
 
     def action_help_quit(self) -> None:
         """Textual's answer to Ctrl-C, which copies in a text: say what ends the chat."""

@@ -10,7 +10,6 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Footer
 
 from pyrochat.clock import monotonic
-from pyrochat.terminal.commands import ChatCommand
 from pyrochat.terminal.conversation.progress import ReadProgress
 from pyrochat.terminal.mentions import Notifier
 from pyrochat.terminal.room import OpenRoom
@@ -49,7 +48,7 @@ class ChatScreen(Acting):
     """
 
     def __init__(
-        self, rooms: list[OpenRoom], notifier: Notifier | None, do: Callable[[OpenRoom, ChatCommand | str], None],
+        self, rooms: list[OpenRoom], notifier: Notifier | None, do: Callable[[OpenRoom, str], None],
         keys: Mapping[str, str], rooms_changed: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -305,9 +304,7 @@ class ChatScreen(Acting):
 
     def action_help(self) -> None:
         """See `keys`."""
-        groups = [
-            *shown_keys(self._keys), ("Commands", briefly()),
-        ]  # fmt: skip
+        groups = [*shown_keys(self._keys), ("Commands", briefly())]
         signs = "   ".join(f"{sign} {meaning}" for sign, meaning in (*ReadProgress.legend(), *Members.LEGEND))
         self.app.push_screen(Pages("Help", Group(side_by_side(groups), Text(signs))))
 

@@ -128,9 +128,8 @@ class SearchDialog(ModalScreen[tuple[int, int] | None]):
         self._time_format = time_format
         self._palette = palette
         self._asked = 0
-        self._before: list[
-            int | None
-        ] = []  # of each room: the id below which more is to be asked for; 0: there is no more
+        # Of each room the id below which more is to be asked for; 0: there is no more.
+        self._before: list[int | None] = []
 
     def compose(self) -> ComposeResult:
         """Words, results, and what there is to say of them."""

@@ -28,6 +28,12 @@ class Doing(App[None], inherit_bindings=False):
     _main: ChatScreen | None
     _habits: HabitFile
 
+    @property
+    def main(self) -> ChatScreen:
+        """The only screen; dialogs stand above it."""
+        assert self._main is not None
+        return self._main
+
     def _own_habits(self) -> Habits:
         return self._habits.habits
 
@@ -39,14 +45,13 @@ class Doing(App[None], inherit_bindings=False):
 
     # -- what is typed ---------------------------------------------------------------------------------------
 
-    def _do(self, room: OpenRoom, typed: ChatCommand | str) -> None:
+    def _do(self, room: OpenRoom, typed: str) -> None:
         """Send or do *typed*. Raises PyroChatError where it can't be."""
-        parsed = parse(typed, SCREEN_COMMANDS) if isinstance(typed, str) else typed
+        parsed = parse(typed, SCREEN_COMMANDS)
         if isinstance(parsed, str):
             room.send(checked_text(parsed))
             return
-        main = self._main
-        assert main is not None
+        main = self.main
         ways: dict[str, Callable[[str], None]] = {
             "quit": lambda argument: main.action_quit_chat(),
             "help": lambda argument: main.action_help(),
@@ -66,14 +71,14 @@ class Doing(App[None], inherit_bindings=False):
             ways[parsed.name](parsed.argument)
         else:
             ask_room(self, lambda: _answered(parsed, room.chat), lambda lines: self._tell(room, lines))
+        room.typed.add(typed)  # the room may refuse it yet: it can be had again
 
     def _tell(self, room: OpenRoom, lines: Sequence[str]) -> None:
         """Say *lines* to the user only, in the conversation."""
         if not room.page.note(lines):
             say(self, "\n".join(lines))
         room.page.view.show_end()
-        if self._main is not None:
-            self._main.refresh_all()
+        self.main.refresh_all()
 
     def _choose_notify(self, room: OpenRoom, how: str) -> None:
         if how and how not in NOTIFY:
@@ -94,15 +99,13 @@ class Doing(App[None], inherit_bindings=False):
             name = checked_name(name)
             others = tuple(other for other in ignored if fold(other) != fold(name))
             self._habits.keep(ignored=others if len(others) < len(ignored) else (*ignored, name))
-            for each in self._main.rooms if self._main is not None else ():
+            for each in self.main.rooms:
                 each.page.forget_lines()
         self._tell(room, [f"ignored here, on this machine: {', '.join(self._own_habits().ignored) or 'nobody'}"])
 
     def _show_back(self, room: OpenRoom, argument: str) -> None:
-        main = self._main
-        assert main is not None
         count = _number(argument) if argument else 20
-        if not main.show_last(count):
+        if not self.main.show_last(count):
             say(self, f"the last {count:,} are on the screen")
 
     def _choose_theme(self, name: str) -> None:
@@ -115,8 +118,7 @@ class Doing(App[None], inherit_bindings=False):
     # -- rooms -------------------------------------------------------------------------------------------------
 
     def _join(self, name: str) -> None:
-        main = self._main
-        assert main is not None
+        main = self.main
         name = checked_place(name)
         for number, room in enumerate(main.rooms):
             if fold(room.name) == fold(name):
@@ -132,19 +134,17 @@ class Doing(App[None], inherit_bindings=False):
         except RoomNotFound:
             beside.create_room(name)
             chat = beside.join_room(name, read="manual")
-        room = self._open(chat)
-        main = self._main
-        assert main is not None
-        self.call_later(main.add_room, room)
+        self.call_later(self.main.add_room, self._open(chat))
         return ""
 
     def _speak_to(self, room: OpenRoom, name: str, text: str) -> None:
+        if text:
+            checked_text(text)
         ask_room(self, lambda: self._opened_direct(room.chat, name, text))
 
     def _opened_direct(self, beside: Chat, name: str, text: str) -> str:
         """In a thread of its own: the room of two, shown; *text* is said there."""
-        main = self._main
-        assert main is not None
+        main = self.main
         chat = beside.direct(name, read="manual")
         room = next((open_one for open_one in main.rooms if open_one.chat.log_id == chat.log_id), None)
         if room is None:
@@ -154,12 +154,11 @@ class Doing(App[None], inherit_bindings=False):
             chat.leave()
             self.call_later(main.show_room, room)
         if text:
-            self.call_later(room.send, checked_text(text))
+            self.call_later(room.send, text)
         return ""
 
     def _leave(self, room: OpenRoom) -> None:
-        main = self._main
-        assert main is not None
+        main = self.main
         if len(main.rooms) == 1:
             main.action_quit_chat()
             return

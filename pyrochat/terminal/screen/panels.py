@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual.containers import VerticalScroll
 from textual.message import Message as Fact
 from textual.widgets import Static
 
-from pyrochat.terminal.conversation.layout import colour_of
+from pyrochat.terminal.conversation.layout import colour_of, cropped
 from pyrochat.terminal.room import OpenRoom
 from pyrochat.terminal.screen.colours import Palette
 from pyrochat.terminal.screen.keys import KEYS
@@ -20,8 +20,6 @@ from pyrochat.values.visible import visible
 _STATES = {
     "reconnecting": "reconnecting · what you write is kept", "refused": "the room does not take you back", "closed": "left",
 }  # fmt: skip
-
-
 _ROOM_CELLS = 15
 _MEMBER_CELLS = 14  # beside the sign at the left
 
@@ -63,7 +61,7 @@ class RoomList(Static):
         count = f" {room.unread}" if room.unread else ""
         addressed = f" @{room.mentions}" if room.mentions else ""
         mark = "" if room.other or not room.chat.is_closed else "⌂"  # a house with a door
-        name = _cropped(
+        name = cropped(
             f"{mark}{visible(room.other or room.name)}", _ROOM_CELLS - len(f"{number + 1} {count}{addressed}")
         )
         return Text(
@@ -91,18 +89,12 @@ class Header(Static):
         right = " · ".join(visible(part) for part in parts if part)
         topic = f"  {visible(room.transcript.topic)}" if room.transcript.topic else ""
         width = max(10, self.content_size.width)
-        left = _cropped(f"{visible(name)}{topic}", max(4, width - cell_len(right) - 2))
+        left = cropped(f"{visible(name)}{topic}", max(4, width - cell_len(right) - 2))
         text = Text(left, no_wrap=True, overflow="ellipsis")
         text.stylize("bold", 0, min(len(left), len(visible(name))))
         text.append(" " * max(1, width - cell_len(left) - cell_len(right)))
         text.append(right, "dim")
         self.update(text)
-
-
-def _cropped(text: str, room: int) -> str:
-    """*text*, with a sign at its end where it has more than *room* cells."""
-    room = max(2, room)
-    return text if cell_len(text) <= room else chop_cells(text, room - 1)[0] + "…"
 
 
 class Members(VerticalScroll):
@@ -112,9 +104,7 @@ class Members(VerticalScroll):
     Members { width: 20; height: 1fr; padding: 0 1; border-left: solid $panel; scrollbar-size-vertical: 1; }
     Members Static { width: 1fr; height: auto; }
     """
-    LEGEND = (
-        ("○", "connection lost, may come back"),
-    )  # fmt: skip
+    LEGEND = (("○", "connection lost, may come back"),)
     can_focus = False
 
     def __init__(self) -> None:
@@ -135,7 +125,7 @@ class Members(VerticalScroll):
             unread = room.transcript.texts_after(max(read, room.progress.since(name)), name)
             behind = " lost" if gone else f" {unread} unread" if unread else ""
             text.append("○ " if gone else "● ", palette["time"] if gone else palette["state"])
-            text.append(_cropped(visible(name), _MEMBER_CELLS - len(behind)), palette.name(colour_of(name)))
+            text.append(cropped(visible(name), _MEMBER_CELLS - len(behind)), palette.name(colour_of(name)))
             text.append(f"{behind}\n", palette["time"])
         if text != self._text:  # it is asked for more often than it changes
             self._text = text

@@ -120,6 +120,28 @@ def test_what_was_sent_before_is_found_by_what_is_in_it(app: ChatApp) -> None:
     sit(app, story)
 
 
+def test_what_a_command_says_is_not_lost_where_the_room_refuses_it(app: ChatApp) -> None:
+    async def story(seat: Seat) -> None:
+        await seat.type("one", "enter")
+        await seat.see("one", "✓")
+        for command, why in (
+            ("/reply 99 a long answer", "there is no message 99"),
+            ("/msg Zoe hi", "nobody with a key"),
+        ):
+            await seat.type(command, "enter")
+            await seat.see(why)
+            await seat.type("", "up")
+            await written(seat, command)
+            await seat.type("", "ctrl+l")
+        too_long = f"/msg Zoe {'x' * 17_000}"
+        composer(seat).write(too_long)
+        await seat.type("", "enter")
+        await seat.see("17,000")
+        await written(seat, too_long)
+
+    sit(app, story)
+
+
 def test_an_editor_writes_for_a_while(app: ChatApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     editor = tmp_path / "editor"
     editor.write_text('#!/bin/sh\ntr a-z A-Z < "$1" > "$1.new" && mv "$1.new" "$1"\n')
