@@ -22,7 +22,8 @@ A Chat has, for
                search(words)
     handlers   on_message(f), on_state(f), on_notice(f), off(f)
     marks      confirmations(id), mark_read(id), marks, read_mark
-    the room   members, suspected(), state, log_id, verify()
+    the room   members, suspected(), state, log_id, verify(), held_up
+    lamport    unnumbered, on_unnumbered(f): texts that have no number yet
     rooms      rooms(), create_room(name, members=None), join_room(name),
                direct(name), invite(name), remove(name)
     the end    leave(), or the end of a ``with``

@@ -6,19 +6,20 @@ there. What is decided here is a `Request`; whoever has the connections carries 
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from typing import Generic, NamedTuple, TypeVar
 
 from pyrochat.core.cursors import Cursor
 from pyrochat.core.marks import Mark
-from pyrochat.values.protocol import TAKES_ONEWAY, Timing
+from pyrochat.values.protocol import TAKES, TAKES_ONEWAY, Timing
 
 
 class Say(NamedTuple):
-    """Call *method* of its callback, which answers."""
+    """Call *method* of its callback. asks: it answers; else nobody waits for that."""
 
     method: str
     arguments: tuple[object, ...]
+    asks: bool = True
 
 
 class Deliver(NamedTuple):
@@ -55,8 +56,8 @@ class Receiver:
     """
 
     __slots__ = (
-        "asked_at", "busy", "cursor", "last_sent", "member", "notices", "oneway", "parting", "sealed", "session_id", "stuck",
-        "understands",
+        "asked_at", "busy", "cursor", "last_sent", "member", "notices", "oneway", "parting", "sealed", "session_id", "shown",
+        "stuck", "takes", "understands",
     )  # fmt: skip
 
     def __init__(self, session_id: str, member: str, position: int, understands: bool) -> None:
@@ -67,6 +68,8 @@ class Receiver:
         self.oneway = False  # it takes deliveries that ask for nothing
         self.busy = False  # something that is no delivery is under way
         self.stuck = False  # of the last that went out, its connection has not taken all yet
+        self.takes: frozenset[str] = frozenset()  # what else it has methods for
+        self.shown: dict[str, object] = {}  # what it was called with last, by method; see `Group.show`
         self.notices: list[str] = []  # to be said before the next delivery
         self.parting = False  # it has been told that the server is being stopped
         self.sealed = 0  # it has the room's seal on the messages up to here
@@ -111,6 +114,7 @@ class Group(Generic[R]):
         self.marks_told = 0  # up to this version, marks may be told now
         self._tail_at = 0.0
         self._marks_told_at = 0.0
+        self._shown: dict[str, Sized] = {}  # by method
         self._farewell: str | None = None  # what is said to all while the server is being stopped
 
     # -- who is there ---------------------------------------------------------------------------------------
@@ -169,6 +173,11 @@ class Group(Generic[R]):
         receiver.notices.append(text)
         return self.next(receiver, now) if receiver.is_ready else None
 
+    def show(self, method: str, value: Sized) -> None:
+        """From now on *method* is to have been called with *value*, which is never changed, at all receivers that have it; in
+        place of what it was called with before. Whoever comes later is called where it is not empty."""
+        self._shown[method] = value
+
     def say_farewell(self, text: str) -> None:
         """From now on: who has all that it can get is told *text*, and let go."""
         self._farewell = text
@@ -182,6 +191,11 @@ class Group(Generic[R]):
             return None if receiver.owes else self._say(receiver, now, "notice", receiver.notices.pop(0))
         if beat or cursor.sent < self.tail or cursor.marks_position < self.marks_told:
             return Deliver(beat)
+        if (method := self._not_shown(receiver)) is not None:
+            receiver.shown[method] = self._shown[method]
+            # As if it had been asked an interval ago: the next delivery asks as ever, and has its time, should this get stuck.
+            receiver.asked_at = max(receiver.asked_at, now - self._interval)
+            return Say(method, (self._shown[method],), asks=False)
         if self._farewell is None or receiver.owes:
             return None
         if cursor.in_flight:
@@ -211,7 +225,8 @@ class Group(Generic[R]):
         if not receiver.is_ready:
             self._ready.pop(receiver.session_id, None)
             return False
-        return receiver.cursor.sent < self.tail  # a block has ended: there may be no answer
+        # Where a block has ended there may be no answer.
+        return receiver.cursor.sent < self.tail or self._not_shown(receiver) is not None
 
     def moved(self, receiver: R, stuck: bool, now: float) -> None:
         """Its connection has taken more of what was stuck: it reads, if slowly, which is no silence."""
@@ -222,7 +237,9 @@ class Group(Generic[R]):
         """It has answered; returns its marks, where it was asked for them. It has to owe an answer."""
         if receiver.busy:
             receiver.busy, receiver.asked_at = False, -math.inf
-            receiver.oneway = receiver.oneway or answer == TAKES_ONEWAY
+            if isinstance(answer, str):
+                receiver.takes |= frozenset(answer.split()).intersection(TAKES.split())
+                receiver.oneway = TAKES_ONEWAY in receiver.takes
             return None
         delivered, read = receiver.cursor.asked, 0
         if isinstance(answer, list | tuple) and len(answer) == 2 and all(type(mark) is int for mark in answer):
@@ -255,6 +272,17 @@ class Group(Generic[R]):
             del self._unasked[receiver.session_id]
             if not (receiver.owes or receiver.stuck):  # else it is noted again when that is over
                 yield receiver
+
+    def _not_shown(self, receiver: R) -> str | None:
+        """What it was not called with yet. It is called only where nothing is outstanding: so one that answers nothing gets no more
+        than the beat's time brings."""
+        if receiver.owes or receiver.stuck:
+            return None
+        for method, value in self._shown.items():
+            known = receiver.shown.get(method)
+            if method in receiver.takes and known is not value and (known is not None or value):
+                return method
+        return None
 
     def _note_unasked(self, receiver: R, now: float) -> None:
         """Where it has something that no answer is going to confirm: ask it soon, unless a delivery does."""

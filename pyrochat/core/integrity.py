@@ -35,8 +35,17 @@ class Resumption(NamedTuple):
     proof: tuple[int, str] | None = None
 
 
+DIFFERS = "it differs from what the other servers have"
+"""What a loss begins with that concerns this server's copy of the log only."""
+
+
 def loss_text(room: str, loss: str) -> str:
     """What to say of *loss*, which proves that messages of *room* are missing."""
+    if loss.startswith(DIFFERS):
+        return (
+            f"this server's copy of room {room!r} is damaged ({loss}): its operator moves the file of the log away, or repairs it "
+            "(pyrochat-server repair), and starts the server again: the cluster fills it; the other servers go on"
+        )
     return (
         f"room {room!r} has lost messages ({loss}): it takes none until its operator has "
         "decided (pyrochat-server repair or restore a backup, or start it with pyrochat-server --accept-loss)"

@@ -51,6 +51,15 @@ class Keys:
         wanted = [key for post in posts for key in keys_of(post)]
         self._known = log.find(wanted) if wanted else {}
 
+    def look_up(self, keys: Iterable[OwnersKey]) -> None:
+        """Ask the log for more *keys*."""
+        if wanted := [key for key in keys if key not in self._known]:
+            self._known |= self._log.find(wanted)
+
+    def known(self, owner: str, key: str) -> Message | None:
+        """What *key* has made before, of those that were looked up."""
+        return self._known.get((owner, key))
+
     def made(self, owner: str, key: str, message: Message) -> None:
         """*key* has made *message*, in this group."""
         self._known[owner, key] = message
@@ -59,8 +68,11 @@ class Keys:
         """It has not: the post was refused."""
         del self._known[owner, key]
 
-    def by_text(self, owner: str, key: str, text: str, kind: str, about: int | None) -> Message | KeyConflict | None:
-        """What *key*, under which *text* is sent by itself, has made before. kind, about: of the message that it becomes."""
+    def by_text(
+        self, owner: str, key: str, text: str | None, kind: str, about: int | None
+    ) -> Message | KeyConflict | None:
+        """What *key*, under which *text* (None: whatever it is) is sent by itself, has made before. kind, about: of the message
+        that it becomes."""
         known = self._known.get((owner, key))
         if known is None:
             known = self._known.get((owner, part_key(key, 0)))
@@ -90,9 +102,9 @@ class Keys:
         return part is not None and part.id == id
 
 
-def _is_same(known: Message, text: str, kind: str = CHAT, about: int | None = None) -> bool:
+def _is_same(known: Message, text: str | None, kind: str = CHAT, about: int | None = None) -> bool:
     """Whether *known* is what would become of this; of a text that is gone nobody can say that it was another."""
-    return (known.kind, known.about) == (kind, about) and (known.text == text or known.is_redacted)
+    return (known.kind, known.about) == (kind, about) and (text in (None, known.text) or known.is_redacted)
 
 
 def _conflict(key: str, message: Message) -> KeyConflict:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from pyrochat.core.sessions import Session
 from pyrochat.values.message import Message
@@ -36,6 +37,32 @@ class MemberRecord:
             object.__setattr__(self, "member", fold(self.name))
 
 
+class Standing(NamedTuple):
+    """Where a log stands in an order that several servers follow.
+
+    entry: the number of the last entry that was applied. version: of the entries that may be handed in. sources: the last
+    entry of each server's run, by the name of that; the one that was heard of last is the last here. copying: it is in the
+    middle of a copy.
+    """
+
+    entry: int = 0
+    version: int = 1
+    sources: Mapping[str, int] = MappingProxyType({})
+    copying: bool = False
+
+
+MOST_SOURCES = 256  # each is one run of a server
+
+
+def counted(sources: Mapping[str, int], source: tuple[str, int]) -> Mapping[str, int] | None:
+    """*sources* (see `Standing`), with the entry *source* applied as well; None where it was, or came too late."""
+    run, count = source
+    if count <= sources.get(run, 0):
+        return None
+    others = [(other, last) for other, last in sources.items() if other != run]
+    return dict([*others, source][-MOST_SOURCES:])
+
+
 class Log(ABC):
     """Messages numbered 1, 2, 3 … without gaps, durable before they are acknowledged.
 
@@ -49,9 +76,11 @@ class Log(ABC):
     is_untidy: whether `tidy` has something to do.
     unverified: so many messages were found whole at an earlier start only, see `verify_more`.
     room: the room's name.
+    standing: None for a log that only its own server decides on.
     """
 
     identity: str
+    standing: Standing | None = None
     loss: str | None = None
     gone: bool = False
     is_untidy: bool = False
@@ -74,15 +103,16 @@ class Log(ABC):
     def append(
         self, messages: Sequence[Message], members: Sequence[MemberRecord] = (), owners: Mapping[int, str] = NO_OWNERS,
         *, digests: Sequence[bytes] | None = None, sessions: Mapping[str, Session | None] = NO_SESSIONS,
-        loss: str | None = None, erased: Sequence[Message] = (),
+        loss: str | None = None, erased: Sequence[Message] = (), standing: Standing | None = None, beside: object = None,
     ) -> None:  # fmt: skip
         """Make all of this durable in one step, or nothing.
 
         messages: their ids follow the tail without a gap. digests: theirs, where they are known already. members:
         records that replace those of the same member. sessions: by id, those that are new or changed; None for one
         that has ended. loss: what proves that messages are missing, from now on. erased: messages that are in the log, without
-        their texts: those are on no disk any more, nor parts of them. owners: whose the keys of some messages are, by id (`values.keys.key_owner`); of all others they
-        are their senders', by folded name. Raises LogUnavailable where nothing can be written now, or a key of an owner is there already
+        their texts: those are on no disk any more, nor parts of them. standing: where the log stands then. owners: whose the keys of some messages are, by id (`values.keys.key_owner`); of all others they
+        are their senders', by folded name. beside: what else a log of its sort keeps (`core.graph.record`).
+        Raises LogUnavailable where nothing can be written now, or a key of an owner is there already
         (`find` says which are): nothing has changed then. Raises LogUncertain where that is unknown; from then on
         nothing can be written until the log is opened again. Called by one thread at a time: the order's.
         """
@@ -122,6 +152,15 @@ class Log(ABC):
     @abstractmethod
     def sessions(self) -> list[Session]:
         """All sessions that have not ended."""
+
+    def adopt(self, identity: str, about: Mapping[str, Any], standing: Standing) -> Sequence[Message]:
+        """In the order's thread: the log *identity* begins, or goes on from a copy of which *about* says what it is; no new messages."""
+        raise NotImplementedError
+
+    def paste(self, kind: str, rows: Sequence[Any], standing: Standing) -> Sequence[Message]:
+        """In the order's thread: take over a part of the copy, in one step; returns the messages that are new here. Raises
+        LogLost where they don't follow those that are there, LogUnavailable."""
+        raise NotImplementedError
 
     def look(self) -> None:  # noqa: B027 - a log in memory has no files
         """Called now and then, in any thread: see to what stands beside the log."""

@@ -2,9 +2,10 @@
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from pyrochat.core.digests import extend_chain, first_digest
-from pyrochat.core.log import NO_OWNERS, NO_SESSIONS, Log, MemberRecord
+from pyrochat.core.log import NO_OWNERS, NO_SESSIONS, Log, MemberRecord, Standing
 from pyrochat.core.sessions import Session
 from pyrochat.values.errors import InvalidArgument, LogUnavailable, UnknownMessage
 from pyrochat.values.message import EDIT, SYSTEM, Message, messages_from_wire
@@ -35,7 +36,7 @@ class MemoryLog(Log):
     def append(
         self, messages: Sequence[Message], members: Sequence[MemberRecord] = (), owners: Mapping[int, str] = NO_OWNERS,
         *, digests: Sequence[bytes] | None = None, sessions: Mapping[str, Session | None] = NO_SESSIONS,
-        loss: str | None = None, erased: Sequence[Message] = (),
+        loss: str | None = None, erased: Sequence[Message] = (), standing: Standing | None = None, beside: object = None,
     ) -> None:  # fmt: skip
         if messages and messages[0].id != self.tail + 1:
             raise InvalidArgument(f"message {messages[0].id} can't follow message {self.tail}")
@@ -52,7 +53,11 @@ class MemoryLog(Log):
         self._sessions.update(sessions)
         for message in erased:
             self._messages[message.id - 1] = message
-        self.loss = loss or self.loss
+        self.loss, self.standing = loss or self.loss, standing or self.standing
+
+    def adopt(self, identity: str, about: Mapping[str, Any], standing: Standing) -> Sequence[Message]:
+        self.standing = standing
+        return []
 
     def read(self, after: int, limit: int) -> list[Message]:
         return self._messages[max(after, 0) : max(after, 0) + limit]

@@ -23,6 +23,8 @@ class Pace:
     index_retry_seconds: after a failure.
     idle_seconds: a room that nobody uses for so long is closed, until somebody does. patience_seconds: until a room that
     others create is open: a name server may be slow.
+    alone_seconds: for so long a server of a cluster that hears no other one any more lets nobody
+    come back to it, unless it has a majority: the others may have one.
     """
 
     frame_seconds: float = 10.0
@@ -39,4 +41,5 @@ class Pace:
     index_rest_seconds: float = 1.0
     index_retry_seconds: float = 5.0
     idle_seconds: float = 60.0
+    alone_seconds: float = 12.0
     patience_seconds: float = 5.0

@@ -12,16 +12,33 @@ from pyrochat.core.log import Log
 from pyrochat.values.message import EDIT, REDACT, Message
 
 
-class Versions:
-    """The messages that *posts* edit or delete, each with its edits. The log is asked once. Raises LogUnavailable."""
+def aims(posts: Iterable[Post]) -> set[int]:
+    """The ids of the messages that *posts* edit or delete."""
+    return {post.about for post in posts if post.kind in (EDIT, REDACT) and post.about is not None}
 
-    def __init__(self, log: Log, posts: Iterable[Post]) -> None:
-        wanted = {post.about for post in posts if post.kind in (EDIT, REDACT) and post.about is not None}
+
+class Versions:
+    """The messages *wanted* (see `aims`), each with its edits. The log is asked once. Raises LogUnavailable."""
+
+    def __init__(self, log: Log, wanted: Iterable[int]) -> None:
         self._of = {id: log.versions(id) for id in sorted(wanted)}
 
     def of(self, id: int) -> list[Message]:
         """Message *id* and its edits, as they are now; none where there is no such message."""
         return self._of.get(id, [])
+
+    def look_up(self, log: Log, id: int) -> None:
+        """Message *id* of *log*, which was not among those wanted, is edited or deleted next. Raises LogUnavailable."""
+        if id not in self._of:
+            self._of[id] = log.versions(id)
+
+    def made(self, message: Message) -> None:
+        """*message* is new in this group, and may be edited or deleted in it."""
+        self._of[message.id] = [message]
+
+    def forget(self, id: int) -> None:
+        """Message *id* of this group is not made after all."""
+        del self._of[id]
 
     def edited(self, edit: Message) -> None:
         """*edit* is in this group."""

@@ -9,7 +9,8 @@ and a commit that fails has changed nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pyrochat.core.commands import (
@@ -25,15 +26,25 @@ from pyrochat.core.commands import (
     Restarted,
     Resume,
     SetTopic,
+    Upgrade,
 )
 from pyrochat.core.digests import digest_after
-from pyrochat.core.integrity import loss_text
+from pyrochat.core.integrity import DIFFERS, loss_text
 from pyrochat.core.keys import Keys, OwnersKey, owner_of
-from pyrochat.core.log import Log
-from pyrochat.core.redaction import Versions
+from pyrochat.core.log import Log, Standing, counted
+from pyrochat.core.redaction import Versions, aims
 from pyrochat.core.sessions import SUSPECTED, Session, state_of
 from pyrochat.core.views import Member
-from pyrochat.values.errors import LogLost, MessageRedacted, PyroChatError, UnknownMessage, UnknownSession
+from pyrochat.values.errors import (
+    KeyConflict,
+    LogLost,
+    LogUncertain,
+    MessageRedacted,
+    NameTaken,
+    PyroChatError,
+    UnknownMessage,
+    UnknownSession,
+)
 from pyrochat.values.message import EDIT, INVITED, JOINED, LEFT, REDACT, REMOVED, SYSTEM, TOPIC, Message, message_of
 from pyrochat.values.times import clamped_time_us
 
@@ -47,7 +58,7 @@ class RoomState:
     """All that the log says of who is here. It is replaced, never changed: any thread may read it.
 
     tail, digest: of the last message. entry: the number of the last entry that was applied. sessions: of each member
-    that has some. present: the view, the names of the members that are here in the order of their joins. loss: what
+    that has some. version, sources: see `Standing`. present: the view, the names of the members that are here in the order of their joins. loss: what
     proves that messages are missing; None while nothing does. Members are keyed by folded name.
     """
 
@@ -59,6 +70,8 @@ class RoomState:
     members: dict[str, Member] = field(default_factory=dict)
     present: dict[str, str] = field(default_factory=dict)
     loss: str | None = None
+    version: int = 1
+    sources: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, log: Log) -> RoomState:
@@ -69,9 +82,10 @@ class RoomState:
         kept = sorted(log.sessions())
         for session in kept:
             sessions[session.member] = (*sessions.get(session.member, ()), session)
-        entry = max((session.lost_at or 0 for session in kept), default=0)
+        standing = log.standing or Standing(max((session.lost_at or 0 for session in kept), default=0))
+        present = {member: members[member].name for _, member in here}
         return cls(
-            log.room, *log.tip, entry, sessions, members, {member: members[member].name for _, member in here}, log.loss
+            log.room, *log.tip, standing.entry, sessions, members, present, log.loss, standing.version, standing.sources
         )
 
     def session(self, member: str, id: str) -> Session | None:
@@ -111,7 +125,7 @@ class Transition:
     def __init__(self, state: RoomState, log: Log, entries: Iterable[Entry] = ()) -> None:
         posts = [command for entry in entries for command in entry.commands if isinstance(command, Post)]
         self._keys = Keys(log, posts)
-        self._versions = Versions(log, posts)
+        self._versions = Versions(log, aims(posts))
         self.before = state
         self.messages: list[Message] = []
         self.digests: list[bytes] = []
@@ -123,6 +137,8 @@ class Transition:
         self.erased: dict[int, Message] = {}
         self.deleted: list[Message] = []
         self._tail, self._digest, self._entry, self._loss = state.tail, state.digest, state.entry, state.loss
+        self._version, self._sources = state.version, state.sources
+        self._log = log
         self._time_us = 0
         self._by_member, self._members, self._present = state.sessions, state.members, state.present
         self._is_own = False  # whether these three are copies, which may be changed
@@ -132,8 +148,14 @@ class Transition:
         """What the room is afterwards."""
         return RoomState(
             self.before.room, self._tail, self._digest, self._entry,
-            self._by_member, self._members, self._present, self._loss,
+            self._by_member, self._members, self._present, self._loss, self._version, self._sources,
         )  # fmt: skip
+
+    @property
+    def standing(self) -> Standing | None:
+        """Where the log stands afterwards, where that is news and others follow the same order."""
+        is_news = self._sources is not self.before.sources
+        return Standing(self._entry, self._version, self._sources) if is_news else None
 
     @property
     def loss(self) -> str | None:
@@ -148,7 +170,7 @@ class Transition:
     @property
     def is_empty(self) -> bool:
         """Whether nothing has to be made durable."""
-        return not (self.messages or self.sessions or self.loss)
+        return not (self.messages or self.sessions or self.loss or self.standing)
 
     def apply(self, entry: Entry) -> list[Outcome]:
         """Do what the commands of *entry* want, one after the other; returns the outcome of each.
@@ -157,41 +179,79 @@ class Transition:
         """
         if entry.number <= self._entry:
             return [None] * len(entry.commands)
+        if entry.source is not None:
+            self.compare(entry)
+            if self._loss is not None:
+                return [self._lost(self._loss)] * len(entry.commands)
+            sources = counted(self._sources, entry.source)
+            if sources is None:  # it arrives again, or late
+                self._entry, self._sources = entry.number, dict(self._sources)
+                return [None] * len(entry.commands)
+            self._sources = sources
         self._entry, self._time_us = entry.number, clamped_time_us(entry.time_us)
         return [self._do(command) for command in entry.commands]
 
+    def compare(self, entry: Entry) -> None:
+        """Where the server of *entry* has had another message than there is here, this log is not the one that all follow."""
+        source, (id, digest) = entry.source and entry.source[0], entry.tip
+        if id > self._tail:
+            self.declare(f"{DIFFERS}: {source} has had message {id}, here the log ends at {self._tail}")
+        elif digest:
+            before = self.before.tail
+            mine = b""  # where the log lacks it
+            with suppress(UnknownMessage):
+                mine = self.digests[id - before - 1] if id > before else self._log.digest(id)
+            if not mine.hex().startswith(digest):
+                self.declare(f"{DIFFERS}: up to message {id} it is not what {source} has")
+
+    def declare(self, loss: str) -> None:
+        """*loss* proves that the log is not whole. The first one stays."""
+        self._loss = self._loss or loss
+
+    def _lost(self, loss: str) -> LogLost | LogUncertain:
+        """Where only this log is not whole, the others have what was wanted."""
+        text = loss_text(self.before.room, loss)
+        return (
+            LogUncertain(f"{text}; ask again there, with the same key") if loss.startswith(DIFFERS) else LogLost(text)
+        )
+
     def _do(self, command: Command) -> Outcome:
         if self._loss is not None and not isinstance(command, Declare):
-            return LogLost(loss_text(self.before.room, self._loss))
+            return self._lost(self._loss)
         match command:
             case Post():
                 return self._post(command)
             case SetTopic(sender, text, salt):
                 return [self._append(sender, text, SYSTEM, None, TOPIC, salt)]
-            case Open(session, member, name, salt, key):
-                return self._open(Session(session, member, name), salt, key)
-            case Resume(session, member):
-                return self._resume(member, session)
-            case Lose(session, member):
-                self._lose(member, session)
+            case Open(session, member, name, salt, key, home):
+                return self._open(Session(session, member, name, None, home), salt, key)
+            case Resume(session, member, home):
+                return self._resume(member, session, home)
+            case Lose(session, member, home):
+                self._lose(member, session, home)
             case End(session, member, salt, lost_at):
                 return self._end(member, session, salt, lost_at)
             case Invited(sender, name, key, salt):
                 return [self._append(sender, f"{sender} invited {name}", SYSTEM, key, INVITED, salt)]
             case Removed():
                 return self._remove(command)
-            case Restarted():
-                self._restart()
+            case Restarted(home):
+                self._restart(home)
+            case Upgrade(version):
+                self._version = max(self._version, version)
             case Declare(loss):
-                self._loss = self._loss or loss
+                self.declare(loss)
         return []
 
     # -- sessions and views ------------------------------------------------------------------------------
 
-    def _open(self, session: Session, salt: str, key: str | None) -> list[Message]:
+    def _open(self, session: Session, salt: str, key: str | None) -> Outcome:
         """A session that is there already stays as it is."""
         if self._find(session.member, session.id) is not None:
             return []
+        others = self._by_member.get(session.member, ())
+        if key is None and any(other.home != session.home for other in others):  # each server sees to its own guests
+            return NameTaken(f"the name {session.name!r} is in use by another client: choose another name")
         self._put(session)
         self.opened.append(session)
         if session.member in self._present:
@@ -204,17 +264,17 @@ class Transition:
         self.moved.append(session.member)
         return [joined]
 
-    def _resume(self, member: str, id: str) -> Outcome:
+    def _resume(self, member: str, id: str, home: str) -> Outcome:
         session = self._find(member, id)
         if session is None:
             return UnknownSession("this session has ended: join again")
-        if session.lost_at is not None:
-            self._put(session._replace(lost_at=None))
+        if session.lost_at is not None or session.home != home:
+            self._put(session._replace(lost_at=None, home=home))
         return []
 
-    def _lose(self, member: str, id: str) -> None:
+    def _lose(self, member: str, id: str, home: str) -> None:
         session = self._find(member, id)
-        if session is not None and session.lost_at is None:
+        if session is not None and session.lost_at is None and session.home == home:
             self._put(session._replace(lost_at=self._entry))
 
     def _end(self, member: str, id: str, salt: str, lost_at: int | None) -> list[Message]:
@@ -242,15 +302,15 @@ class Transition:
         text = f"{removed.sender} gave up the room" if is_own else f"{removed.sender} removed {removed.name}"
         return [*made, self._append(removed.sender, text, SYSTEM, removed.key, REMOVED, of_removed)]
 
-    def _restart(self) -> None:
-        """Nobody has a connection. Who is in the view without a session, in a log of an older version, gets one that
+    def _restart(self, home: str) -> None:
+        """Nobody has a connection to *home*. Who is in the view without a session, in a log of an older version, gets one that
         nobody can name."""
         for member, name in self._present.items():
             if member not in self._by_member:
-                self._put(Session(f"before entry {self._entry}: {member}", member, name))
+                self._put(Session(f"before entry {self._entry}: {member}", member, name, None, home))
         for sessions in list(self._by_member.values()):
             for session in sessions:
-                self._lose(session.member, session.id)
+                self._lose(session.member, session.id, home)
 
     def _find(self, member: str, id: str) -> Session | None:
         return next((session for session in self._by_member.get(member, ()) if session.id == id), None)
@@ -282,7 +342,7 @@ class Transition:
             )
         messages: list[Message] = []
         for n, (text, key) in enumerate(zip(post.texts, post.keys, strict=True)):
-            known = None if key is None else self._keys.by_text(owner, key, text, post.kind, post.about)
+            known = None if key is None else self._made_by(post, owner, key, text)
             message: Message | PyroChatError | None = known
             if known is None and post.appends:
                 message = self._refusal(post) or self._take(post, owner, n)
@@ -291,6 +351,10 @@ class Transition:
                 return message
             messages.append(message)
         return messages
+
+    def _made_by(self, post: Post, owner: str, key: str, text: str | None) -> Message | KeyConflict | None:
+        """What *key*, under which *text* stands in *post*, has made before."""
+        return self._keys.by_text(owner, key, text, post.kind, post.about)
 
     def _take(self, post: Post, owner: str, number: int) -> Message:
         """The text *number* of *post* becomes a message."""
@@ -326,6 +390,7 @@ class Transition:
     def _take_back(self, owner: str, length: int) -> None:
         """A post is refused: `messages` were *length* before it, and are again."""
         for message in self.messages[length:]:
+            self._versions.forget(message.id)
             if message.id in self.owners:
                 self._keys.forget(owner, message.key or "")
                 del self.owners[message.id]
@@ -346,9 +411,14 @@ class Transition:
         self._tail += 1
         room = self.before.room
         message = message_of(
-            (self._tail, room, sender, text, self._time_us, kind, key, about, change, None, salt, None)
+            (self._tail, room, sender, text, self._time_us, kind, key, about, change, self._next_ref(), salt, None)
         )
         self._digest = digest_after(self._digest, message)
         self.messages.append(message)
         self.digests.append(self._digest)
+        self._versions.made(message)
         return message
+
+    def _next_ref(self) -> str | None:
+        """The name everywhere of the message that is appended next; None where its id is that."""
+        return None

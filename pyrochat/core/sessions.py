@@ -27,12 +27,14 @@ class Session(NamedTuple):
     """One client's stay.
 
     member: the folded name. lost_at: the number of the entry at which its connection was lost; None while there is one.
+    home: to which server it is, or was last, connected, where a room has several: a name of that server's run.
     """
 
     id: str
     member: str
     name: str
     lost_at: int | None = None
+    home: str = ""
 
 
 def state_of(sessions: Iterable[Session]) -> str:

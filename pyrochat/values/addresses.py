@@ -8,7 +8,7 @@ Address = tuple[str, int]
 """A host, without brackets, and a port."""
 
 _URI = "PYRO:"
-_MOST_PLACES = 16
+MOST_PLACES = 16  # of one room's servers
 
 
 def shown_address(address: Address) -> str:
@@ -56,8 +56,8 @@ def parse_places(text: str, room: str | None, default_port: int) -> list[Address
     if not isinstance(text, str):
         raise InvalidArgument(f"an address has to be text, host:port, not {text!r:.40}")
     parts = [part.strip() for part in text.split(",")]
-    if len(parts) > _MOST_PLACES:
-        raise InvalidArgument(f"{len(parts)} addresses are given: {_MOST_PLACES} are the most")
+    if len(parts) > MOST_PLACES:
+        raise InvalidArgument(f"{len(parts)} addresses are given: {MOST_PLACES} are the most")
     return list(dict.fromkeys(parse_at(part, room, default_port) for part in parts))
 
 

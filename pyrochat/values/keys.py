@@ -18,6 +18,11 @@ def guest_mark(client: str | None) -> str:
     return hashlib.sha256(client.encode()).hexdigest()[:_MARK_DIGITS]
 
 
+def mark_of(owner: str) -> str:
+    """The mark in what `key_owner` has made."""
+    return owner.partition(_SEPARATOR)[2]
+
+
 def key_owner(member: str, mark: str = "") -> str:
     """Whose the keys of *member* (a folded name) are; *mark*: a guest's, empty for who has shown that the name is its own."""
     return f"{member}{_SEPARATOR}{mark}" if mark else member

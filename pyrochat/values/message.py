@@ -101,9 +101,18 @@ class Message(NamedTuple):
         """Whether it is no text of somebody's, and no change of membership: it says something of a message, or the topic."""
         return self.kind in _REMARKS or self.change == TOPIC
 
-    def told(self, shown: Callable[[str], str] = str) -> str:
-        """Who says what, for one line: ``Erick: Olá``, ``Igor 👍 #12``. shown: what is done to names and texts."""
-        who, text, about = shown(self.sender), shown(self.body), f"#{self.about}"
+    def is_late(self, newest_us: int) -> bool:
+        """Whether it was written meanwhile: in a causal room, well before the newest of what stands above it. newest_us: that
+        one's time."""
+        return self.ref is not None and self.time_us + _LATE_US < newest_us
+
+    def told(
+        self, shown: Callable[[str], str] = str, called: Callable[[int], str] = "#{}".format, sender: str | None = None
+    ) -> str:
+        """Who says what, for one line: ``Erick: Olá``, ``Igor 👍 #12``. shown: what is done to names and texts. called: what a
+        message is called. sender: what its own sender is."""
+        who, text = shown(self.sender if sender is None else sender), shown(self.body)
+        about = "" if self.about is None else called(self.about)
         match self.kind:
             case "system" if self.change == TOPIC:
                 return f"* {who} set the topic: {text}" if text else f"* {who} took the topic away"
@@ -140,6 +149,7 @@ class Message(NamedTuple):
         return f"<Message #{self.id} {self.room}/{self.sender}{said}: {self.text!r}>"
 
 
+_LATE_US = 10_000_000  # clocks differ
 _PLAIN = {str, int, float, bool, NoneType}
 _TIMES_US = range(-(1 << 63), 1 << 63)  # what a log can hold
 

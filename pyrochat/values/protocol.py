@@ -15,6 +15,9 @@ DEFAULT_ROOM = "lobby"
 SERVER_OBJECT = "pyrochat.server"
 CALLBACK_OBJECT = "pyrochat.callback"  # one id for all clients, so that one request's bytes fit all
 TAKES_ONEWAY = "oneway"  # what a callback that has a `deliver_oneway` answers to `welcome`
+PENDING = "pending"  # what it answers, too, where it has a `pending`; and that method
+HELD_UP = "held_up"  # the same
+TAKES = f"{TAKES_ONEWAY} {PENDING} {HELD_UP}"  # all that there is
 MAX_ANSWER_BYTES = 1024 * 1024  # of messages or names in one answer, as they are on the wire; at least one is given
 MAX_CONFIRMED = 1000  # names in each part of an answer to confirmations()
 MAX_HISTORY = 1000  # messages in one answer to history()
@@ -24,6 +27,11 @@ MAX_FOUND = 50  # messages in one answer to search()
 def room_object(room: str) -> str:
     """The Pyro object id of a room, by its name, or its id if it is a closed one; of others the name in the name server too."""
     return f"pyrochat.{room}"
+
+
+def site_object(room: str) -> str:
+    """The Pyro object id of what a site of *room* answers to the other sites; no room's name can have an ``@``."""
+    return f"{room_object(room)}@"
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ class Expected:
 
     def add(self, sent: Sent) -> None:
         """The next request."""
-        member, new, count, error, depends = fold(sent.name), dict(self._new), 0, None, False
+        member, new, count, error, depends, conflicts = fold(sent.name), dict(self._new), 0, None, False, False
         if any((member, key) in self._unknown for _, key in sent.parts):
             error = LogUncertain
         for texts, key in sent.parts:
@@ -142,10 +142,12 @@ class Expected:
                 if key is not None:
                     new[member, key] = texts
             elif known != texts:
-                error = error or KeyConflict
+                error, conflicts = error or KeyConflict, True
         self.outcomes.append((error, [text for texts, _ in sent.parts for text in texts], depends))
+        if not conflicts:  # what a broken log can't say is worked out all the same, and fails with its commit
+            self._new = new
         if error is None:
-            self._new, self.count = new, self.count + count
+            self.count += count
 
     def _made(self, member: str, key: str) -> list[str] | None:
         messages = [m for m in self._log.read(0, 10_000) if fold(m.sender) == member and m.key is not None]

@@ -49,16 +49,16 @@ def records_of(transition: Transition) -> list[MemberRecord]:
     return [MemberRecord(each.name, 0, 0, each.first_joined, each.joined) for _, each in known]
 
 
-def apply(log: MemoryLog, state: RoomState, entries: list[Entry]) -> RoomState:
+def apply(log: MemoryLog, state: RoomState, entries: list[Entry], rules: type[Transition] | None = None) -> RoomState:
     """What *state* becomes with *entries*, in one commit."""
     from pyrochat.core.room import Transition
 
-    transition = Transition(state, log, entries)
+    transition = (rules or Transition)(state, log, entries)
     for entry in entries:
         transition.apply(entry)
     log.append(
         transition.messages, records_of(transition), transition.owners,
-        digests=transition.digests, sessions=transition.sessions,
+        digests=transition.digests, sessions=transition.sessions, erased=list(transition.erased.values()),
     )  # fmt: skip
     return transition.state
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pyrochat.core.cursors import WINDOW_BYTES
 from pyrochat.core.delivery import Close, Deliver, Group, Receiver, Request, Say, Stretch
-from pyrochat.values.protocol import TAKES_ONEWAY, Timing
+from pyrochat.values.protocol import TAKES, TAKES_ONEWAY, Timing
 
 TIMING = Timing(beat_seconds=2.0, silent_seconds=6.0)
 INTERVAL = 1.0
@@ -17,7 +17,7 @@ INTERVAL = 1.0
 class Served:
     """A group with one receiver, whose time and log the test has in its hands. got: what has reached it."""
 
-    def __init__(self, understands: bool = True, oneway: bool = True) -> None:
+    def __init__(self, understands: bool = True, takes: str | None = TAKES) -> None:
         self.now = 100.0
         self.end = 0
         self.marks_version = 0
@@ -29,7 +29,7 @@ class Served:
         self.asked = False  # it has to answer
         self.carry_out(self.group.admit(self.receiver, self.now))
         if understands:
-            self.answer(TAKES_ONEWAY if oneway else None)
+            self.answer(takes)
 
     def carry_out(self, request: Request | None, stuck: bool = False) -> None:
         """As the multicaster does."""
@@ -51,7 +51,7 @@ class Served:
                     self.asked = self.asked or frame.startswith(b"a")
             elif isinstance(request, Say):
                 assert not self.asked, "one thing at a time"
-                self.asked = True
+                self.asked = request.asks
             goes_on = frame is not None and self.group.sent(self.receiver, stuck)
             request = self.group.next(self.receiver, self.now) if goes_on else None
 
@@ -164,7 +164,7 @@ def test_marks_are_gathered_for_an_interval_and_ride_with_messages() -> None:
 
 
 def test_a_notice_waits_for_the_answer_and_goes_before_the_next_delivery() -> None:
-    served = Served(oneway=False)
+    served = Served(takes=None)
     served.grow()
     served.carry_out(served.group.tell(served.receiver, "by the way", served.now))
     served.grow()
@@ -207,7 +207,7 @@ def test_the_farewell_comes_after_everything_else_is_confirmed() -> None:
 EVENTS = ["grow", "grow", "answer", "answer", "tick", "wait", "marks", "tell", "much"]
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(EVENTS), max_size=60), st.booleans(), st.booleans())
 def test_whatever_happens_each_gets_all_once_in_order_and_little_is_unconfirmed(
     events: list[str], understands: bool, oneway: bool
@@ -242,3 +242,73 @@ def test_whatever_happens_each_gets_all_once_in_order_and_little_is_unconfirmed(
     assert served.got == list(range(1, served.end + 1))
     assert served.receiver.cursor.position == served.end
     assert served.receiver.cursor.marks_position == served.marks_version
+
+
+# -- what is shown beside the log -------------------------------------------------------------------------------------
+
+
+def shown(served: Served) -> list[object]:
+    """What `pending` was called with."""
+    return [told.arguments[0] for told in served.told if isinstance(told, Say) and told.method == "pending"]
+
+
+def show(served: Served, value: list[str]) -> None:
+    """As the multicaster does."""
+    served.group.show("pending", value)
+    for receiver in served.group.ready():
+        served.carry_out(served.group.next(receiver, served.now))
+
+
+def test_what_is_shown_replaces_what_was_and_nobody_waits_for_an_answer() -> None:
+    served = Served()
+    show(served, ["one"])
+    show(served, ["one", "two"])
+    show(served, [])
+    assert shown(served) == [["one"], ["one", "two"], []]
+    assert not served.receiver.owes
+    served.grow()
+    assert served.got == [1]
+    assert served.asked, "the next delivery asks, as if nothing had been shown"
+
+
+@pytest.mark.parametrize(("understands", "takes"), [(False, None), (True, TAKES_ONEWAY), (True, None)])
+def test_who_has_no_method_for_it_is_never_called(understands: bool, takes: str | None) -> None:
+    served = Served(understands, takes=takes)
+    show(served, ["one"])
+    served.grow()
+    assert shown(served) == []
+
+
+def test_who_owes_an_answer_gets_the_newest_only_when_it_has_come() -> None:
+    served = Served()
+    served.grow()
+    for count in range(1, 4):
+        show(served, ["text"] * count)
+    assert shown(served) == []
+    served.answer([1, 0])
+    assert shown(served) == [["text"] * 3]
+
+
+def test_who_comes_later_is_shown_what_there_is_and_nothing_where_there_is_nothing() -> None:
+    served = Served()
+    show(served, [])
+    assert shown(served) == []
+    show(served, ["one"])
+    served.group.remove(served.receiver)
+    served.receiver = Receiver("2", "ana", 0, True)
+    served.carry_out(served.group.admit(served.receiver, served.now))
+    served.answer(TAKES)
+    assert shown(served) == [["one"], ["one"]]
+
+
+def test_who_does_not_take_it_at_once_has_its_time() -> None:
+    served = Served()
+    served.group.show("pending", ["one"])
+    [receiver] = served.group.ready()
+    served.carry_out(served.group.next(receiver, served.now), stuck=True)
+    served.now += TIMING.silent_seconds - INTERVAL - 0.1
+    served.tick()
+    assert served.group.has(receiver)
+    served.now += 0.2
+    served.tick()
+    assert not served.group.has(receiver)

@@ -24,11 +24,13 @@ from pyrochat.core.commands import (
     Invited,
     Lose,
     Open,
+    OwnCommand,
     Post,
     Removed,
     Restarted,
     Resume,
     SetTopic,
+    Upgrade,
     entry_from_wire,
     entry_to_wire,
 )
@@ -45,8 +47,19 @@ posts = st.builds(
     lambda session, texts, keys: post(session[1].title(), texts, keys[: len(texts)]),
     sessions, st.lists(st.sampled_from("ab"), min_size=1, max_size=3), st.lists(st.none() | st.sampled_from("kl"), min_size=3, max_size=3),
 )  # fmt: skip
+
+
+def aimed(kind: str, about: int, text: str = "", sender: str = "Ana") -> Post:
+    texts = ("" if kind == "redact" else text,)
+    return Post(sender, sender.casefold(), texts, (None,), (SALT,), kind=kind, about=about)
+
+
+about_others = st.builds(
+    lambda session, kind, text, about: aimed(kind, about, text, session[1].title()),
+    sessions, st.sampled_from(["edit", "redact", "react"]), st.sampled_from("ab"), st.integers(1, 5),
+)  # fmt: skip
 commands: st.SearchStrategy[Command] = st.one_of(
-    posts, sessions.map(lambda session: Open(*session, session[1].title(), SALT)), sessions.map(lambda session: Resume(*session)),
+    posts, about_others, sessions.map(lambda session: Open(*session, session[1].title(), SALT)), sessions.map(lambda session: Resume(*session)),
     sessions.map(lambda session: Lose(*session)), st.just(Restarted()),
     st.builds(lambda session, lost_at: End(*session, SALT, lost_at), sessions, st.none() | st.integers(1, 12)),
     sessions.map(lambda session: Invited("Ana", session[1].title(), "ab" * 32, SALT)),
@@ -59,7 +72,7 @@ def entries_of(parts: list[list[Command]]) -> list[Entry]:
     return [Entry(number, 1_700_000_000_000_000 + number, tuple(each)) for number, each in enumerate(parts, 1)]
 
 
-@settings(max_examples=150, deadline=None, database=None)
+@settings(max_examples=150)
 @given(groups, st.integers(0, 20))
 def test_groups_of_any_size_make_the_same_room_also_after_a_restart(
     parts: list[list[list[Command]]], restarted_at: int
@@ -82,6 +95,26 @@ def test_groups_of_any_size_make_the_same_room_also_after_a_restart(
         at += len(group)
     assert second == first
     assert (other.tip, other.read(0, 1000), other.sessions()) == (one.tip, one.read(0, 1000), one.sessions())
+
+
+@pytest.mark.parametrize("sizes", [[1, 1, 1, 1, 1, 1, 1], [7], [2, 5], [3, 2, 2], [1, 6]])
+def test_a_text_and_what_becomes_of_it_may_be_in_one_group(sizes: list[int]) -> None:
+    """Whoever is behind takes in at once what the others took in one after the other."""
+    refused = Post("Ana", "ana", ("x", "y"), (None, "k"), (SALT, SALT))  # "y" has come under "k", with another text
+    entries = entries_of(
+        [
+            [post("Ana", ["typo"], ["k"])], [aimed("edit", 1, "better")], [refused, aimed("edit", 3, "of nothing")],
+            [post("Ana", ["secret"])], [aimed("edit", 3, "the secret")], [aimed("redact", 3)], [aimed("edit", 3, "again")],
+        ]
+    )  # fmt: skip
+    log = MemoryLog("lobby", IDENTITY)
+    state = RoomState.of(log)
+    for size in sizes:
+        state = apply(log, state, entries[:size])
+        del entries[:size]
+    assert [(message.kind, message.about, message.text) for message in log.read(0, 100)] == [
+        ("chat", None, "typo"), ("edit", 1, "better"), ("chat", None, ""), ("edit", 3, ""), ("redact", 3, ""),
+    ]  # fmt: skip
 
 
 def a_long_story() -> str:
@@ -160,7 +193,7 @@ ALL: list[Command] = [
     Post("Ana", "ana", ("a", "b"), ("k.0", "k.1"), (SALT, SALT), "k", "mark", False), post("Ana", ["a"]),
     post("Ana", ["b"]), Post("Ana", "ana", ("",), (None,), (SALT,), kind="redact", about=3), SetTopic("Ana", "tea", SALT),
     Open("1", "ana", "Ana", SALT), Open("1", "ana", "Ana", SALT, "ab" * 32),
-    Resume("1", "ana"), Lose("1", "ana"), End("1", "ana", SALT, 7), End("1", "ana", SALT), Restarted(), Declare("why"),
+    Resume("1", "ana"), Lose("1", "ana"), End("1", "ana", SALT, 7), End("1", "ana", SALT), Restarted(), Declare("why"), Upgrade(2),
     Invited("Ana", "Igor", "ab" * 32, SALT), Removed("Ana", "igor", "Igor", "ab" * 32, (SALT, SALT)),
 ]  # fmt: skip
 
@@ -169,7 +202,7 @@ def test_entries_are_plain_values() -> None:
     entry = Entry(3, 5, tuple(ALL))
     fields = json.loads(json.dumps(entry_to_wire(entry)))
     assert entry_from_wire(fields) == entry
-    assert {type(command) for command in ALL} == set(Command.__args__)
+    assert {type(command) for command in ALL} == set(Command.__args__) - {OwnCommand}
 
 
 @pytest.mark.parametrize(

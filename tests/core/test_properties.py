@@ -97,7 +97,7 @@ class RoomMachine(RuleBasedStateMachine):
         member = fold(client.name)
         if self.state.session(member, client.session_id) is None:
             raise UnknownSession
-        self.suspicion.back(client.session_id)
+        self.suspicion.back(client.session_id, member)
         self.apply(Resume(client.session_id, member))
         client.cursor = Cursor(len(client.replica))
 
@@ -320,8 +320,6 @@ class RoomMachine(RuleBasedStateMachine):
 RoomMachine.TestCase.settings = settings(
     max_examples=150,
     stateful_step_count=40,
-    deadline=None,
-    database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 TestWhatAlwaysHolds = RoomMachine.TestCase

@@ -255,7 +255,7 @@ commands: st.SearchStrategy[RegistryCommand] = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None, database=None)
+@settings(max_examples=200)
 @given(st.lists(commands, max_size=20))
 def test_the_same_entries_make_the_same_registry(entries: list[RegistryCommand]) -> None:
     one, other = Memory(), Memory()

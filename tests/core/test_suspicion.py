@@ -41,7 +41,7 @@ def test_who_is_back_is_not_suspected(room: Driven) -> None:
     suspicion = Suspicion()
     suspicion.lost("1", "ana", 10.0)
     room.apply(Lose("1", "ana"))
-    suspicion.back("1")
+    suspicion.back("1", "ana")
     room.apply(Resume("1", "ana"))
     assert proposals(suspicion, room, 99.0) == []
 
@@ -52,6 +52,29 @@ def test_the_first_loss_counts(room: Driven) -> None:
     room.apply(Lose("1", "ana"))
     suspicion.lost("1", "ana", 14.0)
     assert [type(command) for command in proposals(suspicion, room, 15.1)] == [End]
+
+
+def test_the_grace_begins_when_the_order_has_heard_of_the_loss(room: Driven) -> None:
+    """While nothing was ordered, nobody could say that it had come back, at another server perhaps."""
+    suspicion = Suspicion()
+    suspicion.lost("1", "ana", 10.0)
+    room.apply(Lose("1", "ana"))
+    sessions = room.applier.state.sessions["ana"]
+    suspicion.changed(sessions, 30.0)
+    assert proposals(suspicion, room, 35.0) == []
+    assert proposals(suspicion, room, 35.1) == [End("1", "ana", SALT, sessions[0].lost_at)]
+
+
+def test_who_has_come_from_another_server_is_said_to_be_here_until_the_order_has_heard_it(room: Driven) -> None:
+    room.apply(Resume("1", "ana", "other"))
+    suspicion = Suspicion()
+    suspicion.back("1", "ana")
+    assert proposals(suspicion, room, 10.0) == [Resume("1", "ana")]
+    room.apply(Lose("1", "ana", "other"))
+    suspicion.changed(room.applier.state.sessions["ana"], 11.0)
+    assert proposals(suspicion, room, 99.0) == [Resume("1", "ana")]
+    room.apply(Resume("1", "ana"))
+    assert proposals(suspicion, room, 99.0) == []
 
 
 def test_who_was_told_to_end_is_proposed_until_it_has(room: Driven) -> None:
