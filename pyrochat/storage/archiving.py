@@ -35,10 +35,16 @@ def archive(path: Path, room: str) -> Archived:
         fresh = path.with_suffix(".fresh")
         with explained(path), contextlib.closing(connect(path)) as db:
             about = read_about(db, path)
+            if about.order:
+                raise CannotHost(
+                    f"{path} is of a room of the order {about.order}: all its sites have what was said, so it begins no new log here"
+                )
             if format_of(db) != FORMAT:
                 raise LogUnreadable(
                     f"{path} has format {format_of(db)}: host it once, so that it is brought up to date"
                 )
+            if about.standing is not None:
+                raise CannotHost(f"{path} is a cluster's: take it out first (pyrochat-server --import)")
             row = db.execute("SELECT id, digest FROM messages ORDER BY id DESC LIMIT 1").fetchone()
             if row is None:
                 raise LogUnreadable(f"room {room!r} has no messages yet: there is nothing to archive")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pyrochat.trust.files import close_folder, close_to_others, make_folder
 
-_FOLDERS = ("rooms", "drafts")  # all in them is ours; drafts are the clients'
+_FOLDERS = ("rooms", "drafts", "lamport")  # all in them is ours; drafts are the clients'
 _OURS = re.compile(rf"{'|'.join(_FOLDERS)}|names\.sqlite3(-wal|-shm|-journal)?|\.?(server-key|tls)\.pem.*")
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import sqlite3
 import urllib.parse
@@ -10,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pyrochat.core.integrity import DIFFERS
+from pyrochat.core.log import Standing
 from pyrochat.storage.log_formats import APPLICATION_ID, FORMAT, PROVED_FROM, SCHEMA, add_digests
 from pyrochat.values.errors import CannotHost, LogUnreadable
 from pyrochat.values.progress import Progress
@@ -18,7 +21,8 @@ from pyrochat.values.rules import fold, fold_before_nfkc
 BUSY_MILLISECONDS = 5000
 ERASE = "UPDATE messages SET text = ?, proof = ? WHERE id = ?"  # see `core.digests.erased`
 WAL_BYTES = 4 * 1024 * 1024  # SQLite writes it into the file at 1,000 pages, about as much
-_VERIFIED, _ARCHIVED = "verified", "archived:"
+_VERIFIED, _ARCHIVED, _STANDING = "verified", "archived:", "standing"
+_ORDER = "order"
 _STEM_DIGITS = 32  # 128 bits: nobody finds two names with the same
 _READ_ONLY_OR_FULL = ("SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_IOERR")
 
@@ -28,6 +32,7 @@ class About:
     """What a log file says of itself. origin: the identity that its chain of digests begins with. proved_from: the id of the
     first message that has a proof (`core.digests`); None for an older format, where none has. verified: up to this id it
     was whole once, with that digest there. archived: the room's logs before this one, and how many messages each has.
+    standing: see `Standing`. order: the room's, where the log is of another sort than that of one server; else empty.
     """
 
     room: str
@@ -38,6 +43,8 @@ class About:
     forks: dict[str, int] = field(default_factory=dict)
     verified: tuple[int, bytes] | None = None
     archived: dict[str, int] = field(default_factory=dict)
+    standing: Standing | None = None
+    order: str = ""
 
 
 def file_stem(room: str) -> str:
@@ -128,11 +135,14 @@ def explained(path: Path) -> Iterator[None]:
         ) from None
 
 
-def prepare(db: sqlite3.Connection, path: Path, room: str, progress: Progress) -> About:
+def prepare(
+    db: sqlite3.Connection, path: Path, room: str, progress: Progress, shared: str | None = None, order: str = "",
+) -> About:  # fmt: skip
     """Make the schema in an empty file, add digests where there are none; returns what the file is.
 
     What it still lacks of the newest format is for `log_formats.bring_up_to_date`, once the log is known to be
-    whole. Raises LogUnreadable where it is no log of *room*, CannotHost where the disk doesn't let us.
+    whole. shared: it is one of several, and a new one has this identity. Raises LogUnreadable where it is no log of *room*,
+    CannotHost where the disk doesn't let us, or it is shared, and was not, or the other way round.
     """
     with explained(path):
         is_new = not db.execute("SELECT 1 FROM sqlite_master").fetchone()
@@ -140,15 +150,32 @@ def prepare(db: sqlite3.Connection, path: Path, room: str, progress: Progress) -
             _check_format(db, path)  # before anything is written: it may be somebody else's
         db.execute("PRAGMA journal_mode = WAL")
         if is_new:
-            identity = str(uuid.uuid4())
+            identity = shared or str(uuid.uuid4())
             db.executescript(f"BEGIN; {SCHEMA}")
             about = {"identity": identity, "origin": identity, "room": room, PROVED_FROM: "1"}
             db.executemany("INSERT INTO about VALUES (?, ?)", about.items())
+            if shared is not None:
+                note_standing(db, Standing())
+            if order:
+                db.execute("INSERT INTO about VALUES (?, ?)", (_ORDER, order))
             db.execute("COMMIT")
         add_digests(db, progress)
     found = read_about(db, path)
     if fold(found.room) != fold(room):
         raise LogUnreadable(f"{path} is the log of room {found.room!r}, not of {room!r}")
+    if shared is None and found.standing is not None:
+        raise CannotHost(
+            f"{path} is a cluster's: host it there (pyrochat-server --cluster), or take it out for good (pyrochat-server --import)"
+        )
+    if shared is not None and found.standing is None:
+        raise CannotHost(
+            f"{path} is this machine's own: take it into the cluster (pyrochat-server --import), or move it away"
+        )
+    if found.order != order:
+        has, wanted = found.order or "local", order or "local"
+        raise CannotHost(
+            f"{path} is of a room of the order {has}, not {wanted}: host it so, or move it away, or choose another data="
+        )
     return found
 
 
@@ -164,8 +191,9 @@ def read_about(db: sqlite3.Connection, path: Path) -> About:
         proved_from = int(about[PROVED_FROM]) if PROVED_FROM in about else None
         verified = _verified(about.get(_VERIFIED, ""))
         return About(
-            about["room"], about["identity"], about["origin"], proved_from, about.get("loss"), forks, verified, archived
-        )
+            about["room"], about["identity"], about["origin"], proved_from, about.get("loss"), forks, verified, archived,
+            _standing(about[_STANDING]) if _STANDING in about else None, about.get(_ORDER, ""),
+        )  # fmt: skip
     except (sqlite3.Error, KeyError, ValueError) as error:
         raise LogUnreadable(
             f"{path} can't be read as a log ({error}): restore it from a backup, or move it away"
@@ -175,6 +203,33 @@ def read_about(db: sqlite3.Connection, path: Path) -> About:
 def note_verified(db: sqlite3.Connection, tip: tuple[int, bytes]) -> None:
     """Write down that the log is whole up to *tip*, an id with its digest."""
     db.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (_VERIFIED, f"{tip[0]}:{tip[1].hex()}"))
+
+
+def note_standing(db: sqlite3.Connection, standing: Standing) -> None:
+    """Write down where the log stands in the order that several servers follow."""
+    wire = json.dumps([standing.entry, standing.version, dict(standing.sources), standing.copying])
+    db.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (_STANDING, wire))
+
+
+def forget_standing(db: sqlite3.Connection) -> None:
+    """From now on only the log's own server decides on it; a loss that is noted was its copy's, and is the log's now."""
+    db.execute("DELETE FROM about WHERE key = ?", (_STANDING,))
+    db.execute("UPDATE about SET value = replace(value, ?, '') WHERE key = 'loss'", (f"{DIFFERS}: ",))
+
+
+MOVE_AWAY = "move the file away: the cluster fills it"
+"""What an operator may do with a cluster's log, whatever is wrong with it."""
+
+
+def last_resort(about: About, tail: int) -> str:
+    """What an operator may do with a damaged log where no backup helps. tail: up to this message it is whole."""
+    if about.standing is not None:
+        return MOVE_AWAY
+    return f"keep only what is before it, messages 1 to {tail}, with pyrochat-server --accept-loss"
+
+
+def _standing(value: str) -> Standing:
+    return Standing(*json.loads(value))
 
 
 def note_archived(db: sqlite3.Connection, archived: Mapping[str, int]) -> None:

@@ -25,7 +25,7 @@ _ABOUT = "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT
 # Which message its owner (`values.keys.key_owner`) has made with a key: the first one, where older versions let it make
 # several.
 _KEYS = "CREATE TABLE keys (key TEXT, owner TEXT, id INTEGER NOT NULL, PRIMARY KEY (key, owner)) WITHOUT ROWID"
-_SESSIONS = "CREATE TABLE sessions (id TEXT PRIMARY KEY, member TEXT NOT NULL, name TEXT NOT NULL, lost_at INTEGER) WITHOUT ROWID"
+_SESSIONS = "CREATE TABLE sessions (id TEXT PRIMARY KEY, member TEXT NOT NULL, name TEXT NOT NULL, lost_at INTEGER, home TEXT NOT NULL DEFAULT '') WITHOUT ROWID"
 _FORGET_KEY = """
 CREATE TRIGGER forget_key AFTER DELETE ON messages WHEN OLD.key IS NOT NULL
     BEGIN DELETE FROM keys WHERE key = OLD.key AND id = OLD.id; END
@@ -90,6 +90,8 @@ def bring_up_to_date(db: sqlite3.Connection, progress: Progress) -> bool:
 
     Returns whether there was anything to do.
     """
+    if format_of(db) == FORMAT:
+        add_home(db)
     if format_of(db) != 2:
         return False
     with _one_step(db, FORMAT):
@@ -98,6 +100,12 @@ def bring_up_to_date(db: sqlite3.Connection, progress: Progress) -> bool:
         _forget_seal_key(db)
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return True
+
+
+def add_home(db: sqlite3.Connection) -> None:
+    """Sessions have had a home since after the format got its number."""
+    if "home" not in {row[1] for row in db.execute("PRAGMA table_info(sessions)")}:
+        db.execute("ALTER TABLE sessions ADD COLUMN home TEXT NOT NULL DEFAULT ''")
 
 
 def _make_fields(db: sqlite3.Connection) -> None:

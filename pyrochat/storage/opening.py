@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from pyrochat.core.integrity import Tip, missing
 from pyrochat.storage import witness
-from pyrochat.storage.log_file import About, file_stem, note_verified, prepare, read_about
+from pyrochat.storage.log_file import About, file_stem, last_resort, note_verified, prepare, read_about
 from pyrochat.storage.log_formats import FORMAT, PROVED_FROM, bring_up_to_date, format_of
 from pyrochat.storage.verifying import walk
 from pyrochat.trust.files import open_private
@@ -39,26 +39,27 @@ class Opened(NamedTuple):
 
 
 def opened_log(
-    db: sqlite3.Connection, path: Path, descriptor: int, room: str, accept_loss: bool, progress: Progress
-) -> Opened:
-    """Open the log of *room* in the file *path* over *db*; see `SqliteLog`. descriptor: of the file, to copy it."""
+    db: sqlite3.Connection, path: Path, descriptor: int, room: str, accept_loss: bool, progress: Progress,
+    shared: str | None = None, order: str = "",
+) -> Opened:  # fmt: skip
+    """Open the log of *room* in the file *path* over *db*; see `SqliteLog`. descriptor: of the file, to copy it. shared:
+    the identity of a new one."""
     before = format_of(db)
     kept = path.with_name(f"{file_stem(room)}-before-format-{FORMAT}.sqlite3")
     if 0 < before < FORMAT and not kept.exists():
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         copy_file(descriptor, kept)
-    about = prepare(db, path, room, progress)
+    about = prepare(db, path, room, progress, shared, order)
     begin = None if accept_loss else _verified_point(db, about)
     verdict = walk(db, about, progress, after=begin)
     tip, loss = (verdict.whole_up_to, verdict.digest), about.loss
     if verdict.damage is not None:
         if not accept_loss:
             raise LogDamaged(
-                f"{path}: {verdict.damage}; repair it from a backup (pyrochat-server repair), or keep only what is before "
-                f"it, messages 1 to {tip[0]}, with pyrochat-server --accept-loss"
+                f"{path}: {verdict.damage}; repair it from a backup (pyrochat-server repair), or {last_resort(about, tip[0])}"
             )
         loss = verdict.damage
-    loss = loss or _missing(db, path, about.identity, tip)
+    loss = loss or (_missing(db, path, about.identity, tip) if shared is None else None)
     if loss is not None and accept_loss:
         _accept(db, path, descriptor, room, loss, about.identity, tip[0])
         about, loss = read_about(db, path), None

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pyrochat.clock import monotonic
+from pyrochat.core.log import Standing
 from pyrochat.core.registry import (
     Changes,
     CreateRoom,
@@ -60,6 +61,9 @@ CREATE TABLE IF NOT EXISTS rooms (
     since_us INTEGER NOT NULL
 ) WITHOUT ROWID;
 """
+
+
+_ABOUT = "CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
 
 
 class Tables(ClosedTables):
@@ -142,6 +146,8 @@ class RegistryFile:
         connect: Callable[[Path, float], sqlite3.Connection] = connect,
     ) -> None:  # fmt: skip
         path = data / "names.sqlite3"
+        self.touched = False  # by what others have decided
+        self.decide: Callable[[RegistryCommand], None] = self._decide_here
         self._busy_seconds = busy_seconds
         self._troubles = Troubles("the register of names")
         self._reading_mutex = threading.Lock()  # guards _reader
@@ -158,6 +164,7 @@ class RegistryFile:
                 undo.callback(self._reader.close)
                 self._reader.execute("PRAGMA query_only = ON")
                 self._place = FilePlace(path)
+                self.identity, self.standing = _about(self._writer)
                 self._version = self._data_version()
                 undo.pop_all()
         except (OSError, sqlite3.Error) as error:
@@ -167,11 +174,19 @@ class RegistryFile:
 
     def submit(self, command: RegistryCommand) -> None:
         """*command* is next: what it changes is on disk when this returns. Raises what `apply` raises."""
-        with self._writing() as db:
+        self.decide(command)
+
+    def _decide_here(self, command: RegistryCommand) -> None:
+        if self.standing is not None:
+            raise CannotHost(
+                "the register of names in this folder is a cluster's: a server of the cluster has to run on it; or take it "
+                "out of the cluster for good (pyrochat-server --import)"
+            )
+        with self.writing() as db:
             time_us = time.time_ns() // 1000
             changes = apply(Tables(db), command, time_us)
             if changes:
-                _write(db, command, changes, time_us)
+                write_entry(db, command, changes, time_us)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Tables]:
@@ -194,8 +209,11 @@ class RegistryFile:
                 raise self._failure("read", error) from None
 
     def has_changed(self) -> bool:
-        """Whether another process has written since the last call that could look: not while we wait to write."""
+        """Whether another process, or another server of the cluster, has written since the last call that could look: not while we wait to write."""
         self._find_place()
+        if self.touched:
+            self.touched = False
+            return True
         if not self._writing_mutex.acquire(blocking=False):
             return False
         try:
@@ -213,7 +231,8 @@ class RegistryFile:
             self._writer.close()
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """All of what is done within, or nothing. Raises LogUnavailable."""
         if not self._find_place():
             raise LogUnavailable("the register of names was deleted or replaced under its server: tell its operator")
         if not self._writing_mutex.acquire(timeout=self._busy_seconds):
@@ -266,7 +285,18 @@ def _one_step(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         raise
 
 
-def _write(db: sqlite3.Connection, command: RegistryCommand, changes: Changes, time_us: int) -> None:
+def _about(db: sqlite3.Connection) -> tuple[str | None, Standing | None]:
+    """Identity and standing of a registry that several servers have."""
+    try:
+        about = dict(db.execute("SELECT key, value FROM about"))
+    except sqlite3.DatabaseError:  # damaged: whoever reads more of it hears of that
+        return None, None
+    if "standing" not in about:
+        return None, None
+    return about["identity"], Standing(*json.loads(about["standing"]))
+
+
+def write_entry(db: sqlite3.Connection, command: RegistryCommand, changes: Changes, time_us: int) -> None:
     """*command* as the next entry, and what it changes."""
     wire = json.dumps(command_to_wire(command), ensure_ascii=False)
     db.execute("INSERT INTO entries (time_us, command) VALUES (?, ?)", (time_us, wire))
@@ -288,6 +318,7 @@ def _bring_up_to_date(db: sqlite3.Connection, path: Path) -> None:
     Raises CannotHost for a later format.
     """
     if (version := db.execute("PRAGMA user_version").fetchone()[0]) == FORMAT:
+        db.execute(_ABOUT)
         return
     if version > FORMAT:
         raise CannotHost(f"{path} has format {version}, this PyroChat knows up to {FORMAT}: upgrade PyroChat")
@@ -297,6 +328,7 @@ def _bring_up_to_date(db: sqlite3.Connection, path: Path) -> None:
             return
         for statement in filter(str.strip, CLOSED_SCHEMA.split(";")):
             db.execute(statement)
+        db.execute(_ABOUT)
         if version < 2:
             _begin_log(db)
         db.execute(f"PRAGMA user_version = {FORMAT}")
@@ -324,7 +356,7 @@ def _begin_log(db: sqlite3.Connection) -> None:
                 "them (pyrochat-server names remove)", first.name, known.name, known.name,
             )  # fmt: skip
         restore = Restore(*record)
-        _write(db, restore, apply(tables, restore, known.since_us), known.since_us)
+        write_entry(db, restore, apply(tables, restore, known.since_us), known.since_us)
     for room in rooms:
         create = CreateRoom(fold(room.name), room.name, room.creator)
         found = tables.room(create.room, create.name)
@@ -334,4 +366,4 @@ def _begin_log(db: sqlite3.Connection) -> None:
                 room.name,
                 found.name,
             )
-        _write(db, create, apply(tables, create, room.since_us), room.since_us)
+        write_entry(db, create, apply(tables, create, room.since_us), room.since_us)

@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pyrochat.core.digests import digest_after, erased, first_digest
+from pyrochat.core.integrity import DIFFERS
 from pyrochat.storage import witness
-from pyrochat.storage.log_file import ERASE, About, connect, explained, read_about
-from pyrochat.storage.log_formats import FORMAT, SCHEMA, format_of
+from pyrochat.storage.log_file import ERASE, About, connect, explained, last_resort, read_about
+from pyrochat.storage.log_formats import FORMAT, SCHEMA, add_home, format_of
 from pyrochat.storage.log_lock import LogLock
 from pyrochat.storage.opening import copy_file, kept_as
 from pyrochat.storage.reading import open_to_read
 from pyrochat.storage.verifying import Verdict, walk
 from pyrochat.trust.files import open_private
-from pyrochat.values.errors import InvalidArgument, LogDamaged, LogUnreadable
+from pyrochat.values.errors import CannotHost, InvalidArgument, LogDamaged, LogUnreadable
 from pyrochat.values.message import CHAT, EDIT, REDACT, message_of
 from pyrochat.values.progress import Progress
 
@@ -28,19 +29,20 @@ _COLUMNS = "id, sender, text, time_us, kind, key, about, change, ref, proof, mor
 _ROW = f"{_COLUMNS}, digest"
 _BESIDE = {
     "members": "member, name, delivered, read, first_joined, joined",
-    "sessions": "id, member, name, lost_at",
+    "sessions": "id, member, name, lost_at, home",
     "keys": "key, owner, id",
     "about": "key, value",
 }
 
 
 class Repaired(NamedTuple):
-    """ids: of the rows that were replaced. kept: where the file as it was is. loss: what is noted still."""
+    """ids: of the rows that were replaced. kept: where the file as it was is. loss: what is noted still. is_shared: whether the log is a cluster's."""
 
     ids: list[int]
     verdict: Verdict
     kept: Path | None
     loss: str | None
+    is_shared: bool
 
 
 def repair(path: Path, room: str, backup: Path, progress: Progress) -> Repaired:
@@ -60,11 +62,12 @@ def repair(path: Path, room: str, backup: Path, progress: Progress) -> Repaired:
             source = closing.enter_context(_opened_backup(backup, about))
             rows, verdict, healed = _right_rows(db, source, about, path, progress)
             if not rows:
-                return Repaired([], verdict, None, about.loss)
+                return Repaired([], verdict, None, about.loss, about.standing is not None)
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             kept = kept_as(path, room, about.identity)
             copy_file(lock.descriptor, kept)
-            loss = None if about.loss in healed else about.loss
+            loss = None if (about.loss or "").removeprefix(f"{DIFFERS}: ") in healed else about.loss
+            add_home(db)
             fresh = path.with_suffix(".repaired")
             closing.callback(fresh.unlink, missing_ok=True)
             found = _write(db, source, fresh, rows, loss, verdict)
@@ -74,11 +77,15 @@ def repair(path: Path, room: str, backup: Path, progress: Progress) -> Repaired:
             for end in ("-wal", "-shm"):
                 path.with_name(path.name + end).unlink(missing_ok=True)
             os.replace(fresh, path)
-        return Repaired(sorted(rows), verdict, kept, loss)
+        return Repaired(sorted(rows), verdict, kept, loss, about.standing is not None)
 
 
 def _checked(db: sqlite3.Connection, path: Path) -> About:
     about = read_about(db, path)
+    if about.order:
+        raise CannotHost(
+            f"{path} is of a room of the order {about.order}: host it, and the other sites give it what it lacks"
+        )
     if format_of(db) != FORMAT:
         raise LogUnreadable(
             f"{path} has format {format_of(db)}: it can be repaired when a server has brought it up to date"
@@ -127,7 +134,7 @@ def _right_rows(
     if unproven and not _is_the_end(path, about, last, digest):
         raise LogDamaged(
             f"{path}: message {unproven[0]} is damaged, and nothing proves that the one of the backup is what was there: "
-            "restore the backup in its place, or keep what is before it with pyrochat-server --accept-loss"
+            f"restore the backup in its place, or {last_resort(about, unproven[0] - 1)}"
         )
     return rows, verdict, healed
 

@@ -16,13 +16,24 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pyrochat.core.digests import extend_chain, first_digest
 from pyrochat.core.integrity import Tip
-from pyrochat.core.log import NO_OWNERS, NO_SESSIONS, Log, MemberRecord
+from pyrochat.core.log import NO_OWNERS, NO_SESSIONS, Log, MemberRecord, Standing
 from pyrochat.core.sessions import Session
 from pyrochat.storage import witness
-from pyrochat.storage.log_file import BUSY_MILLISECONDS, ERASE, WAL_BYTES, connect, explained, note_verified
+from pyrochat.storage.copying import messages_in, replace_members, replace_sessions, write_description
+from pyrochat.storage.log_file import (
+    BUSY_MILLISECONDS,
+    ERASE,
+    WAL_BYTES,
+    connect,
+    explained,
+    note_standing,
+    note_verified,
+    read_about,
+)
 from pyrochat.storage.log_lock import LogLock
 from pyrochat.storage.newest import Newest
 from pyrochat.storage.opening import opened_log
@@ -55,13 +66,18 @@ class SqliteLog(Log):
 
     accept_loss: the operator has decided: a damaged log is cut before the damage (a copy is kept), a
     noted loss is forgotten, and in both cases the log gets a new identity, so that no id of the old
-    one is mistaken for one of the new. progress: called while the chain is walked.
+    one is mistaken for one of the new. progress: called while the chain is walked. shared: it is one of several that
+    follow the same order, which has all that is in it: nothing waits for the disk then; the identity that a new one gets. order:
+    of the room, where the log is of another sort (`storage.site_log`).
     Raises LogInUse where another server has it open, LogUnreadable where it is not a log of *room* in
     a format that this version knows, LogDamaged where a message is not what was written, CannotHost
     where the folder or the disk can't be used.
     """
 
-    def __init__(self, path: Path, room: str, *, accept_loss: bool = False, progress: Progress | None = None) -> None:
+    def __init__(
+        self, path: Path, room: str, *, accept_loss: bool = False, progress: Progress | None = None, shared: str | None = None,
+        order: str = "",
+    ) -> None:  # fmt: skip
         self.path = path
         self._mutex = threading.Lock()  # guards the idle readers
         self._readers: list[sqlite3.Connection] = []
@@ -78,12 +94,17 @@ class SqliteLog(Log):
             with explained(path):
                 self._writer = connect(path)
                 undo.callback(self._writer.close)
-                opened = opened_log(self._writer, path, held.descriptor, room, accept_loss, progress or _no_progress)
+                opened = opened_log(
+                    self._writer, path, held.descriptor, room, accept_loss, progress or _no_progress, shared, order
+                )
                 self._place = FilePlace(path)
             self._release = undo.pop_all()
+        self._is_shared = shared is not None
+        if self._is_shared:
+            self._writer.execute("PRAGMA synchronous = NORMAL")
         about = self._about = opened.about
         self.room, self.identity, self.forks, self.loss = about.room, about.identity, about.forks, opened.loss
-        self.archived = about.archived
+        self.archived, self.standing = about.archived, about.standing
         self._tip = self._verified = opened.tip
         self.unverified, self._verifying = opened.unverified, (0, first_digest(about.origin))
 
@@ -136,7 +157,7 @@ class SqliteLog(Log):
         """Note beside the log how far it has come, where that is news: at most so much can be lost unnoticed."""
         with self._witness_mutex:
             tip = self._tip
-            if tip == self._witnessed or self.loss is not None or self.gone:
+            if self._is_shared or tip == self._witnessed or self.loss is not None or self.gone:
                 return
             try:
                 witness.write(self.path, Tip(self.identity, *tip))
@@ -159,7 +180,7 @@ class SqliteLog(Log):
     def append(
         self, messages: Sequence[Message], members: Sequence[MemberRecord] = (), owners: Mapping[int, str] = NO_OWNERS,
         *, digests: Sequence[bytes] | None = None, sessions: Mapping[str, Session | None] = NO_SESSIONS,
-        loss: str | None = None, erased: Sequence[Message] = (),
+        loss: str | None = None, erased: Sequence[Message] = (), standing: Standing | None = None, beside: object = None,
     ) -> None:  # fmt: skip
         if self._uncertain is not None:
             raise LogUnavailable(
@@ -180,12 +201,15 @@ class SqliteLog(Log):
                 note_verified(db, verified)
             if loss is not None:
                 db.execute("INSERT OR REPLACE INTO about VALUES ('loss', ?)", (loss,))
+            if standing is not None:
+                note_standing(db, standing)
             for id, session in sessions.items():
                 if session is None:
                     db.execute("DELETE FROM sessions WHERE id = ?", (id,))
                 else:
                     db.execute(
-                        "INSERT OR REPLACE INTO sessions (id, member, name, lost_at) VALUES (?, ?, ?, ?)", session
+                        "INSERT OR REPLACE INTO sessions (id, member, name, lost_at, home) VALUES (?, ?, ?, ?, ?)",
+                        session,
                     )
             if erased:
                 db.executemany(ERASE, [(m.text, m.proof, m.id) for m in erased])
@@ -197,6 +221,7 @@ class SqliteLog(Log):
                     "VALUES (?, ?, ?, ?, ?, ?)",
                     [(r.member, r.name, r.delivered, r.read, r.first_joined, r.joined) for r in members],
                 )
+            self._write_beside(db, beside, erased)
             db.execute("COMMIT")
         except sqlite3.Error as error:
             raise self._failure(error) from None
@@ -206,8 +231,11 @@ class SqliteLog(Log):
         if messages:
             self._newest.add(messages)
             self._tip, self._verified = tip, verified
-        self.loss = loss or self.loss
+        self.loss, self.standing = loss or self.loss, standing or self.standing
         self._troubles.over("write")
+
+    def _write_beside(self, db: sqlite3.Connection, beside: object, erased: Sequence[Message]) -> None:
+        """In the same step: what else a log of another sort keeps."""
 
     def _write_messages(self, messages: Sequence[Message], digests: Sequence[bytes], owners: Mapping[int, str]) -> None:
         self._writer.executemany(
@@ -219,6 +247,44 @@ class SqliteLog(Log):
             "INSERT INTO keys (key, owner, id) VALUES (?, ?, ?)",
             [(m.key, owners.get(m.id) or fold(m.sender), m.id) for m in keyed],
         )
+
+    def adopt(self, identity: str, about: Mapping[str, Any], standing: Standing) -> Sequence[Message]:
+        with self._one_step() as db:
+            if self.tail == 0:
+                write_description(db, identity, about)
+            note_standing(db, standing)
+        self.standing = standing
+        if self.tail == 0:
+            self._about = read_about(self._writer, self.path)
+            self.identity = self._about.identity
+            self.forks, self.archived = self._about.forks, self._about.archived
+            self._tip = self._verified = (0, first_digest(self._about.origin))
+        return []
+
+    def paste(self, kind: str, rows: Sequence[Any], standing: Standing) -> Sequence[Message]:
+        messages: list[Message] = []
+        if kind == "messages":
+            messages, digests, owners = messages_in(self.room, rows, self._tip)
+            self.append(messages, owners=owners, digests=digests, standing=standing)
+            return messages
+        with self._one_step() as db:
+            if kind == "members":
+                replace_members(db, rows, self.tail)
+            elif kind == "sessions":
+                replace_sessions(db, rows)
+            note_standing(db, standing)
+        self.standing = standing
+        return messages
+
+    @contextlib.contextmanager
+    def _one_step(self) -> Iterator[sqlite3.Connection]:
+        """All of what is done within, or nothing. Raises LogUnavailable."""
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            yield self._writer
+            self._writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._failure(error) from None
 
     def _failure(self, error: sqlite3.Error) -> LogUnavailable:
         """Undo a commit that failed; returns what to raise."""
@@ -302,7 +368,7 @@ class SqliteLog(Log):
 
     def sessions(self) -> list[Session]:
         with self._reader() as db:
-            rows = db.execute("SELECT id, member, name, lost_at FROM sessions ORDER BY id").fetchall()
+            rows = db.execute("SELECT id, member, name, lost_at, home FROM sessions ORDER BY id").fetchall()
         return [Session(*row) for row in rows]
 
     def size(self) -> tuple[int, int]:

@@ -47,6 +47,16 @@ def test_the_old_log_stays_whole_and_a_new_one_begins(path: Path) -> None:
     assert len(list(path.parent.glob("lobby-until-*"))) == 2
 
 
+def test_a_clusters_log_is_not_archived_by_one_of_its_servers(tmp_path: Path) -> None:
+    path = log_path(tmp_path, "lobby")
+    log = SqliteLog(path, "lobby", shared="an identity")
+    log.append([chat_message(1)])
+    log.close()
+    with pytest.raises(CannotHost, match="is a cluster's: take it out first"):
+        archive(path, "lobby")
+    assert len(messages_in(path)) == 1
+
+
 def test_what_can_not_be_archived_stays_as_it_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LogUnreadable, match="no log"):
         archive(path.with_name("none.sqlite3"), "none")

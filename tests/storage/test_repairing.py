@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pyrochat.commands.maintenance import repair_room
+from pyrochat.core.integrity import DIFFERS
 from pyrochat.core.log import MemberRecord
 from pyrochat.core.sessions import Session
 from pyrochat.storage.backup import back_up
@@ -35,7 +37,7 @@ def path(tmp_path: Path) -> Path:
         messages()[:-10],
         [MemberRecord("Ana", 3, 2, 1, 1)],
         {5: "ana/guest"},
-        sessions={"1": Session("1", "ana", "Ana")},
+        sessions={"1": Session("1", "ana", "Ana", home="a/1")},
     )
     back_up(path, tmp_path / "backup", nothing)
     log.append(messages()[-10:])
@@ -100,6 +102,17 @@ def test_what_is_damaged_comes_from_the_backup_and_nothing_else_changes(
     assert repair(path, "lobby", backup, nothing).ids == []
 
 
+def test_a_log_from_before_sessions_had_a_home_is_repaired_too(path: Path, backup: Path) -> None:
+    damage(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE sessions DROP COLUMN home")
+        db.commit()
+    assert repair(path, "lobby", backup, nothing).ids == [VICTIM]
+    log = SqliteLog(path, "lobby")
+    assert log.sessions() == [Session("1", "ana", "Ana")]
+    log.close()
+
+
 def test_pages_that_can_not_be_read_are_replaced_too(path: Path, backup: Path) -> None:
     before = everything(path)
     scribble(path, ())
@@ -108,7 +121,8 @@ def test_pages_that_can_not_be_read_are_replaced_too(path: Path, backup: Path) -
 
 
 def test_a_damage_that_stopped_the_room_is_over_and_another_loss_is_not(path: Path, backup: Path) -> None:
-    for loss in (f"message {VICTIM} was changed: its digest does not fit", "somebody has more"):
+    changed = f"message {VICTIM} was changed: its digest does not fit"
+    for loss in (changed, f"{DIFFERS}: {changed}", "somebody has more"):
         log = SqliteLog(path, "lobby")
         log.append([], loss=loss)
         log.close()
@@ -116,6 +130,28 @@ def test_a_damage_that_stopped_the_room_is_over_and_another_loss_is_not(path: Pa
         repaired = repair(path, "lobby", backup, nothing)
         assert repaired.loss == (None if "digest" in loss else loss)
         assert everything(path)[2] == repaired.loss
+
+
+def test_a_copy_of_a_clusters_is_repaired_too_and_what_a_backup_does_not_heal_comes_from_the_cluster(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, backup = log_path(tmp_path, "lobby"), tmp_path / "backup"
+    for loss, code in (
+        (f"{DIFFERS}: message {VICTIM} was changed: its digest does not fit", 0),
+        (f"{DIFFERS}: more", 1),
+    ):
+        log = SqliteLog(path, "lobby", shared="" if path.exists() else "an identity")
+        log.append(messages() if log.tail == 0 else [], loss=loss)
+        log.close()
+        backup.unlink(missing_ok=True)
+        back_up(path, backup, nothing)
+        damage(path)
+        assert repair_room("lobby", backup, tmp_path) == code
+        shown = capsys.readouterr().out
+        assert "repaired 1 message" in shown
+        assert ("(it differs from what the other servers have: more): move the file away" in shown) == bool(code)
+        assert "--accept-loss" not in shown
+        SqliteLog(path, "lobby", shared="").close()
 
 
 def test_what_the_backup_does_not_have_is_said_and_nothing_happens(path: Path, backup: Path) -> None:

@@ -140,7 +140,7 @@ def test_a_search_that_takes_too_long_is_given_up(index: SearchIndex) -> None:
         found(index, "hello")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=300)
 @given(words=ANYTHING)
 def test_no_input_is_an_error_of_the_index(tmp_path_factory: pytest.TempPathFactory, words: str) -> None:
     index = SearchIndex(tmp_path_factory.getbasetemp() / "any.search")
@@ -156,7 +156,7 @@ def test_no_input_is_an_error_of_the_index(tmp_path_factory: pytest.TempPathFact
 LOG_OF_ANYTHING = log_of("a b c", "from everywhere", "é 👍")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(texts=st.lists(st.text(min_size=1), min_size=1, max_size=5))
 def test_every_text_can_be_indexed(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     path = tmp_path_factory.mktemp("index") / "texts.search"

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from pyrochat.core.digests import extend_chain, first_digest
+from pyrochat.core.integrity import DIFFERS
 from pyrochat.storage import witness
 from pyrochat.storage.backup import back_up
-from pyrochat.storage.log_file import log_path
+from pyrochat.storage.log_file import connect, forget_standing, log_path
 from pyrochat.storage.sqlite_log import SqliteLog
 from pyrochat.storage.verifying import verify_file
 from pyrochat.values.errors import CannotHost, LogDamaged, LogUnreadable
@@ -104,6 +105,29 @@ def test_a_server_does_not_start_where_what_came_since_is_damaged(path: Path, up
     damage(path)
     with pytest.raises(LogDamaged, match=f"message {VICTIM} was changed.*--accept-loss"):
         SqliteLog(path, "lobby")
+
+
+def test_a_copy_of_a_clusters_is_filled_by_the_others_and_loses_nothing(tmp_path: Path) -> None:
+    path = log_path(tmp_path, "lobby")
+    log = SqliteLog(path, "lobby", shared="an identity")
+    log.append(messages())
+    log.close()
+    was_never_verified(path)
+    damage(path)
+    with pytest.raises(LogDamaged, match=r"\(pyrochat-server repair\), or move the file away: the cluster fills it$"):
+        SqliteLog(path, "lobby", shared="")
+
+
+def test_a_copy_that_was_taken_out_of_its_cluster_is_the_operators_to_decide_on(tmp_path: Path) -> None:
+    path = log_path(tmp_path, "lobby")
+    log = SqliteLog(path, "lobby", shared="an identity")
+    log.append(messages(), loss=f"{DIFFERS}: message 2 was changed")
+    log.close()
+    with closing(connect(path)) as db:
+        forget_standing(db)
+    log = SqliteLog(path, "lobby")
+    assert log.loss == "message 2 was changed"
+    log.close()
 
 
 def test_an_operator_may_keep_what_is_before_the_damage(path: Path) -> None:
