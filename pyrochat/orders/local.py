@@ -58,12 +58,13 @@ class LocalOrder(Order):
     def wake(self) -> None:
         self._waiting.put(None)
 
-    def close(self) -> None:
+    def end(self) -> None:
         with self._mutex:
-            if self._closing:
-                return
             self._closing = True
         self.wake()
+
+    def close(self) -> None:
+        self.end()
         self._thread.join()
 
     # -- the thread ---------------------------------------------------------------------------------------
