@@ -17,6 +17,7 @@ from pyrochat.room.applier import Applier
 from pyrochat.values.errors import LogUncertain, PyroChatError, RoomClosing
 from tests.core.modelling import post
 from tests.orders.conftest import Told
+from tests.orders.promises import Promise
 from tests.support import SALT, Running, eventually, together
 
 
@@ -26,6 +27,12 @@ def said(*texts: str) -> Post:
 
 def texts(submission: Submission) -> list[str]:
     return [message.text for message in submission.wait()]
+
+
+def together_in(follower: Told) -> list[int]:
+    """How many commands were applied together, each time that there were some."""
+    sizes = [sum(len(entry.commands) for entry in group) for group in follower.groups]
+    return [size for size in sizes if size]
 
 
 def test_everybody_gets_the_outcome_of_what_he_handed_in(order: Order, follower: Told) -> None:
@@ -55,11 +62,11 @@ def test_entries_are_numbered_and_their_commands_stay_together(order: Order, fol
 def test_what_comes_while_a_group_is_applied_is_the_next_group(order: Order, follower: Told) -> None:
     follower.open.clear()
     submissions = [order.submit(said("0"))]
-    assert follower.under_way.wait(10)
+    assert follower.under_way.wait(20)
     submissions += [order.submit(said(str(number))) for number in range(1, 100)]
     follower.open.set()
     assert [texts(submission) for submission in submissions] == [[str(number)] for number in range(100)]
-    assert [len(group) for group in follower.groups] == [1, 99]
+    assert together_in(follower) == [1, 99]
 
 
 def test_a_group_has_a_bound(make: Callable[..., Order], follower: Told) -> None:
@@ -67,12 +74,12 @@ def test_a_group_has_a_bound(make: Callable[..., Order], follower: Told) -> None
     order.start(follower)
     follower.open.clear()
     first = order.submit(said("first"))
-    assert follower.under_way.wait(10)
+    assert follower.under_way.wait(20)
     rest = [order.submit(said("x")) for _ in range(25)]
     follower.open.set()
     for submission in [first, *rest]:
         submission.wait()
-    assert [len(group) for group in follower.groups] == [1, 10, 10, 5]
+    assert together_in(follower) == [1, 10, 10, 5]
 
 
 def test_its_end_applies_what_was_handed_in_and_refuses_the_rest(order: Order, follower: Told) -> None:
@@ -141,7 +148,7 @@ def test_found_10_whatever_it_stumbles_over_it_goes_on_and_nobody_hangs(
     order.start(follower)
     follower.open.clear()
     first = order.submit(said("first"))
-    assert follower.under_way.wait(10)
+    assert follower.under_way.wait(20)
     group = [order.submit(said("trip")), order.submit(said("with it"))]
     with caplog.at_level(logging.ERROR):
         follower.open.set()
@@ -158,7 +165,7 @@ def test_a_defect_where_an_outcome_is_taken_costs_nobody_else(
 ) -> None:
     follower.open.clear()
     order.submit(said("first"))
-    assert follower.under_way.wait(10)
+    assert follower.under_way.wait(20)
     bad, good = order.submit(said("bad")), order.submit(said("good"))
     bad.then(lambda: [][0])
     with caplog.at_level(logging.ERROR):
@@ -167,6 +174,7 @@ def test_a_defect_where_an_outcome_is_taken_costs_nobody_else(
         assert texts(bad) == ["bad"]
 
 
+@pytest.mark.promise(Promise.ONE_ORDER)
 def test_two_rooms_that_are_told_the_same_are_the_same(make: Callable[..., Order]) -> None:
     """Whatever the order does with what several hand in: a follower elsewhere that reads the entries is equal."""
     entries: list[Entry] = []
