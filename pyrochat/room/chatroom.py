@@ -198,6 +198,13 @@ class ChatRoom:
         self._identity()
         return fitting_names(self._room.suspected(), callers_serializer())
 
+    def sites(self) -> list[list[object]]:
+        """``[label, host:port, seconds since it was heard of, or None]`` of a causal room's sites, this one first; of other
+        rooms none."""
+        self._identity()
+        sites = self._rooms.hosted.sites
+        return [] if sites is None else [list(seen) for seen in sites.seen(self._hosted.name)]
+
     def confirmations(self, id: int) -> list[list[str]]:
         """``[delivered_to, read_by, waiting_for, away]`` of message *id*, at most 1,000 names each."""
         self._identity()
@@ -209,8 +216,8 @@ class ChatRoom:
 
         callback_uri: a Pyro object at the caller's own address; the room calls
         ``deliver(messages, marks)`` there, beginning with message 1, and expects ``[delivered, read]``.
-        Without one, `attach` on a second connection has to follow soon, and the answer has one thing more: how many
-        sessions the member has now.
+        Without one, `attach` on a second connection has to follow soon, and the answer has two things more: how many
+        sessions the member has now, and the addresses of all servers that have the room, where those are several.
         resume: ``[session id, log id, replica's end, digest there, proof]`` of a client that was here before;
         proof: None, or ``[id, digest, seal]`` of the last seal that the room has given it (see `trust.seals`).
         """
@@ -234,7 +241,8 @@ class ChatRoom:
             return CallbackJoin(self._room, identity, connecting, self._connector, opened, taken_up)
         session_id, tail = self._room.join(identity, resumed)
         opened(session_id)
-        return [session_id, self._room.log.identity, tail, 1 + self._room.other_sessions(identity.member, session_id)]
+        sessions = 1 + self._room.other_sessions(identity.member, session_id)
+        return [session_id, self._room.log.identity, tail, sessions, self._rooms.hosted.addresses()]
 
     def attach(self, session_id: str, position: int) -> None:
         """Turn this connection around: from now on the room calls the client's callback on it.

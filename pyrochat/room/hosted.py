@@ -39,6 +39,20 @@ class Hosted:
                 self._room = self._make()
             return self._room
 
+    def open_with(self, make: Callable[[], Room]) -> None:
+        """Open it with *make*, unless it is; who asks for it meanwhile waits. Raises what *make* raises."""
+        with self._mutex:
+            if self._room is None:
+                self._used_at, self._room = monotonic(), make()
+
+    def reopen(self, end: Callable[[Room], None], make: Callable[[], Room]) -> None:
+        """Close it with *end*, and open it with *make*; who asks for it meanwhile waits. Raises what *make* raises."""
+        with self._mutex:
+            room, self._room = self._room, None
+            if room is not None:
+                end(room)
+                self._used_at, self._room = monotonic(), make()
+
     def open_where(self, has_to_be: Callable[[], bool]) -> None:
         """Open it, unless it is, where *has_to_be* says so. Raises what opening it raises."""
         with self._mutex:  # nobody opens the file while it is looked at: see `storage.log_lock` on closing a descriptor

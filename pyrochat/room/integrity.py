@@ -2,11 +2,11 @@
 
 import logging
 
-from pyrochat.core.integrity import Resumption, examine, loss_text
+from pyrochat.core.integrity import DIFFERS, Resumption, examine, loss_text
 from pyrochat.core.log import Log
 from pyrochat.trust.keys import Key
 from pyrochat.trust.seals import checked_seal, make_seal
-from pyrochat.values.errors import LogLost
+from pyrochat.values.errors import LogLost, RoomClosing
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +21,6 @@ class Integrity:
         self._key = key
         self._seal = (0, "")
         self._sealed_at = 0.0
-        if self.text is not None:
-            logger.critical("%s", self.text)
 
     @property
     def text(self) -> str | None:
@@ -30,9 +28,9 @@ class Integrity:
         return None if self._log.loss is None else loss_text(self._log.room, self._log.loss)
 
     def check(self) -> None:
-        """Raise LogLost while the operator has not decided."""
+        """Raise LogLost while the operator has not decided; RoomClosing where other servers have the log."""
         if self._log.loss is not None:
-            raise LogLost(self.text or "")
+            raise (RoomClosing if self._log.loss.startswith(DIFFERS) else LogLost)(self.text or "")
 
     def examine(self, name: str, resume: Resumption) -> str | None:
         """See `core.integrity.examine`. What is not proven is logged."""

@@ -8,6 +8,7 @@ from pyrochat.room.door.identity import Identity
 from pyrochat.room.door.limiter import Limiter
 from pyrochat.room.hosted import Hosted
 from pyrochat.room.rooms import ROOM_BYTES, Rooms
+from pyrochat.values.errors import NewRoomsRefused
 from pyrochat.values.protocol import room_object
 from pyrochat.values.rules import fold
 
@@ -49,6 +50,8 @@ class MembersRooms:
 
     def direct(self, identity: Identity, connection: Connection, name: str) -> list[str]:
         """The room of *identity* and *name*: its name and its object id. See `ClosedRooms.direct`."""
+        if self.hosted.sites is not None:
+            raise NewRoomsRefused("a site has no direct rooms: they would be on this machine only")
         self._limiter.check(identity, 1, 0, connection)
         room, is_new = self.closed.direct(identity, name, lambda: self._check_new(identity, connection))
         title = self.closed.title(room)

@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from pyrochat.pyro.forks import not_for_children
@@ -25,14 +25,15 @@ _SECONDS = 15.0  # that the other side may take
 _ENDING_SECONDS = 2.0  # that whoever is served at the end may take
 _LONGEST_PATH = 100  # of a Unix socket's
 
-Redact = Callable[[str, int], bool]
+Work = Callable[..., object]
 
 
 class OperatorSocket:
-    """Serves the operator in a thread. redact: deletes a message of a room; False where this server has no such room."""
+    """Serves the operator in a thread. works: what it can do, by name: each gets the request's other fields as keywords, and
+    returns what is to be told, None where it is another server's to do."""
 
-    def __init__(self, data: Path, redact: Redact) -> None:
-        self._redact = redact
+    def __init__(self, data: Path, works: Mapping[str, Work]) -> None:
+        self._works = works
         self._defects = Defects(log)
         self._path = data / f"operator-{os.getpid()}-{id(self):x}.sock"
         _remove_stale(data)
@@ -72,11 +73,11 @@ class OperatorSocket:
     def _answer(self, line: bytes) -> dict[str, object]:
         try:
             match json.loads(line or b"null"):
-                case {"do": "redact", "room": str(room), "id": int(id)}:
-                    return {"done": self._redact(room, id)}
+                case {"do": str(work), **fields} if work in self._works:
+                    return {"done": self._works[work](**{str(name): value for name, value in fields.items()})}
         except PyroChatError as error:
             return {"error": str(error)}
-        except (ValueError, RecursionError):
+        except (ValueError, TypeError, RecursionError):
             pass
         return {"error": "this server does not know that: is it an older version?"}
 
@@ -90,8 +91,8 @@ class OperatorSocket:
         self._path.unlink(missing_ok=True)
 
 
-def ask_to_redact(data: Path, room: str, message_id: int) -> bool:
-    """Let the server of *data* that has *room* delete the message; False where none that runs has it.
+def ask_server(data: Path, work: str, seconds: float = _SECONDS, **fields: object) -> object:
+    """Let the server of *data* whose it is do *work*, within *seconds*; what it tells, None where none that runs does it.
 
     Raises CannotHost with what it says where it refuses.
     """
@@ -99,7 +100,8 @@ def ask_to_redact(data: Path, room: str, message_id: int) -> bool:
     for path in sorted(data.glob(_SOCKETS)):
         try:
             with _connected(path) as asking:
-                asking.sendall(json.dumps({"do": "redact", "room": room, "id": message_id}).encode() + b"\n")
+                asking.settimeout(seconds)
+                asking.sendall(json.dumps({"do": work, **fields}).encode() + b"\n")
                 answer = json.loads(_line(asking) or b"{}")
         except FileNotFoundError:  # its server has just ended
             continue
@@ -107,9 +109,9 @@ def ask_to_redact(data: Path, room: str, message_id: int) -> bool:
             raise CannotHost(f"the server that runs there does not answer ({error}): try again") from None
         if "error" in answer:
             raise CannotHost(str(answer["error"]))
-        if answer.get("done"):
-            return True
-    return False
+        if answer.get("done") is not None:
+            return answer["done"]
+    return None
 
 
 def _remove_stale(data: Path) -> None:

@@ -4,17 +4,19 @@ import contextlib
 import logging
 import random
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from pyrochat.pyro.embedded import EmbeddedNameServer
 from pyrochat.pyro.naming import NameServer
 from pyrochat.pyro.probing import PROBE_SECONDS, Presence, ProbeResult, is_here, look
+from pyrochat.room.siblings import Siblings
 from pyrochat.threads import Defects, go_on
 from pyrochat.values.addresses import Address, shown_address
 from pyrochat.values.errors import (
     NameServerNotFound,
     NameServerRefused,
     NameServerSilent,
+    PortInUse,
     PyroChatError,
     Unavailable,
 )
@@ -38,14 +40,22 @@ class Registration:
     it: at the start that raises NameServerRefused, later it is said, once. Raises CannotHost where no name server is
     there and none can be started. One that hangs is waited for while the rooms are open already.
 
+    site: this server's label, where others, its siblings, have the same rooms and the same key: then each room is registered
+    as ``pyrochat.<room>@<site>`` too (no room's name has an ``@``), and ``pyrochat.<room>`` leads to one of them that is alive.
+    is_of_all: each site has a key of its own; whoever has the room is a sibling.
+
     A name server that was embedded in another server on this machine, and has ended with it, is taken over: started in
     this process, at the same address. One of another kind is its operator's to start again.
     """
 
     def __init__(
         self, uris: Mapping[str, str], server_uri: str, address: Address, server_key: str, host: str,
-        *, check_seconds: float = CHECK_SECONDS, probe_seconds: float = PROBE_SECONDS,
+        *, check_seconds: float = CHECK_SECONDS, probe_seconds: float = PROBE_SECONDS, site: str | None = None,
+        is_of_all: bool = False,
     ) -> None:  # fmt: skip
+        self._site = site
+        self._is_of_all = is_of_all
+        self._rooms: dict[str, str] = {}  # of the names that are of this site, which room that is
         self._nameserver = NameServer()
         self._defects = Defects(log)
         self._address = address
@@ -53,7 +63,7 @@ class Registration:
         self._check_seconds = check_seconds
         self._probe_seconds = probe_seconds
         self._mutex = threading.Lock()  # guards _uris, and what we write in the name server: nothing after the end
-        rooms = {room_object(room): uri for room, uri in uris.items()}
+        rooms = self._named(uris)
         self._uris = rooms | {SERVER_OBJECT: server_uri}
         self._others: dict[str, Address] = {}  # who has our names, as far as it was said
         self._embedded: EmbeddedNameServer | None = None
@@ -63,7 +73,7 @@ class Registration:
         self._ended = threading.Event()
         try:
             if not self._nameserver.is_there():
-                self._start_embedded()
+                self._start_embedded_or_use_another()
             refused = self._take(rooms)
             if refused:
                 raise next(iter(refused.values()))
@@ -80,8 +90,16 @@ class Registration:
             self._give_back_all()
             raise
 
+    def _start_embedded_or_use_another(self) -> None:
+        """Of several servers that look at the same moment one starts it, and the others have it too. Raises CannotHost."""
+        try:
+            self._start_embedded()
+        except PortInUse:
+            if not self._nameserver.is_there():
+                raise
+
     def _start_embedded(self) -> None:
-        """Raises CannotHost, also where somebody else has just started one."""
+        """Raises CannotHost; PortInUse also where somebody else has just started one."""
         where, port = self._nameserver.address
         with self._embedded_mutex:
             if not self._ended.is_set():
@@ -92,7 +110,7 @@ class Registration:
         """Take the names of these rooms too; returns those of them that are refused. A name server that doesn't answer is
         told later.
         """
-        names = {room_object(room): uri for room, uri in uris.items()}
+        names = self._named(uris)
         refused: dict[str, NameServerRefused] = {}
         try:
             refused = self._take(names)
@@ -105,26 +123,47 @@ class Registration:
 
     def withdraw(self, room: str) -> None:
         """Give *room*'s name back."""
-        name = room_object(room)
+        names = self._named({room: ""})
         with self._mutex, contextlib.suppress(PyroChatError):
-            self._uris.pop(name, None)
-            self._nameserver.remove([name], self._address)
+            for name in names:
+                self._uris.pop(name, None)
+            self._nameserver.remove(names, self._address)
+
+    def _named(self, uris: Mapping[str, str]) -> dict[str, str]:
+        """Under which names the rooms are registered."""
+        named = {room_object(room): uri for room, uri in uris.items()}
+        if self._site is not None:
+            for room, uri in uris.items():
+                name = f"{room_object(room)}@{self._site}"
+                named[name], self._rooms[name] = uri, room
+        return named
 
     def _take(self, uris: Mapping[str, str]) -> dict[str, NameServerRefused]:
         """Register *uris*, but for those whose names others have, which are returned."""
-        entries = self._nameserver.entries_of(uris)
+        entries, sites = self._nameserver.listed_of(uris)
+        siblings = self._siblings(sites)
         refused: dict[str, NameServerRefused] = {}
+        of_siblings = set()
         for name in uris:
             try:
-                self._check(name, entries.get(name))
+                if name not in self._rooms and self._is_siblings(name, entries.get(name), siblings):
+                    of_siblings.add(name)
             except NameServerRefused as error:
                 refused[name] = error
-        self._nameserver.register({name: uri for name, uri in uris.items() if name not in refused})
+        for name in uris.keys() & self._rooms.keys():
+            if (own := room_object(self._rooms[name])) in refused:
+                refused[name] = refused[own]
+        left = of_siblings | refused.keys()
+        self._nameserver.register({name: uri for name, uri in uris.items() if name not in left}, self._rooms)
         return refused
 
-    def _check(self, name: str, found: Address | None) -> None:
-        """Raise NameServerRefused where *name* stands for *found*, who is there and not we."""
+    def _is_siblings(self, name: str, found: Address | None, siblings: Siblings) -> bool:
+        """Whether *name* leads to a sibling. Raises NameServerRefused where it leads to somebody else who is there and not we."""
         if found is not None and found != self._address:
+            if siblings.lives_at(found):
+                return True
+            if siblings.is_gone_from(found):
+                return False
             where = shown_address(found)
             seen = look(found, name, self._probe_seconds)
             if seen.presence is Presence.SILENT:
@@ -136,6 +175,11 @@ class Registration:
                 raise NameServerRefused(
                     f"{name!r} is served at {where} already: join it there, or choose another name with room="
                 )
+        return False
+
+    def _siblings(self, sites: Mapping[str, Sequence[Address]], seconds: float | None = None) -> Siblings:
+        key = "" if self._site is None else self._server_key
+        return Siblings(key, sites, self._probe_seconds if seconds is None else seconds, self._is_of_all)
 
     def _is_us(self, found: Address, seen: ProbeResult) -> bool:
         """Whether *found* is our own port, by another name of this machine. A copy of our folder has our key too."""
@@ -175,16 +219,21 @@ class Registration:
     def _mend(self) -> list[str]:
         """Write the entries that lead to nobody; returns their names. Raises NameServerNotFound."""
         written = []
-        entries = self._nameserver.entries("pyrochat.")
+        entries, sites = self._nameserver.listed("pyrochat.")
+        siblings = self._siblings(sites)
         for name, uri in list(self._uris.items()):
-            found = entries.get(name)
-            if found == self._address or (found is not None and self._leads_to_somebody(name, found)):
+            found = (
+                self._address
+                if name in self._rooms and self._address in sites.get(room_object(self._rooms[name]), ())
+                else entries.get(name)
+            )
+            if found == self._address or (found is not None and self._leads_to_somebody(name, found, siblings)):
                 continue
             try:
                 with self._mutex:
                     if self._ended.is_set() or name not in self._uris:
                         continue
-                    self._nameserver.register({name: uri})
+                    self._nameserver.register({name: uri}, self._rooms)
             except NameServerNotFound:
                 raise
             except PyroChatError as error:  # this name, and perhaps no other
@@ -194,8 +243,12 @@ class Registration:
                 written.append(name)
         return written
 
-    def _leads_to_somebody(self, name: str, found: Address) -> bool:
+    def _leads_to_somebody(self, name: str, found: Address, siblings: Siblings) -> bool:
         """Whether *found*, which *name* stands for, is a server that is alive; said once, where that is not ours."""
+        if siblings.lives_at(found):
+            return True
+        if siblings.is_gone_from(found):
+            return False
         seen = look(found, name, self._probe_seconds)
         if seen.presence is Presence.ABSENT:
             return False
@@ -217,7 +270,19 @@ class Registration:
 
     def _withdraw_all(self) -> None:
         with self._mutex, contextlib.suppress(PyroChatError):
-            self._nameserver.remove(self._uris, self._address)
+            handed_over = self._hand_over() if self._site is not None and self._embedded is None else ()
+            self._nameserver.remove([name for name in self._uris if name not in handed_over], self._address)
+
+    def _hand_over(self) -> Collection[str]:
+        """What leads to us leads to a sibling from now on, if one is alive; returns the names for which that is so."""
+        entries, sites = self._nameserver.listed("pyrochat.")
+        handed_over: dict[str, str] = {}
+        if (heir := next(self._siblings(sites, _PARTING_SECONDS / 8).living(self._address), None)) is not None:
+            for name, uri in self._uris.items():
+                if entries.get(name) == self._address and (name == SERVER_OBJECT or heir in sites.get(name, ())):
+                    handed_over[name] = f"{uri.rpartition('@')[0]}@{shown_address(heir)}"
+            self._nameserver.register(handed_over)
+        return handed_over
 
     def _give_back_all(self) -> None:
         """The server can't start: no name may lead to it, and no name server of its own stay."""

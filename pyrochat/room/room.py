@@ -12,7 +12,19 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from pyrochat.clock import monotonic
-from pyrochat.core.commands import Declare, End, Invited, Lose, Open, Post, Removed, Restarted, Resume, SetTopic
+from pyrochat.core.commands import (
+    End,
+    Entry,
+    Invited,
+    Lose,
+    Open,
+    Post,
+    Removed,
+    Restarted,
+    Resume,
+    SetTopic,
+    Upgrade,
+)
 from pyrochat.core.confirming import confirmations_of
 from pyrochat.core.current import About, aimed, operators_redaction, original
 from pyrochat.core.integrity import Resumption
@@ -20,6 +32,7 @@ from pyrochat.core.log import Log
 from pyrochat.core.marks import Mark
 from pyrochat.core.order import Order, Submission
 from pyrochat.core.pace import Pace
+from pyrochat.core.pending import pending_messages
 from pyrochat.core.room import Transition
 from pyrochat.core.sessions import Session
 from pyrochat.core.suspicion import Suspicion
@@ -32,6 +45,7 @@ from pyrochat.room.delivery.encoded_log import BlockReader, EncodedLog
 from pyrochat.room.delivery.multicast import Multicaster
 from pyrochat.room.door.identity import Identity
 from pyrochat.room.door.names import Names
+from pyrochat.room.elsewhere import Elsewhere
 from pyrochat.room.integrity import Integrity
 from pyrochat.room.journal import tell_expired, tell_lost
 from pyrochat.room.opening import Opening
@@ -45,6 +59,7 @@ from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.current import Current
 from pyrochat.values.errors import (
     InvalidArgument,
+    LogUnavailable,
     NotAMember,
     PyroChatError,
     RoomClosing,
@@ -52,7 +67,7 @@ from pyrochat.values.errors import (
     UnknownSession,
 )
 from pyrochat.values.message import CHAT, Message
-from pyrochat.values.protocol import CALLBACK_OBJECT, MAX_ANSWER_BYTES, Timing
+from pyrochat.values.protocol import CALLBACK_OBJECT, MAX_ANSWER_BYTES, PENDING, Timing
 from pyrochat.values.rules import fold
 
 logger = logging.getLogger(__name__)
@@ -78,12 +93,23 @@ class Room:
         self._belongs = belongs
         self._multicaster = multicaster
         self._order = order
-        self._applier = Applier(log, pace.marks_interval, self._committed)
+        self._applier = Applier(
+            log,
+            pace.marks_interval,
+            self._committed,
+            lambda *said: self._elsewhere.said(*said),
+            order.rules,
+            self._order_told,
+            self._order_pending,
+        )
         self._suspicion_mutex = threading.Lock()
         self._suspicion = Suspicion()
         self._proposed: Submission | None = None  # the last of `tick`
+        self._elsewhere = Elsewhere(self.name, order, names, multicaster, self, self._parted, pace.alone_seconds)
         self._encoded = EncodedLog(log, reader, lambda: multicaster.grew(self))
         self._integrity = Integrity(log, key)
+        if log.loss is not None and not order.home:  # else the order stops, and says so
+            logger.critical("%s", self._integrity.text)
         self.space = space or RoomSpace(log)
         with ExitStack() as undo:
             self.search = Search(log, index, self.space.has_room_to_index, pace)
@@ -97,12 +123,13 @@ class Room:
 
     def _begin(self) -> None:
         """Whoever was here before a restart is suspected from now on, and keeps its name for the grace."""
-        if self._applier.state.present:
+        if self._applier.state.present and not self._order.home:
             self._order.submit(Restarted()).outcome()
         now = monotonic()
         for session in self._applier.state.all_sessions():
             self._names.keep(session.member, session.id)
-            self._suspicion.lost(session.id, session.member, now)
+            if session.home == self._order.home or session.lost_at is not None:
+                self._suspicion.lost(session.id, session.member, now)
 
     # -- what callers ask for -----------------------------------------------------------------------------
 
@@ -147,10 +174,16 @@ class Room:
         return About(self.log.about(message.id)).current(message, self._message)
 
     def _message(self, id: int) -> Message:
+        self._reach(id)
         found = self.log.read(id - 1, 1) if id > 0 else []
         if not found:
             raise UnknownMessage(f"there is no message {id}: the log ends at {self.log.tail}")
         return found[0]
+
+    def _reach(self, id: int) -> None:
+        """Another server may have had message *id* before this one."""
+        if id > self.log.tail:
+            self._order.catch_up()
 
     def history(self, after: int, limit: int, most_bytes: int = MAX_ANSWER_BYTES) -> list[Message]:
         """Messages after id *after*: at most *limit*, and no more where those before have *most_bytes* of text."""
@@ -165,11 +198,18 @@ class Room:
         return self._applier.state.suspected()
 
     def confirmations(self, id: int) -> Confirmations:
-        """Who has message *id*; raises UnknownMessage."""
+        """Who has message *id*; raises UnknownMessage, and LogUnavailable where another server may know more of it."""
         sender = self._message(id).sender
+        if not self._order.hear_all():
+            why = self._elsewhere.trouble or "another server may know more"
+            raise LogUnavailable(f"who has read what is not known for sure now: {why}; ask again")
         state = self._applier.state
         members = state.members_since(id, fold(sender))
-        marks = dict(zip(members, self._applier.marks_of(members), strict=True))
+        own, others = self._applier.marks_of(members), self._order.readers(id, members)
+        marks = {
+            member: (max(mark[0], other[0]), max(mark[1], other[1]))
+            for member, mark, other in zip(members, own, others, strict=True)
+        }
         return confirmations_of(state, id, marks, self._belongs)
 
     def mark_read(self, member: str, id: int) -> Submission:
@@ -181,8 +221,9 @@ class Room:
         state = self._applier.state
         if member not in state.present:
             raise NotAMember("only members confirm what they read: call join() first")
-        if not 1 <= id <= state.tail:
-            raise UnknownMessage(f"there is no message {id}: the log ends at {state.tail}")
+        self._reach(id)
+        if not 1 <= id <= self.log.tail:
+            raise UnknownMessage(f"there is no message {id}: the log ends at {self.log.tail}")
         self._order.tell({member: (id, id)})
         return self._order.submit()
 
@@ -209,9 +250,12 @@ class Room:
         self._order.check_open()
         if resume is None:
             return None
+        self._elsewhere.check()
+        self._reach(max(resume.position, resume.proof[0] if resume.proof else 0))
+        self._order.hear_all()
         loss = self._integrity.examine(identity.name, resume)
         if loss is not None:
-            self._order.submit(Declare(loss)).wait()
+            self._order.declare(loss).wait()
             self._integrity.check()
         state = self._applier.state
         session = state.session(identity.member, resume.session_id)
@@ -224,7 +268,7 @@ class Room:
         self._names.share(member, identity, id)
         try:
             key = None if identity.key is None else identity.key.hex()
-            submission = self._order.submit(Open(id, member, identity.name, new_salt(), key))
+            submission = self._order.submit(Open(id, member, identity.name, new_salt(), key, self._order.home))
         except RoomClosing:
             self._names.release(member, id)
             raise
@@ -271,6 +315,12 @@ class Room:
         self._order.tell({member: (min(delivered, tail), min(read, tail))})
         self._end_session(member, session_id).wait()
 
+    def send_away(self) -> None:
+        """All sessions here lose their connections, and the names that they hold: the room begins anew."""
+        self._elsewhere.send_away()
+        for session in self._applier.state.all_sessions():
+            self._names.release(session.member, session.id)
+
     def expel(self, member: str) -> None:
         """End all sessions of *member*."""
         for session in self._applier.state.sessions.get(member, ()):
@@ -309,13 +359,27 @@ class Room:
             self.search.grew(transition.deleted)
         with self._suspicion_mutex:
             for session in transition.opened:
-                self._suspicion.lost(session.id, session.member, monotonic())  # until it has a connection
+                if session.home == self._order.home:
+                    self._suspicion.lost(session.id, session.member, monotonic())  # until it has a connection
+            self._suspicion.changed(filter(None, transition.sessions.values()), monotonic())
             self._suspicion.ended(transition.ended)
         self._let_go(transition.ended)
-        if transition.loss is not None:
+        self._elsewhere.follow(filter(None, transition.sessions.values()))
+        if transition.loss is not None and not self._order.home:  # else the order stops, and says so
             logger.critical("%s", self._integrity.text)
             self._multicaster.tell(self, self._integrity.text or "")
         self._multicaster.grew(self)
+
+    def _order_told(self, text: str) -> None:
+        logger.info("room %s: %s", self.name, text)
+        self._multicaster.tell(self, text)
+
+    def _order_pending(self, entries: Sequence[Entry]) -> None:
+        self._multicaster.show(self, PENDING, pending_messages(self.name, entries))
+
+    def _parted(self, session_id: str) -> None:
+        with self._suspicion_mutex:
+            self._suspicion.parted(session_id)
 
     def _let_go(self, sessions: Sequence[Session]) -> None:
         tell_expired(self.name, [session for session in sessions if session.lost_at is not None])
@@ -349,9 +413,9 @@ class Room:
         if self._applier.state.session(outlet.member, outlet.session_id) is None:
             return False
         with self._suspicion_mutex:
-            self._suspicion.back(outlet.session_id)
+            self._suspicion.back(outlet.session_id, outlet.member)
         with suppress(RoomClosing):
-            resumed = self._order.submit(Resume(outlet.session_id, outlet.member))
+            resumed = self._order.submit(Resume(outlet.session_id, outlet.member, self._order.home))
             resumed.then(lambda: self._resumed(outlet, resumed))
         return True
 
@@ -371,14 +435,19 @@ class Room:
         with self._suspicion_mutex:
             self._suspicion.lost(outlet.session_id, outlet.member, monotonic())
         with suppress(RoomClosing):  # all are lost at the next start
-            self._order.submit(Lose(outlet.session_id, outlet.member))
+            self._order.submit(Lose(outlet.session_id, outlet.member, self._order.home))
 
     def tick(self, now: float) -> None:
         """See `Audience`: propose what has become due of the sessions that have no connection."""
+        self._elsewhere.look()
         if self.log.loss is not None or (self._proposed is not None and not self._proposed.done):
             return
         with self._suspicion_mutex:
-            proposals = self._suspicion.proposals(self._applier.state, now, self.timing.grace_seconds, new_salt)
+            proposals = self._suspicion.proposals(
+                self._applier.state, now, self.timing.grace_seconds, new_salt, self._order.home, self._order.is_alive
+            )
+        if self._order.newest_version() > self._applier.state.version:
+            proposals.append(Upgrade(self._order.newest_version()))
         if proposals:
             with suppress(RoomClosing):
                 self._proposed = self._order.submit(*proposals)
@@ -397,19 +466,37 @@ class Room:
         damage = self.log.verify_more(limit)
         if damage is not None:
             with suppress(RoomClosing):
-                self._order.submit(Declare(damage))
+                self._order.declare(damage)
+
+    @property
+    def entry(self) -> int:
+        """The number of the last entry that was applied."""
+        return self._applier.state.entry
 
     @property
     def is_idle(self) -> bool:
         """Whether nobody is in it, and nothing is left to do: it can be closed, and opened again when it is asked for."""
-        return not (self._applier.state.sessions or self._applier.has_unwritten_marks or self.log.unverified)
+        return self._order.rests and not (
+            self._applier.state.sessions or self._applier.has_unwritten_marks or self.log.unverified
+        )
 
     def status(self) -> RoomStatus:
         """What the server command shows."""
-        return RoomStatus.of(self._applier.state, self._multicaster.positions(self), self._integrity.text)
+        return RoomStatus.of(
+            self._applier.state, self._multicaster.positions(self), self._integrity.text, self._elsewhere.trouble,
+            self._order.home,
+        )  # fmt: skip
+
+    def begin_to_close(self) -> None:
+        """Take nothing more; doesn't wait. Who is connected here goes to another server, where there is one."""
+        if self._order.home:
+            with suppress(RoomClosing):
+                self._order.submit(Restarted(self._order.home))
+        self._order.end()
 
     def close(self) -> None:
         """Commit what has been asked for, and take nothing more. Deliveries go on until the multicaster is closed."""
+        self.begin_to_close()
         self._order.close()
         self.search.close()
 

@@ -4,6 +4,8 @@ A room costs something while it is used. The first that are named are opened at 
 their logs is said there; all others when somebody comes, or because somebody was in them when the last server ended.
 """
 
+from __future__ import annotations
+
 import contextlib
 import logging
 import os
@@ -13,8 +15,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyrochat.clock import monotonic
+from pyrochat.core.order import Order
 from pyrochat.core.pace import Pace
 from pyrochat.orders.local import LocalOrder
 from pyrochat.pyro.daemon import Daemon
@@ -25,19 +29,32 @@ from pyrochat.room.door.closed import ClosedRooms
 from pyrochat.room.door.names import Names
 from pyrochat.room.door.registry import Registry
 from pyrochat.room.hosted import Hosted
+from pyrochat.room.rebuilding import rebuild
 from pyrochat.room.registration import Registration
 from pyrochat.room.room import Room
 from pyrochat.room.space import Disk, RoomSpace
 from pyrochat.room.status import RoomStatus
-from pyrochat.storage.log_file import is_used, log_path, was_in_use
+from pyrochat.storage.log_file import file_stem, is_used, log_path, was_in_use
 from pyrochat.storage.search_index import index_path
 from pyrochat.storage.sqlite_log import SqliteLog
 from pyrochat.storage.troubles import Troubles
 from pyrochat.trust.keys import Key
-from pyrochat.values.errors import CannotHost, LogProblem, NewRoomsRefused, PyroChatError, RoomClosing, ServerFull
+from pyrochat.values.errors import (
+    CannotHost,
+    LogProblem,
+    NewRoomsRefused,
+    NotYours,
+    PyroChatError,
+    RoomClosing,
+    ServerFull,
+)
 from pyrochat.values.progress import Progress
 from pyrochat.values.protocol import Timing, room_object
 from pyrochat.values.rules import fold
+
+if TYPE_CHECKING:
+    from pyrochat.orders.cluster.cluster import Cluster
+    from pyrochat.room.sites.hosting import Sites
 
 log = logging.getLogger(__name__)
 
@@ -58,13 +75,18 @@ class Rooms:
     closed: those of them that are not for everybody, and are known by their ids here.
     last_descriptor: none is created when this one is taken; a room needs about twelve. disk: what the folder is on.
     room_bytes: how large a log may become; 0: as large as it likes. now_us: the clock of all rooms, see `Room`.
+    cluster: decides in their place what comes next in them, and has the same rooms on other servers. sites: they have no
+    server, and this is a site of each.
     """
 
     def __init__(
         self, data: Path, key: Key, registry: Registry, closed: ClosedRooms, names: Names, multicaster: Multicaster, reader: BlockReader,
         timing: Timing, last_descriptor: int, disk: Disk, room_bytes: int,
-        now_us: Callable[[], int] = wall_clock_us, pace: Pace | None = None,
+        now_us: Callable[[], int] = wall_clock_us, pace: Pace | None = None, cluster: Cluster | None = None,
+        sites: Sites | None = None,
     ) -> None:  # fmt: skip
+        self._cluster = cluster
+        self.sites = sites
         self._pace = pace or Pace()
         self._data = data
         self._key = key
@@ -130,27 +152,94 @@ class Rooms:
         """Whether there is a room of this name, however it is spelled."""
         return fold(name) in self._rooms
 
-    def redact(self, name: str, id: int) -> bool:
-        """The operator deletes message *id* of room *name*; False where there is no such room here. See `Room.redact`."""
-        hosted = self._rooms.get(fold(name))
-        if hosted is not None:
-            hosted.opened().redact(id)
-        return hosted is not None
+    def redact(self, room: str, id: int) -> bool | None:
+        """The operator deletes message *id* of *room*; None where there is no such room here. See `Room.redact`."""
+        hosted = self._rooms.get(fold(room))
+        if hosted is None:
+            return None
+        if self.sites is not None:
+            raise NotYours(
+                "in a room without a server a text is deleted by its author, at any site, and by nobody else"
+            )
+        hosted.opened().redact(id)
+        return True
+
+    def rebuild(self, room: str) -> int | None:
+        """Make the stream of *room* anew from the log here; how many messages it has. None where there is no such room here."""
+        hosted = self._rooms.get(fold(room))
+        if hosted is None or self._cluster is None:
+            return None
+        opened, path = hosted.opened(), log_path(self._data, hosted.name)
+        return rebuild(self._cluster, file_stem(hosted.name), opened.log.tail, lambda: opened.entry, path)
 
     # -- the start ----------------------------------------------------------------------------------------
 
     def open(self, names: Sequence[str], *, accept_loss: bool, progress: Progress | None) -> None:
         """Host the rooms *names*, the first of them open already. Raises what `SqliteLog` raises."""
         for number, name in enumerate(names):
-            is_first = accept_loss or number < _OPENED_AT_THE_START
+            is_first = self.sites is None and (accept_loss or number < _OPENED_AT_THE_START)
+            if is_first and self._cluster is not None and not log_path(self._data, name).exists():
+                self._cluster.identity(file_stem(name), waits=True)
             self._list(self._hosted(name, self._opened(name, accept_loss, progress) if is_first else None))
 
     def _hosted(self, name: str, room: Room | None = None, title: str | None = None) -> Hosted:
         name = name if room is None else room.name  # as it is spelled in its log
         hosted = Hosted(name, lambda: self._opened_again(name, title), self._end, self._pace.idle_seconds, room)
-        if room is None:
+        if room is None and self.sites is None:
             self._not_looked_into.append(hosted)
         return hosted
+
+    def open_sites(self, progress: Progress | None) -> None:
+        """Open all rooms, of which this is a site: the server serves already, because other sites ask it while it looks for them.
+
+        Raises PyroChatError.
+        """
+        assert self.sites is not None
+        self.sites.give_up = self._give_up_site
+        for hosted in list(self._rooms.values()):
+            hosted.open_with(partial(self._opened_site, self.sites, hosted.name, progress))
+
+    def _opened_site(self, sites: Sites, name: str, progress: Progress | None) -> Room:
+        path = log_path(self._data, name)
+        with contextlib.ExitStack() as undo:
+            room_log, order, follow = sites.opened(name, path, self._key, self._now_us, self._registry, progress)
+            undo.callback(room_log.close)
+            room = self._made(room_log, order, path)
+            undo.callback(room.close)
+            follow()
+            undo.pop_all()
+        log.info("room %r is open, with %d messages", name, room_log.tail)
+        return room
+
+    def _give_up_site(self, name: str, stays: Callable[[], bool]) -> None:
+        """Others have founded the room *name* too, and here nobody has said anything: begin it anew, as a site of theirs."""
+        threading.Thread(target=self._begin_anew, args=(name, stays), name="pyrochat-refounding", daemon=True).start()
+
+    def _begin_anew(self, name: str, stays: Callable[[], bool]) -> None:
+        sites = self.sites
+        assert sites is not None
+        hosted, path = self._rooms[fold(name)], log_path(self._data, name)
+
+        def end(room: Room) -> None:
+            room.send_away()
+            self._end(room)
+            sites.give_way(path, name, stays)  # who was quicker keeps the room
+
+        log.warning("room %r: others have founded it too: nobody has said anything here, so it is theirs", name)
+        try:
+            self.check_open()
+            hosted.reopen(end, partial(self._opened_site, sites, name, None))
+        except (PyroChatError, OSError) as error:
+            log.error("room %r can't be begun anew: %s", name, error)
+
+    def _made(self, room_log: SqliteLog, order: Order, path: Path, closed: str | None = None) -> Room:
+        """closed: the id of the room, if it is one."""
+        space = RoomSpace(room_log, self._disk, self._room_bytes)
+        order.bound(space.let_in)
+        return Room(
+            room_log, order, self._key, self._timing, self._names, self._multicaster, self._reader, index_path(path),
+            space, self._pace, partial(self._may_come_back, closed),
+        )  # fmt: skip
 
     def _opened_again(self, name: str, title: str | None = None) -> Room:
         """For somebody who comes: what is wrong with our files is nobody's business. Raises CannotHost, RoomClosing."""
@@ -173,13 +262,13 @@ class Rooms:
     ) -> Room:
         """title: of a closed one."""
         path = log_path(self._data, name)
-        room_log = SqliteLog(path, title or name, accept_loss=accept_loss, progress=progress)
+        shared = None if self._cluster is None else "" if path.exists() else self._cluster.identity(file_stem(name))
+        room_log = SqliteLog(path, title or name, accept_loss=accept_loss, progress=progress, shared=shared)
         try:
-            space = RoomSpace(room_log, self._disk, self._room_bytes)
-            room = Room(
-                room_log, LocalOrder(name, self._now_us), self._key, self._timing, self._names, self._multicaster, self._reader, index_path(path),
-                space, self._pace, partial(self._may_come_back, None if title is None else name),
-            )  # fmt: skip
+            order: Order = (
+                LocalOrder(name, self._now_us) if self._cluster is None else self._cluster.order(name, file_stem(name))
+            )
+            room = self._made(room_log, order, path, None if title is None else name)
         except BaseException:
             room_log.close()
             raise
@@ -208,6 +297,13 @@ class Rooms:
         no other from being served: the log says why.
         """
         self._registration = registration
+        self.host_remembered()
+
+    def host_remembered(self) -> None:
+        """Host the rooms of the registry that are not hosted yet."""
+        if self.sites is not None:  # what was created here before is of another order
+            return
+        registration = self._registration
         uris = {room.name: self._uri(room.name) for room in self._registry.rooms() if not self.has(room.name)}
         refused = {} if registration is None or not uris else registration.add(uris)
         for name in uris:
@@ -216,7 +312,27 @@ class Rooms:
             else:
                 self._serve(self._hosted(name))
         for room in self._closed.all():
-            self._serve(self._hosted(room.room, title=room.title))
+            if room.room not in self._rooms:
+                self._serve(self._hosted(room.room, title=room.title))
+
+    def host_others(self) -> None:
+        """Host what other servers have created meanwhile."""
+        with self._opening:
+            self.host_remembered()
+
+    def addresses(self) -> list[str]:
+        """Where the rooms are, ``host:port``, this server's first; none, where it is the only one that has them."""
+        if self.sites is not None:
+            return self.sites.addresses
+        if self._cluster is None:
+            return []
+        others = [peer.at for peer in self._cluster.liveness.peers() if peer.at not in ("", self._cluster.at)]
+        return [self._cluster.at, *others]
+
+    def tails(self) -> dict[str, int]:
+        """How many messages each room has that is open now, by the name of its files."""
+        rooms = self._rooms.values()
+        return {file_stem(hosted.name): room.log.tail for hosted in rooms if (room := hosted.room) is not None}
 
     # -- while the server runs ----------------------------------------------------------------------------
 

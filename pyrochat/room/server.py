@@ -12,11 +12,12 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pyrochat.core.pace import Pace
 from pyrochat.core.places import Bounds
 from pyrochat.core.rates import Rate
+from pyrochat.core.registry import command_from_wire
 from pyrochat.core.space import Storage
 from pyrochat.pyro.budget import Budgets
 from pyrochat.pyro.connecting import CONNECT_SECONDS, Connector
@@ -33,8 +34,10 @@ from pyrochat.room.door.door import Access, Door
 from pyrochat.room.door.limiter import Limiter
 from pyrochat.room.door.names import Names
 from pyrochat.room.door.registry import Registry
+from pyrochat.room.door.shared_registry import SharedRegistry
 from pyrochat.room.members_rooms import MembersRooms
-from pyrochat.room.operating import OperatorSocket
+from pyrochat.room.operating import OperatorSocket, Work
+from pyrochat.room.rebuilding import rebuild_registry
 from pyrochat.room.registration import Registration
 from pyrochat.room.rooms import Rooms
 from pyrochat.room.serverobject import ServerObject
@@ -45,10 +48,14 @@ from pyrochat.threads import Defects, go_on
 from pyrochat.trust.certificates import fingerprint, make_certificate
 from pyrochat.trust.files import keep
 from pyrochat.trust.keys import Key
-from pyrochat.values.errors import CannotHost, InvalidRoomName, PyroChatError
+from pyrochat.values.errors import CannotHost, InvalidArgument, InvalidRoomName, PyroChatError
 from pyrochat.values.progress import Progress
 from pyrochat.values.protocol import SERVER_OBJECT, Timing, checked_timing, room_object
 from pyrochat.values.rules import checked_integer, checked_room_name, fold
+
+if TYPE_CHECKING:
+    from pyrochat.orders.cluster.cluster import Cluster
+    from pyrochat.room.sites.hosting import Sites
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +87,9 @@ class Server:
     clients know the room by it. None: in *data*.
     look_seconds: how often it looks whether its files are in their places, how far the logs have come (which it notes
     beside them), how full the disk is, and for bans. now_us: the clock that messages get their
-    times from, in microseconds since 1970. pace: its other times and bounds.
+    times from, in microseconds since 1970. pace: its other times and bounds. key: its key, in place of one in a file.
+    cluster: the one that decides what comes next in the rooms, and has them on other servers too; it is taken over, and closed.
+    sites: the rooms have no server, and this is a site of each; it is taken over, and closed.
     Raises CannotHost, LogInUse, LogUnreadable, LogDamaged, NameServerRefused, InvalidRoomName.
     """
 
@@ -107,16 +116,15 @@ class Server:
         now_us: Callable[[], int] = wall_clock_us,
         key_file: Path | None = None,
         pace: Pace | None = None,
+        key: Key | None = None,
+        cluster: Cluster | None = None,
+        sites: Sites | None = None,
     ) -> None:
         check_not_patched(CannotHost)
         # Fixed now: rooms that are created later belong there too, wherever the program is by then.
         self.data = data = data.absolute()
         key_file = None if key_file is None else key_file.absolute()
-        names = [checked_room_name(room) for room in rooms]
-        if not names:
-            raise InvalidRoomName("a server needs at least one room: name it")
-        if len({fold(name) for name in names}) < len(names):
-            raise InvalidRoomName("the same room is named twice")
+        names = _checked_rooms(rooms)
         checked_integer(port, "a port", 0, 65_535)
         timing = checked_timing(timing)
         access, storage = access or Access(), storage or Storage()
@@ -127,6 +135,9 @@ class Server:
         self._bans_due = False
         self._watch_ended = threading.Event()
         self._doorkeeper = threading.Thread(target=self._keep_watch, name="pyrochat-doorkeeper", daemon=True)
+        self._cluster, self._shared, self._sites = cluster, None, sites
+        if sites is not None and (access.new_rooms != "nobody" or accept_loss):
+            raise InvalidArgument("a site hosts the rooms that it is started with, and none that members create")
         self._defects = Defects(log)
         self._budgets = budgets or Budgets.of()
         self._daemon: Daemon | None = None
@@ -134,10 +145,17 @@ class Server:
         self._operator: OperatorSocket | None = None
         self._limiter = Limiter(rate or Rate(), storage.peer_bytes, pace)
         with contextlib.ExitStack() as undo:
-            self._registry = Registry(data)
+            self._registry = Registry(data if sites is None else sites.registry_folder(data, names))
             undo.callback(self._registry.close)
+            if cluster is not None:
+                undo.callback(cluster.close)
+                self._shared = _shared_registry(self._registry, cluster)
+                undo.callback(self._shared.close)
+            if sites is not None:
+                sites.peer_bytes = storage.peer_bytes
+                sites.take_over(self._registry)
             self._closed_rooms = ClosedRooms(self._registry.file)
-            key = Key.kept_at(_own_file(data, "server-key.pem", key_file))
+            key = key or Key.kept_at(_own_file(data, "server-key.pem", key_file))
             self._names = Names(self._registry.key_of, bounds)
             self._reader = BlockReader()
             undo.callback(self._reader.close)
@@ -148,27 +166,33 @@ class Server:
             self._multicaster = Multicaster(self._budgets.unsent, pace)
             self._rooms = Rooms(
                 data, key, self._registry, self._closed_rooms, self._names, self._multicaster, self._reader, timing,
-                bounds.last_free_descriptor, Disk(data, storage.disk_reserve), storage.room_bytes, now_us, pace,
+                bounds.last_free_descriptor, Disk(data, storage.disk_reserve), storage.room_bytes, now_us, pace, cluster, sites,
             )  # fmt: skip
+            if cluster is not None:
+                cluster.tails = self._rooms.tails
             undo.pop_all()
         try:
-            beside = None if key_file is None else key_file.with_name("server-tls.pem")
-            kept = _own_file(data, "tls.pem", beside)
-            shown = _kept_certificate(kept, [host, advertise]) if tls is True else (tls or None)
+            shown = _kept_certificate(data, key_file, [host, advertise]) if tls is True else (tls or None)
             self.certificate = shown.shown() if shown else b""
             seen = fingerprint(self.certificate) if shown else b""
-            self._door = Door(self._registry, self._names, key, seen, access, self._limiter)
+            self._door = Door(
+                self._registry, self._names, key, seen, access, self._limiter, sites is not None,
+                sites is not None and sites.names_are_shared,
+            )  # fmt: skip
             self._rooms.open(names, accept_loss=accept_loss, progress=progress)
             context = shown.context() if shown else None
             self._daemon = self._start_daemon(host, port, advertise, bounds, context)
+            if cluster is not None:
+                cluster.at = self.at
+            if sites is not None:
+                sites.serve(self.rooms, self._daemon, self._door, self.at, context is not None)
             self._doorkeeper.start()
             if nameserver:
-                uris = {name: self.uri(name) for name in self.rooms}
-                self._registration = Registration(
-                    uris, self._uri_of(SERVER_OBJECT), self._daemon.address, key.public.hex(), host
-                )
+                self._registration = self._registered(self._daemon, key, host)
+            if sites is not None:  # others find this one while it looks for them
+                self._rooms.open_sites(progress)
             self._rooms.open_remembered(self._registration)
-            self._operator = OperatorSocket(data, self._rooms.redact)
+            self._operator = OperatorSocket(data, self._works())
             _serving.add(self)
         except BaseException:
             self.close()
@@ -193,6 +217,23 @@ class Server:
             daemon.end_unstarted()
             raise
         return daemon
+
+    def _registered(self, daemon: Daemon, key: Key, host: str) -> Registration:
+        """The rooms' place in the name server."""
+        uris = {name: self.uri(name) for name in self.rooms}
+        if self._sites is not None:
+            site: str | None = self._sites.free_label(self.rooms)
+        else:
+            site = None if self._cluster is None else self._cluster.label
+        return Registration(
+            uris, self._uri_of(SERVER_OBJECT), daemon.address, key.public.hex(), host,
+            site=site, is_of_all=self._sites is not None,
+        )  # fmt: skip
+
+    def _works(self) -> dict[str, Work]:
+        """What the operator can have done while it serves."""
+        works: dict[str, Work] = {"redact": self._rooms.redact}
+        return works if self._cluster is None else works | {"rebuild": self._rebuild, "register": self._register}
 
     # -- what can be asked ----------------------------------------------------------------------------------
 
@@ -239,6 +280,14 @@ class Server:
         """SHA-256 of the certificate that it shows, in hexadecimal; empty without TLS."""
         return fingerprint(self.certificate).hex() if self.certificate else ""
 
+    @property
+    def others(self) -> str:
+        """Which servers of its cluster are there, for people; empty where it has none."""
+        if self._cluster is None:
+            return ""
+        there = [peer.label for peer in self._cluster.liveness.peers()]
+        return f"{len(there)} of {self._cluster.servers} servers are there: {', '.join(there)}"
+
     def status(self) -> list[RoomStatus]:
         """What goes on in each room that was used since the start; in all others nobody is."""
         return self._rooms.status()
@@ -252,6 +301,18 @@ class Server:
     def _uri_of(self, object_id: str) -> str:
         assert self._daemon is not None
         return str(self._daemon.uriFor(object_id))
+
+    # -- what the operator of a cluster asks for ---------------------------------------------------------------
+
+    def _rebuild(self, room: str | None) -> int | None:
+        """Make the stream of *room* (None: of the register of names) anew; how many messages, or entries, it has."""
+        assert self._cluster is not None
+        return rebuild_registry(self._cluster, self._registry.file) if room is None else self._rooms.rebuild(room)
+
+    def _register(self, command: list[object]) -> bool:
+        """The operator wants something of the register of names."""
+        self._registry.file.submit(command_from_wire(command))
+        return True
 
     # -- what needs a look ----------------------------------------------------------------------------------------
 
@@ -267,6 +328,7 @@ class Server:
         with contextlib.suppress(PyroChatError):  # the registry has said it
             self._bans_due = self._registry.has_changed() or self._bans_due
             if self._bans_due:
+                self._rooms.host_others()
                 self._closed_rooms.look()
                 self._show_out_the_banned()
                 self._bans_due = False
@@ -274,6 +336,8 @@ class Server:
 
     def _show_out_the_banned(self) -> None:
         members, keys = self._registry.bans()
+        if self._sites is not None:
+            self._sites.heed(members, keys)
         for member, key in self._names.in_use():
             if member in members or key in keys:
                 log.info("%s is banned", member)
@@ -304,6 +368,8 @@ class Server:
     def _last_steps(self, farewell: str) -> Iterator[Callable[[], object]]:
         """What ends the parts of the server, in this order, whichever of them there are."""
         yield self._rooms.create_no_more
+        if self._sites is not None:
+            yield self._sites.close
         yield self._watch_ended.set
         if self._operator is not None:
             yield self._operator.close
@@ -311,8 +377,13 @@ class Server:
             yield lambda: self._doorkeeper.join(_FAREWELL_SECONDS)
         if self._registration is not None:
             yield self._registration.close
-        for room in self._rooms.open_ones:
+        rooms = self._rooms.open_ones
+        for room in rooms:  # all at once
+            yield room.begin_to_close
+        for room in rooms:
             yield room.close
+        if self._sites is not None:
+            yield self._sites.leave
         if self._daemon is not None:  # before the farewell: who hears it comes back at once
             yield self._daemon.shutdown
         yield self._connector.close
@@ -321,6 +392,12 @@ class Server:
         yield self._turns.close
         for room in self._rooms.open_ones:
             yield room.close_log
+        if self._sites is not None:
+            yield self._sites.end
+        if self._shared is not None:
+            yield self._shared.close
+        if self._cluster is not None:
+            yield self._cluster.close
         yield self._closed.set
         yield lambda: _serving.discard(self)
         yield self._registry.close
@@ -350,13 +427,39 @@ def _leave_all_to_parent() -> None:
 os.register_at_fork(after_in_child=_leave_all_to_parent)
 
 
+def _checked_rooms(rooms: Sequence[str]) -> list[str]:
+    """The names of a server's rooms. Raises InvalidRoomName."""
+    names = [checked_room_name(room) for room in rooms]
+    if not names:
+        raise InvalidRoomName("a server needs at least one room: name it")
+    if len({fold(name) for name in names}) < len(names):
+        raise InvalidRoomName("the same room is named twice")
+    return names
+
+
+def _shared_registry(registry: Registry, cluster: Cluster) -> SharedRegistry:
+    """The registry that the servers of *cluster* share; one that is new here waits for a majority of them."""
+    if registry.file.standing is None:
+        cluster.identity(waits=True)
+    shared = SharedRegistry(registry.file, cluster.registry_order())
+    if not shared.catch_up():
+        log.warning(
+            "no majority of the cluster's machines answers: what is here can be read, and nothing is taken until one does"
+        )
+    if shared.error is not None:
+        shared.close()
+        raise CannotHost(str(shared.error))
+    return shared
+
+
 def _own_file(data: Path, name: str, elsewhere: Path | None) -> Path:
     """The file *name* in *data* where it is there, or nothing says that it is *elsewhere*."""
     own = data / name
     return own if elsewhere is None or own.exists() else elsewhere
 
 
-def _kept_certificate(path: Path, hosts: Sequence[str | None]) -> ServerTls:
-    """The server's certificate in the file *path*, made on first use. Raises Unavailable."""
+def _kept_certificate(data: Path, key_file: Path | None, hosts: Sequence[str | None]) -> ServerTls:
+    """The server's certificate, kept as its key is, and made on first use. Raises Unavailable."""
+    path = _own_file(data, "tls.pem", None if key_file is None else key_file.with_name("server-tls.pem"))
     keep(path, lambda: make_certificate(sorted({"localhost", *filter(None, hosts)})))
     return ServerTls(path, path)

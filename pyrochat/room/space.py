@@ -121,6 +121,13 @@ class RoomSpace:
             f"(pyrochat-server --room-bytes)"
         )
 
+    def let_in(self, size: int) -> RoomFull | None:
+        """Why *size* more bytes can't be written; where they can, they are on their way."""
+        refusal = self.refusal(size)
+        if refusal is None:
+            self.count(size)
+        return refusal
+
     def check_join(self, name: str) -> None:
         """Raise RoomFull or DiskFull where there is not even room for *name*'s "joined"."""
         refusal = self.refusal(log_bytes(name, [f"{name} {JOINED}"]), is_join=True)

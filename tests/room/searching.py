@@ -29,7 +29,7 @@ class WatchedLog(MemoryLog):
     def read(self, after: int, limit: int) -> list[Message]:
         if threading.current_thread().name.startswith("pyrochat-search"):
             self.reads.append(after)
-            assert self.gate.wait(10)
+            assert self.gate.wait(20)
             if self.failure is not None:
                 raise self.failure
         return super().read(after, limit)

@@ -98,7 +98,7 @@ def test_concurrent_chats_have_one_order(joined: Callable[..., Chat]) -> None:
     acknowledged = together([lambda sender=sender: send(sender) for sender in range(SENDERS)])
     last = max(message.id for messages in acknowledged for message in messages)  # type: ignore[attr-defined]
     for chat in chats:
-        chat.wait_for(last, timeout=10)
+        chat.wait_for(last, timeout=20)
     replicas = [chat.history()[:last] for chat in chats]
     check_one_order(all_texts(), replicas)
     for messages in acknowledged:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyrochat.room import operating
-from pyrochat.room.operating import OperatorSocket, ask_to_redact
+from pyrochat.room.operating import OperatorSocket, ask_server
 
 
 def test_who_starts_beside_it_does_not_take_away_a_socket_that_is_not_ready(
@@ -19,10 +19,10 @@ def test_who_starts_beside_it_does_not_take_away_a_socket_that_is_not_ready(
         """Before it listens another server starts in the folder."""
 
         def listen(self, backlog: int = 8, /) -> None:
-            assert not ask_to_redact(tmp_path, "lobby", 1)
+            assert ask_server(tmp_path, "greet", name="Ana") is None
             super().listen(backlog)
 
     monkeypatch.setattr(operating, "not_for_children", lambda made: BesideAnother(fileno=made.detach()))
-    with contextlib.closing(OperatorSocket(tmp_path, lambda room, id: (room, id) == ("lobby", 1))):
-        assert ask_to_redact(tmp_path, "lobby", 1)
+    with contextlib.closing(OperatorSocket(tmp_path, {"greet": lambda name: f"hello {name}"})):
+        assert ask_server(tmp_path, "greet", name="Ana") == "hello Ana"
     assert list(tmp_path.iterdir()) == []

@@ -64,6 +64,26 @@ def test_without_a_name_server_the_room_starts_one(host: Callable[..., Server], 
     assert not NameServer().is_there()
 
 
+def test_where_another_has_just_started_one_that_is_used(
+    host: Callable[..., Server], nameserver_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers that are started at once find none, all of them."""
+    rivals: list[EmbeddedNameServer] = []
+
+    def later(host: str, port: int) -> EmbeddedNameServer:
+        rivals.append(EmbeddedNameServer(host, port))
+        return EmbeddedNameServer(host, port)
+
+    monkeypatch.setattr("pyrochat.room.registration.EmbeddedNameServer", later)
+    server = host("lobby")
+    try:
+        assert server.started_nameserver is None
+        assert NameServer().lookup("pyrochat.lobby") == address_of(server)
+    finally:
+        server.close()
+        rivals[0].close()
+
+
 def test_rooms_are_found_by_name_by_us_and_by_stock_pyro5(
     host: Callable[..., Server], nameserver: NameServer, nameserver_port: int
 ) -> None:

@@ -57,7 +57,7 @@ class GatedLog(MemoryLog):
         **beside: Any,
     ) -> None:  # fmt: skip
         self.appends += 1
-        assert self.gate.wait(10)
+        assert self.gate.wait(20)
         if self.full:
             raise LogUnavailable("no space left on device")
         super().append(messages, members, owners, **beside)
@@ -400,7 +400,7 @@ def test_the_end_of_a_connection_that_was_replaced_does_not_make_its_session_los
 
     def old_connection_ends() -> None:
         old.close()
-        assert room.noticed.wait(10)
+        assert room.noticed.wait(20)
 
     room._multicaster.before_admit = old_connection_ends  # type: ignore[attr-defined]
     room.attach(ana, session_id, tail, wire()[0])

@@ -149,7 +149,7 @@ def left():
 
 for thread in threading.enumerate():
     if thread is not threading.main_thread():
-        thread.join(10)
+        thread.join(20)
 threads, files = left()
 failed = 0
 for limit in range(least - 1, least + 200):
@@ -164,7 +164,7 @@ for limit in range(least - 1, least + 200):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     for thread in threading.enumerate():
         if thread is not threading.main_thread():
-            thread.join(10)
+            thread.join(20)
     now = left()
     assert now[0] == threads, (limit, now[0], repr(trouble))
     assert len(now[1]) == len(files), (limit, set(now[1]) - set(files), repr(trouble))

@@ -9,7 +9,7 @@ import logging
 import selectors
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 
 from pyrochat.clock import monotonic
 from pyrochat.core.delivery import Close, Request, Say
@@ -81,6 +81,10 @@ class Multicaster:
     def tell(self, audience: Audience, text: str, member: str | None = None) -> None:
         """Say *text* to everybody in the room who can hear it, or to the sessions of one *member*, beside the log."""
         self._order(lambda: self._tell(audience, text, member))
+
+    def show(self, audience: Audience, method: str, value: Sized) -> None:
+        """See `Group.show`."""
+        self._order(lambda: self._show(audience, method, value))
 
     def positions(self, audience: Audience) -> dict[str, int]:
         """How far each session, by its id, has confirmed; a snapshot for operators."""
@@ -211,6 +215,13 @@ class Multicaster:
         channel = self._channels[id(outlet.audience)]
         self._do(channel, outlet, channel.group.tell(outlet, text, self._now))
 
+    def _show(self, audience: Audience, method: str, value: Sized) -> None:
+        channel = self._channels.get(id(audience))
+        if channel is not None:
+            channel.group.show(method, value)
+            for outlet in channel.group.ready():
+                self._guarded(self._deliver_to, outlet)
+
     def _dismiss(self, audience: Audience, session_id: str) -> None:
         channel = self._channels.get(id(audience))
         outlet = channel.group.receivers.get(session_id) if channel is not None else None
@@ -239,8 +250,10 @@ class Multicaster:
                 case Close(lost):
                     self._end(channel, outlet, lost)
                     return
-                case Say(method, arguments):
-                    frame: bytes | None = request_frame(link.object_id, method, arguments, link.serializer_id)
+                case Say(method, arguments, asks):
+                    frame: bytes | None = request_frame(
+                        link.object_id, method, arguments, link.serializer_id, asks=asks
+                    )
                 case _:
                     stretch = channel.stretch_for(outlet, request.beat)
                     frame = None if stretch is None else group.send(outlet, stretch, self._now, request.beat)

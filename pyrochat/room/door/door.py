@@ -6,12 +6,13 @@ no name may only ask which rooms there are.
 """
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyrochat.core.limits import is_new
 from pyrochat.core.rates import Rate
 from pyrochat.pyro.connection import Connection
-from pyrochat.room.door.identity import NOBODY, Applicant, Identity
+from pyrochat.room.door.identity import NOBODY, Applicant, Identity, SiteIdentity
 from pyrochat.room.door.limiter import Limiter
 from pyrochat.room.door.names import Names
 from pyrochat.room.door.passwords import Guessing, Passwords
@@ -33,6 +34,8 @@ from pyrochat.values.rules import checked_flag, checked_name, checked_password, 
 
 NEW_ROOMS = ("nobody", "members", "everyone")
 _TURNS = 64
+_MOST_LABEL_CHARACTERS = 32
+_SITE_SECONDS = 1e9  # a site is no newcomer that shares with others of its address
 _GUESSING = Guessing()
 
 
@@ -60,13 +63,17 @@ class Door:
     """Binds identities to the connections of one server.
 
     key: the server's own. certificate: SHA-256 of the one that it shows, empty without TLS. limiter: takes down
-    where they come from; None: with the usual limits.
+    where they come from; None: with the usual limits. takes_sites: the rooms are causal: other sites may come, and what members
+    own is theirs by their key too.
     """
 
     def __init__(
         self, registry: Registry, names: Names, key: Key, certificate: bytes, access: Access,
-        limiter: Limiter | None = None,
+        limiter: Limiter | None = None, takes_sites: bool = False,
+        names_are_shared: bool = False,
     ) -> None:  # fmt: skip
+        self._takes_sites = takes_sites
+        self._marks_keys = takes_sites and not names_are_shared
         self._registry = registry
         self._names = names
         self._key = key
@@ -82,6 +89,9 @@ class Door:
         answer: dict[str, object] = {
             "version": PROTOCOL_VERSION, "key": self._key.public.hex(), "password": self._access.password is not None,
         }  # fmt: skip
+        if isinstance(data, dict) and self._takes_sites and isinstance(data.get("site"), str):
+            _check_version(data.get("version"))
+            return answer | self._challenge(connection, data["site"][:_MOST_LABEL_CHARACTERS], data, is_site=True)
         if not isinstance(data, dict) or "name" not in data:
             connection.identity, connection.settled = NOBODY, True
             return answer
@@ -96,6 +106,12 @@ class Door:
                 raise InvalidArgument("a client id has to be printable text")
             self._let_guest_in(connection, name, client, data.get("password"))
             return answer
+        return answer | self._challenge(connection, name, data, session_id)
+
+    def _challenge(
+        self, connection: Connection, name: str, data: Mapping[object, object], session_id: str | None = None, is_site: bool = False
+    ) -> dict[str, object]:  # fmt: skip
+        """For a greeting with a key, which `prove` has to follow."""
         object_id = data.get("room")
         if not isinstance(object_id, str) or not object_id.isprintable():  # lone surrogates are not
             raise InvalidArgument("a greeting with a key has to name its room")
@@ -103,10 +119,9 @@ class Door:
             name, _hexadecimal(data["key"], PUBLIC_KEY_BYTES), _hexadecimal(data.get("nonce"), NONCE_BYTES),
             object_id, self._key.public, new_nonce(), self._certificate,
         )  # fmt: skip
-        connection.identity = Applicant(meeting, session_id)
-        answer["nonce"] = meeting.server_nonce.hex()
-        answer["signature"] = self._key.sign(meeting.for_server()).hex()
-        return answer
+        connection.identity = Applicant(meeting, session_id, is_site)
+        signature = self._key.sign(meeting.for_server()).hex()
+        return {"nonce": meeting.server_nonce.hex(), "signature": signature}
 
     def _let_guest_in(self, connection: Connection, name: str, client: str | None, password: object) -> None:
         if not self._access.guests:
@@ -134,8 +149,17 @@ class Door:
             given = None if password_proof is None else _hexadecimal(password_proof, 32)
             known_key = meeting.client_key if self._registry.key_of(member) == meeting.client_key else None
             self._passwords.check_proof(connection.peer, known_key, given, meeting)
-        identity = Identity(meeting.name, member, meeting.client_key, applicant.session_id, meeting.object_id)
+        if applicant.is_site:
+            self._let_site_in(connection, meeting)
+            return
+        mark = meeting.client_key.hex() if self._marks_keys else ""
+        identity = Identity(meeting.name, member, meeting.client_key, applicant.session_id, meeting.object_id, mark)
         self._let_in(connection, identity)
+
+    def _let_site_in(self, connection: Connection, meeting: Meeting) -> None:
+        origin = self._limiter.origin_of(meeting.client_key, connection.peer, _SITE_SECONDS)
+        connection.identity = SiteIdentity(meeting.name, meeting.client_key, meeting.object_id, origin)
+        connection.trusted = connection.vouched = True
 
     def _let_in(self, connection: Connection, identity: Identity) -> None:
         """Bind *identity* to *connection*. Raises what keeps it out.

@@ -9,12 +9,23 @@ NOBODY = "nobody"
 """The identity of a connection that gave no name: it may ask which rooms there are."""
 
 
+@dataclass(eq=False, slots=True)
+class SiteIdentity:
+    """Another site of a room (`room.sites`). key: its server's. object_id: what it was proved for. origin: see `Identity`."""
+
+    name: str
+    key: bytes
+    object_id: str
+    origin: Origin | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Applicant:
     """A connection that has named a key, and has to prove that it has it: until then nothing else is served."""
 
     meeting: Meeting
     session_id: str | None
+    is_site: bool = False
 
     @property
     def name(self) -> str:

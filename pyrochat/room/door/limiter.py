@@ -12,7 +12,7 @@ from pyrochat.core.pace import Pace
 from pyrochat.core.rates import Rate
 from pyrochat.core.space import PEER_BYTES
 from pyrochat.pyro.connection import Connection
-from pyrochat.room.door.identity import Identity
+from pyrochat.room.door.identity import Identity, SiteIdentity
 from pyrochat.values.errors import QuotaUsedUp, RateLimited
 
 
@@ -67,7 +67,7 @@ class Limiter:
             return
         identity = connection.identity
         now = monotonic()
-        if isinstance(identity, Identity) and identity.origin is not None:
+        if isinstance(identity, Identity | SiteIdentity) and identity.origin is not None:
             with self._mutex:
                 wait = self._limits.charge(identity.origin, seconds, now)
         else:

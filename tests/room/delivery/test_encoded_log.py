@@ -80,7 +80,7 @@ def test_old_history_comes_from_the_readers_thread(log: WatchedLog, reader: Bloc
     came = threading.Event()
     encoded = EncodedLog(old_log(log, 100), reader, came.set)
     assert encoded.after(0) is None
-    assert came.wait(10)
+    assert came.wait(20)
     assert ids(encoded.after(0) or []) == list(range(1, 101))
     assert log.reads == [(0, BLOCK_MESSAGES, "pyrochat-history")]
 

@@ -83,7 +83,9 @@ def test_found_27e_a_register_that_fails_is_said_once_for_each_way_to_fail(
     Failing.failures = failures
 
     def connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
-        return sqlite3.connect(path, busy_seconds, factory=Failing, check_same_thread=False, isolation_level=None)
+        return sqlite3.connect(
+            path, timeout=busy_seconds, factory=Failing, check_same_thread=False, isolation_level=None
+        )
 
     with contextlib.closing(Registry(tmp_path, connect=connect)) as registry:
         failures[statement] = error
