@@ -13,14 +13,18 @@ from typing import Generic, NamedTuple, TypeVar
 from pyrochat.core.digests import DIGEST_BYTES, SALT_CHARACTERS, is_commitment
 from pyrochat.pyro.remote import SMALL, Most, RemoteObject
 from pyrochat.pyro.serializers import ValueBounds
+from pyrochat.values.addresses import MOST_PLACES, Address, parse_address
 from pyrochat.values.errors import InvalidArgument, ServerFault
 from pyrochat.values.message import Message, messages_from_wire
 from pyrochat.values.rules import MAX_KEY_CHARACTERS, decoded_hex
+from pyrochat.values.sites import SiteSeen
 from pyrochat.values.visible import one_line
 
 Value = TypeVar("Value")
 
 _MOST_ID = 1 << 62
+_MOST_SITES = 1000
+_MOST_PENDING = 1000
 _MOST_NAME_CHARACTERS = 128  # a name has 32; what is longer is none, and would only fill caches
 _MOST_NOTICE_CHARACTERS = 500
 _MOST_SEAL_CHARACTERS = 512
@@ -34,12 +38,14 @@ _MESSAGES = Most(8 << 20, ValueBounds(200_000, 8))  # 10,000 texts with their na
 
 
 class Joined(NamedTuple):
-    """What `join` answers. tail: the id of the log's last message. sessions: of our member, this one included."""
+    """What `join` answers. tail: the id of the log's last message. sessions: of our member, this one included. servers: the
+    addresses of all that have the room, where those are several."""
 
     session_id: str
     log_id: str
     tail: int
     sessions: int = 1
+    servers: tuple[Address, ...] = ()
 
 
 class Standing(NamedTuple):
@@ -89,6 +95,13 @@ def read_delivered(value: object) -> list[Message]:
         _read_id(messages[0].id - 1)
         _read_id(messages[-1].id)
     return messages
+
+
+def read_pending(value: object) -> list[Message]:
+    """Messages that have no number yet; their ids are 0."""
+    if not isinstance(value, list) or not all(isinstance(row, list) and row and row[0] is None for row in value):
+        raise _nonsense("what is pending has no number")
+    return _from_wire([[0, *row[1:]] for row in value[:_MOST_PENDING]], gapless=False)
 
 
 def _from_wire(value: object, *, gapless: bool) -> list[Message]:
@@ -179,8 +192,18 @@ def _read_joined(value: object) -> Joined:
                 raise _nonsense("a session's id can't be sent")
             if not 0 < len(log_id) <= _MOST_NAME_CHARACTERS or not _LOG_ID_CHARACTERS.issuperset(log_id):
                 raise _nonsense("a log's id has letters and digits")
-            return Joined(session_id, log_id, _read_id(tail), *map(_read_id, more[:1]))  # older servers say no more
+            sessions = _read_id(more[0]) if more else 1  # older servers say less
+            return Joined(session_id, log_id, _read_id(tail), sessions, _read_servers(more[1]) if len(more) > 1 else ())
     raise _nonsense("it has to be [session id, log id, tail]")
+
+
+def _read_servers(value: object) -> tuple[Address, ...]:
+    if not isinstance(value, list) or len(value) > MOST_PLACES:
+        raise _nonsense("servers have to be a list of addresses")
+    try:
+        return tuple(parse_address(address, 0) for address in value if isinstance(address, str))
+    except InvalidArgument:
+        raise _nonsense("a server's address has to be host:port") from None
 
 
 def _read_standing(value: object) -> Standing:
@@ -243,6 +266,20 @@ def _nonsense(why: str) -> ServerFault:
     return ServerFault(f"the server's answer makes no sense ({why}): is it a PyroChat server of this version?")
 
 
+def _read_sites(value: object) -> list[SiteSeen]:
+    match value:
+        case list() | tuple() as rows:
+            return [_read_site(row) for row in rows[:_MOST_SITES]]
+    raise _nonsense("sites are not a list")
+
+
+def _read_site(row: object) -> SiteSeen:
+    match row:
+        case [str(label), str(at), (int() | float() | None) as seconds, *_]:
+            return SiteSeen(one_line(label, _MOST_NAME_CHARACTERS), one_line(at, _MOST_NAME_CHARACTERS), seconds)
+    raise _nonsense("a site is no list of what it is")
+
+
 # -- what clients ask ---------------------------------------------------------------------------------------------
 
 ROOMS = Question("rooms", _read_names)
@@ -256,6 +293,7 @@ MARK_READ = Question("mark_read", _read_nothing)
 LEAVE = Question("leave", _read_nothing)
 DIGEST = Question("digest", _read_digest)
 SUSPECTED = Question("suspected", _read_names, _NAMES)
+SITES = Question("sites", _read_sites, _NAMES)
 CONFIRMATIONS = Question("confirmations", _read_confirmations, _NAMES)
 SEARCH = Question("search", _read_found, _MESSAGES)
 CREATE_ROOM = Question("create_room", _read_created)
@@ -265,7 +303,7 @@ INVITE = Question("invite", _read_nothing)
 REMOVE = Question("remove", _read_nothing)
 
 QUESTIONS = (
-    ROOMS, PROVE, JOIN, STANDING, POST, SET_TOPIC, POST_MANY, MARK_READ, LEAVE, DIGEST, SUSPECTED, CONFIRMATIONS, SEARCH, CREATE_ROOM,
+    ROOMS, PROVE, JOIN, STANDING, POST, SET_TOPIC, POST_MANY, MARK_READ, LEAVE, DIGEST, SUSPECTED, SITES, CONFIRMATIONS, SEARCH, CREATE_ROOM,
     CLOSED_ROOMS, DIRECT, INVITE, REMOVE,
 )  # fmt: skip
 """All that a client calls on a server, greetings and `attach` (which has no answer) left out."""

@@ -4,14 +4,15 @@ import threading
 from collections.abc import Callable
 
 from pyrochat.asides import aside_logger
-from pyrochat.client.answers import read_notice, read_seal
+from pyrochat.client.answers import read_notice, read_pending, read_seal
 from pyrochat.client.deliveries import read_delivery
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
+from pyrochat.client.unnumbered import Unnumbered
 from pyrochat.pyro.dispatch import expose
 from pyrochat.trust.seals import checked_seal
 from pyrochat.values.errors import InvalidArgument, ServerFault
-from pyrochat.values.protocol import TAKES_ONEWAY
+from pyrochat.values.protocol import TAKES
 from pyrochat.values.visible import one_line
 
 log = aside_logger(__name__)
@@ -25,17 +26,19 @@ class Callback:
 
     log_id, server_key: of the log that they come from, and the public key of its server. closed: called with the room's
     reason when the server says that it is being stopped. noticed: with what the room says beside the log. unreadable:
-    with what is wrong, where the room delivers what makes no sense; it would again.
+    with what is wrong, where the room delivers what makes no sense; it would again. unnumbered: takes what the room says of texts
+    that have no number yet. held_up: called with what keeps the room from going on, or nothing.
     """
 
     __slots__ = (
-        "_closed", "_failed", "_log_id", "_noticed", "_notices", "_reading", "_replica", "_server_key", "_unreadable",
-        "welcomed",
+        "_closed", "_failed", "_held_up", "_log_id", "_noticed", "_notices", "_reading", "_replica", "_server_key", "_unnumbered",
+        "_unreadable", "welcomed",
     )  # fmt: skip
 
     def __init__(
         self, replica: Replica, reading: Reading, log_id: str, server_key: bytes, closed: Callable[[str], None],
         noticed: Callable[[str], None], unreadable: Callable[[ServerFault], None],
+        unnumbered: Unnumbered, held_up: Callable[[str], None],
     ) -> None:  # fmt: skip
         self.welcomed = threading.Event()
         self._failed = False  # a delivery that was not answered
@@ -47,13 +50,15 @@ class Callback:
         self._noticed = noticed
         self._notices = 0  # that have come
         self._unreadable = unreadable
+        self._unnumbered = unnumbered
+        self._held_up = held_up
 
     @expose
     def welcome(self, session_id: object) -> str:
         """The connection stands; returns what else is served here."""
         log.debug("welcomed as session %s", one_line(str(session_id), _MOST_ID_CHARACTERS))
         self.welcomed.set()
-        return TAKES_ONEWAY
+        return TAKES
 
     @expose
     def deliver(self, messages: object, marks: object) -> list[int]:
@@ -74,6 +79,7 @@ class Callback:
             if messages or marks:
                 delivery = read_delivery(messages, marks)
                 self._replica.extend(delivery)
+                self._unnumbered.came(delivery.messages)
                 self._reading.hear(delivery.marks)
         except ServerFault as error:
             self._failed = True
@@ -82,6 +88,19 @@ class Callback:
         except Exception:
             self._failed = True
             raise
+
+    @expose
+    def pending(self, messages: object) -> None:
+        """The texts that have no number yet, in place of those that were told before; passed over where they make no sense."""
+        try:
+            self._unnumbered.replace(read_pending(messages))
+        except ServerFault as error:
+            log.debug("what the room calls pending: %s", error)
+
+    @expose
+    def held_up(self, why: object) -> None:
+        """What keeps the room from going on now, in one line; empty: nothing."""
+        self._held_up(read_notice(why))
 
     @expose
     def notice(self, text: object) -> None:

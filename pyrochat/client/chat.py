@@ -10,6 +10,7 @@ from typing import NoReturn, Self
 
 from pyrochat.client.answers import CONFIRMATIONS, DIGEST, MARK_READ, SEARCH, SUSPECTED
 from pyrochat.client.beside import Beside
+from pyrochat.client.called import Called
 from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import Finder
 from pyrochat.client.handling import Handling
@@ -21,7 +22,7 @@ from pyrochat.client.outbox import Outbox
 from pyrochat.client.reading import MANUAL, NEVER, Reading
 from pyrochat.client.replica import Replica
 from pyrochat.client.saying import Saying
-from pyrochat.client.session import ASK_SECONDS, CLOSED, ClientSession
+from pyrochat.client.session import ASK_SECONDS, CLOSED, CONNECTED, ClientSession
 from pyrochat.client.unread import Unread
 from pyrochat.clock import monotonic
 from pyrochat.core.query import parse_query
@@ -47,7 +48,7 @@ _BRIEFLY_SECONDS = 2.0
 _AGAIN_SECONDS = 0.05
 
 
-class Chat(Saying, Handling, Beside):
+class Chat(Saying, Handling, Beside, Called):
     """One member's place in a room: made by `join`, a context manager, safe for use by many threads.
 
     name, room: as they were joined. Messages arrive by themselves, in the room's order, in a local
@@ -62,14 +63,15 @@ class Chat(Saying, Handling, Beside):
     ) -> None:  # fmt: skip
         self.name = name
         self.room = room
-        self._finder, self._credentials, self._timing = finder, credentials, timing  # for `_beside`
+        self._credentials, self._timing = credentials, timing  # for `_beside`
         replica = Replica(room)
         reading = Reading(replica, name, read)
         self._unread = Unread(replica, reading, name)
         tell_state, tell_notice = unless_gone(self, "_tell_state"), unless_gone(self, "_tell_notice")
         self._session = ClientSession(
-            credentials, finder, replica, reading, tell_state, tell_notice, timing, parting_seconds
-        )
+            credentials, finder, replica, reading, tell_state, tell_notice, timing, parting_seconds,
+            unless_gone(self, "_tell_unnumbered"),
+        )  # fmt: skip
         self._flush_seconds = flush_seconds
         self._outbox = outbox = Outbox(self._session, replica, reading, tell_notice)
         super().__init__(replica, reading, outbox.mark, unless_gone(self, "confirmations"))
@@ -197,10 +199,22 @@ class Chat(Saying, Handling, Beside):
         """How many texts are being sent and not acknowledged yet."""
         return self._outbox.pending
 
+    @property
+    def held_up(self) -> str:
+        """What keeps the room from going on, in a line for people: for whom it waits, or how many of its servers or sites are here;
+        empty: nothing does, as far as the room has said."""
+        return self._session.held_up if self.state == CONNECTED else ""
+
+    @property
+    def unnumbered(self) -> tuple[Message, ...]:
+        """Texts in a ``lamport`` room that have no number yet, in the order that they would have now; their `id` is 0. They are in no
+        history, and count for nothing, until they come as messages; one or the other may never come."""
+        return self._session.unnumbered.messages
+
     def confirmations(self, id: int, *, timeout: float | None = ASK_SECONDS) -> Confirmations:
         """Who has message *id*, and who has read it; asks the room. Raises UnknownMessage, WaitTimeout."""
         checked_id(id)
-        return Confirmations.of(id, *self._session.ask(CONFIRMATIONS, id, timeout=checked_timeout(timeout)))
+        return Confirmations.of(id, *self._session.ask_again(CONFIRMATIONS, id, timeout=checked_timeout(timeout)))
 
     def search(
         self, words: str, *, before: int | None = None, limit: int = MAX_FOUND, timeout: float | None = ASK_SECONDS
@@ -278,7 +292,7 @@ class Chat(Saying, Handling, Beside):
             self._replica.wait(lambda: self._session.is_over, _AGAIN_SECONDS)  # what is told here is on its way there
 
     def _beside(self, room: str, read: str, progress: Progress | None) -> Self:
-        chat = type(self)(self.name, room, self._finder.beside(room), self._credentials, read, self._timing)
+        chat = type(self)(self.name, room, self._session.round.beside(room), self._credentials, read, self._timing)
         chat._open(progress)
         return chat
 
@@ -334,7 +348,7 @@ class Chat(Saying, Handling, Beside):
         if id > self._replica.end:
             raise UnknownMessage(f"there is no message {id} here: the last one is {self._replica.end}")
         self._reading.advance(id)
-        self._session.ask(MARK_READ, self._reading.tell(), timeout=timeout)
+        self._session.ask_again(MARK_READ, self._reading.tell(), timeout=timeout)
 
     def listen(self, timeout: float | None = None, *, after: int | None = None) -> Iterator[Message]:
         """The messages that come from now on (or after id *after*), one by one.

@@ -22,7 +22,7 @@ log = logging.getLogger("pyrochat")
 
 SLOW_TIMES = 3  # in a row: then it is slow for good
 _AT_ONCE = 512
-_MOST_WAITING = 1000
+MOST_WAITING = 1000
 _NO_COROUTINES = (
     "a handler is a plain function here, and {name!r} is an async one, which would never be run: give a function that "
     "hands over to the event loop (asyncio.run_coroutine_threadsafe); pyrochat.aio, for async programs, is still to come"
@@ -246,7 +246,7 @@ class EventHandler(Handler):
 
     __slots__ = ("_missed", "_waiting", "_what")
 
-    def __init__(self, handle: Callable[..., object], what: str, most: int = _MOST_WAITING) -> None:
+    def __init__(self, handle: Callable[..., object], what: str, most: int = MOST_WAITING) -> None:
         super().__init__(handle)
         self._what = what
         self._waiting: deque[tuple[object, ...] | threading.Event] = deque(maxlen=most)  # an Event is for `flush`

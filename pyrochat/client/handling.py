@@ -8,7 +8,14 @@ from functools import partial
 from typing import Any, TypeVar, overload
 
 from pyrochat.client.handler_threads import HandlerThreads
-from pyrochat.client.handlers import ConfirmationsHandler, EventHandler, Handler, MessageHandler, check_handler
+from pyrochat.client.handlers import (
+    MOST_WAITING,
+    ConfirmationsHandler,
+    EventHandler,
+    Handler,
+    MessageHandler,
+    check_handler,
+)
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
 from pyrochat.clock import monotonic
@@ -24,9 +31,11 @@ Returned = None | float | Sized | Message | Future[Any]
 OfMessages = TypeVar("OfMessages", bound=Callable[[Message], Returned])
 OfConfirmations = TypeVar("OfConfirmations", bound=Callable[[int, Confirmations], Returned])
 OfStates = TypeVar("OfStates", bound=Callable[[str, str], Returned])
+OfUnnumbered = TypeVar("OfUnnumbered", bound=Callable[[tuple[Message, ...], int], Returned])
 OfNotices = TypeVar("OfNotices", bound=Callable[[str], Returned])
 
 _MOST_EARLY_NOTICES = 10
+_MOST_UNNUMBERED = 50  # that wait for a slow handler: each replaces the one before
 
 
 class Handling:
@@ -50,6 +59,7 @@ class Handling:
         self._message_handlers: list[MessageHandler] = []
         self._state_handlers: list[EventHandler] = []
         self._notice_handlers: list[EventHandler] = [EventHandler(_log_notice, "the notice")]
+        self._unnumbered_handlers: list[EventHandler] = []
         self._early_notices: deque[str] = deque(maxlen=_MOST_EARLY_NOTICES)  # came before there was a handler for them
 
     def _check_open(self) -> None:
@@ -125,6 +135,15 @@ class Handling:
             _tell([registered], self._early_notices.popleft())
         return handler
 
+    def on_unnumbered(self, handler: OfUnnumbered) -> OfUnnumbered:
+        """Call *handler* with ``(unnumbered, after)`` whenever `unnumbered` changes, in another thread; usable as a decorator.
+
+        after: the id of the last message that had come then: what is missing in *unnumbered* now is among those up to it, or was
+        given up. See `on_message` for what is slow, raises, or is an ``async def``.
+        """
+        self._unnumbered_handlers.append(_event_handler(handler, "the unnumbered texts", _MOST_UNNUMBERED))
+        return handler
+
     def off(self, handler: Callable[..., object]) -> None:
         """Call *handler* no more, whatever it was registered for; one that is being called now ends as it would.
 
@@ -135,7 +154,8 @@ class Handling:
         states = [registered for registered in self._state_handlers if registered.calls(handler)]
         notices = [registered for registered in self._notice_handlers if registered.calls(handler)]
         confirmations = [registered for registered in self._confirmations_handlers if registered.calls(handler)]
-        if not (messages or states or notices or confirmations):
+        unnumbered = [registered for registered in self._unnumbered_handlers if registered.calls(handler)]
+        if not (messages or states or notices or confirmations or unnumbered):
             raise InvalidArgument(f"{handler!r:.80} is no handler of this chat")
         for cursor in messages:
             self._message_handlers.remove(cursor)
@@ -147,7 +167,9 @@ class Handling:
             self._confirmations_handlers.remove(registered)
             self._replica.unfollow(registered.follower)
             registered.end()
-        for handlers, ended in ((self._state_handlers, states), (self._notice_handlers, notices)):
+        for handlers, ended in (
+            (self._state_handlers, states), (self._notice_handlers, notices), (self._unnumbered_handlers, unnumbered),
+        ):  # fmt: skip
             for listener in ended:
                 handlers.remove(listener)
                 listener.end()
@@ -161,6 +183,9 @@ class Handling:
         if len(self._notice_handlers) == 1:
             self._early_notices.append(text)
         _tell(self._notice_handlers, text)
+
+    def _tell_unnumbered(self, messages: tuple[Message, ...], after: int) -> None:
+        _tell(self._unnumbered_handlers, messages, after)
 
     def _wait_for_handlers(self, seconds: float) -> None:
         """Give the handlers of states and notices *seconds* to take in what they were told; not where one of them calls."""
@@ -176,15 +201,16 @@ class Handling:
         """In a child: none is called any more."""
         handlers: list[Handler] = [
             *self._message_handlers, *self._confirmations_handlers, *self._state_handlers, *self._notice_handlers,
+            *self._unnumbered_handlers,
         ]  # fmt: skip
         for handler in handlers:
             handler.stop()
 
 
-def _event_handler(handle: Callable[..., object], what: str) -> EventHandler:
+def _event_handler(handle: Callable[..., object], what: str, most: int = MOST_WAITING) -> EventHandler:
     check_handler(handle)
     HandlerThreads.of_this_process()  # now: at the interpreter's end no thread can be started
-    return EventHandler(handle, what)
+    return EventHandler(handle, what, most)
 
 
 def _tell(handlers: list[EventHandler], *event: object) -> None:

@@ -14,7 +14,7 @@ import filelock
 
 from pyrochat.asides import aside_logger
 from pyrochat.trust.files import make_folder, read_json, write_private
-from pyrochat.values.addresses import shown_address
+from pyrochat.values.addresses import parse_address, shown_address
 from pyrochat.values.errors import InvalidArgument, Unavailable
 from pyrochat.values.rules import decoded_hex, fold
 
@@ -29,10 +29,13 @@ _DIGITS = 64  # of a key and of a fingerprint
 
 @dataclass(frozen=True, slots=True)
 class KnownServer:
-    """key: the server's public key. fingerprint: SHA-256 of its certificate, empty without TLS. Both in hexadecimal."""
+    """key: the server's public key. fingerprint: SHA-256 of its certificate, empty without TLS. Both in hexadecimal.
+    addresses: ``host:port`` of each server that has the room and this key, where those are several.
+    """
 
     key: str
     fingerprint: str = ""
+    addresses: tuple[str, ...] = ()
 
 
 class KnownServers:
@@ -52,7 +55,9 @@ class KnownServers:
             entries: Any = read_json(self._path)
             return {
                 _bracketed(place): KnownServer(
-                    _digits(entry["key"]), entry["fingerprint"] and _digits(entry["fingerprint"])
+                    _digits(entry["key"]),
+                    entry["fingerprint"] and _digits(entry["fingerprint"]),
+                    tuple(map(_address, entry.get("addresses", ()))),
                 )
                 for place, entry in entries.items()
             }
@@ -102,6 +107,10 @@ def _bracketed(place: str) -> str:
     if ":" in host and "[" not in host and port.isdecimal():
         return f"{before}{space}{shown_address((host, int(port)))}"
     return place
+
+
+def _address(value: str) -> str:
+    return shown_address(parse_address(value, 0))
 
 
 def _digits(value: str) -> str:

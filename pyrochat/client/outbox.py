@@ -21,6 +21,7 @@ from pyrochat.pyro.callbacks import CallbackServer
 from pyrochat.threads import Defects, go_on, is_our_thread
 from pyrochat.values.errors import (
     ChatClosed,
+    DiskFull,
     InvalidInput,
     LogUnavailable,
     LogUncertain,
@@ -39,6 +40,8 @@ _defects = Defects(log)
 
 _AGAIN_SECONDS = 0.1
 _LIMITED_TEXTS = 50
+_MAJORITYS_SECONDS = 6.0  # that a room on several servers may take to say something
+_PATIENCE_SECONDS = 3.5  # with one server of several that can't get a text into the log; no more than it has itself
 
 
 class _NothingToSend(Exception):
@@ -62,6 +65,7 @@ class _Sending:
         self.size = sum(map(len, texts)) * 4 + len(texts) * MAX_KEY_CHARACTERS  # bytes at the most
         self.begun = False  # handed over: from then on only the room knows whether it is stored
         self.withdrawn = False  # it was not, and will not be
+        self.is_uncertain = False  # it was told once that it may be stored
         self.is_callers = False  # it is being sent by the thread that waits for it
         self.done = threading.Event()
         self.messages: list[Message] = []
@@ -80,8 +84,10 @@ class Outbox:
     """Sends for one chat, one call at a time: in the thread of whoever sends, or, while that is busy, in one of its own."""
 
     def __init__(
-        self, session: ClientSession, replica: Replica, reading: Reading, on_notice: Callable[[str], None]
-    ) -> None:
+        self, session: ClientSession, replica: Replica, reading: Reading, on_notice: Callable[[str], None],
+        patience_seconds: float = _PATIENCE_SECONDS,
+    ) -> None:  # fmt: skip
+        self._patience_seconds = patience_seconds
         self._session = session
         self._replica = replica
         self._reading = reading
@@ -95,6 +101,7 @@ class Outbox:
         self._mark_due = False
         self._most_texts = MAX_BATCH_TEXTS  # in one call; fewer while the room limits us
         self._busy = False  # something is on its way
+        self._is_waiting = False  # for a server that can get a text into the log: it was said
         self._closing = False
         self._thread: threading.Thread | None = None
         self.acknowledged = 0  # the highest id that the room has given to one of ours
@@ -304,12 +311,28 @@ class Outbox:
                 self._most_texts = MAX_BATCH_TEXTS
 
     def _post_together(self, group: list[_Sending]) -> None:
+        since, moves = monotonic(), 0
         while True:
             try:
                 messages = self._session.hand_over(lambda: self._begin(group))
                 break
-            except RoomClosing:  # it comes back, or another does
-                time.sleep(_AGAIN_SECONDS)
+            except RoomClosing as error:  # it comes back, or another does
+                if self._session.round.is_cluster:
+                    self._session.move_on(str(error))
+            except DiskFull as error:  # of this server
+                if not self._session.round.is_cluster or moves >= self._session.round.count:
+                    raise
+                self._session.move_on(str(error))
+                moves += 1
+            except LogUnavailable as error:  # without a majority, or by this server alone
+                if not self._session.round.is_cluster:
+                    raise
+                self._say_that_it_waits(group, error)
+                if monotonic() - since >= self._patience_seconds:
+                    self._session.move_on(str(error))
+                    since = monotonic()
+            time.sleep(_AGAIN_SECONDS)
+        self._is_waiting = False
         count = sum(len(sending.texts) for sending in group)
         if len(messages) != count:
             raise ServerFault(f"the server answers {count:,} texts with {len(messages):,} messages")
@@ -318,6 +341,13 @@ class Outbox:
             sending.messages = messages[start : start + len(sending.texts)]
             start += len(sending.texts)
         self.acknowledged = max(self.acknowledged, *(message.id for message in messages))
+
+    def _say_that_it_waits(self, group: list[_Sending], error: LogUnavailable) -> None:
+        for sending in group:
+            sending.is_uncertain = sending.is_uncertain or isinstance(error, LogUncertain)
+        if not self._is_waiting:
+            self._is_waiting = True
+            self._on_notice(f"what you send waits, and goes out by itself ({error})")
 
     def _begin(self, group: list[_Sending]) -> tuple[Question[list[Message]], tuple[object, ...]]:
         """The call that hands *group* over, without what was withdrawn meanwhile. Raises _NothingToSend."""
@@ -337,8 +367,8 @@ class Outbox:
     def _finish(self, group: list[_Sending], error: PyroChatError | None) -> None:
         with self._changed:
             for sending in group:
-                if isinstance(error, LogUncertain):  # one for each: it has the key
-                    error = LogUncertain(str(error))
+                if isinstance(error, LogUncertain) or (error is not None and sending.is_uncertain):
+                    error = LogUncertain(str(error))  # one for each: it has the key
                     error.key = sending.key
                 sending.error = error
                 sending.done.set()
@@ -350,7 +380,8 @@ class Outbox:
         if not self._reading.untold:
             return
         try:
-            self._session.ask(MARK_READ, self._reading.tell(), timeout=_AGAIN_SECONDS)
+            seconds = _MAJORITYS_SECONDS if self._session.round.is_cluster else _AGAIN_SECONDS
+            self._session.ask(MARK_READ, self._reading.tell(), timeout=seconds)
         except PyroChatError as error:
             log.debug("the read mark was not taken: %s", error)
             if error.may_pass:

@@ -10,6 +10,7 @@ from typing import Self
 from pyrochat.client.answers import POST_MANY, ask
 from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import Finder
+from pyrochat.client.round import Round
 from pyrochat.client.session import (
     CALL_SECONDS,
     CLOSED,
@@ -19,9 +20,12 @@ from pyrochat.client.session import (
     RECONNECTING,
     REFUSED,
 )
+from pyrochat.clock import monotonic
 from pyrochat.pyro.remote import RemoteObject
-from pyrochat.values.errors import ChatClosed, PyroChatError, RateLimited, RoomClosing, RoomUnreachable
+from pyrochat.values.errors import ChatClosed, LogUnavailable, PyroChatError, RateLimited, RoomClosing, RoomUnreachable
 from pyrochat.values.message import Message
+
+_PATIENCE_SECONDS = 30.0  # with servers that have no majority
 
 
 class Poster:
@@ -36,7 +40,7 @@ class Poster:
         self.room = room
         self.state = RECONNECTING
         self.on_state: Callable[[str, str], object] = lambda state, reason: None
-        self._finder = finder
+        self._round = Round(finder)
         self._credentials = credentials
         self._client_id = f"{time.time_ns() // 1_000_000:011x}{secrets.token_hex(6)}"
         self._counter = 0
@@ -47,9 +51,11 @@ class Poster:
     def post(self, texts: Sequence[str]) -> list[Message]:
         """Post *texts* in one commit; returns their messages when they are on disk.
 
-        Waits while the room is away or limits us: the key makes each call's repetition safe. Raises ChatClosed after
-        `leave`, and what the room refuses.
+        Waits while the room is away or limits us: the key makes each call's repetition safe; where several servers may have
+        the room also while they can't get it into the log, 30 s at the most. Raises ChatClosed after `leave`, and what the
+        room refuses.
         """
+        patient_until = monotonic() + _PATIENCE_SECONDS
         self._counter += 1
         key = f"{self._client_id}-{self._counter:08x}"
         backoff = FIRST_BACKOFF_SECONDS
@@ -60,11 +66,16 @@ class Poster:
             except RateLimited as error:
                 self._pause(min(error.retry_seconds, MOST_BACKOFF_SECONDS))
                 continue
-            except (RoomUnreachable, RoomClosing) as error:
+            except RoomUnreachable as error:
+                self._lose(str(error))
+            except RoomClosing as error:
+                self._round.turn_away()
                 self._lose(str(error))
             except PyroChatError as error:
-                if self._remote is not None or not error.may_pass:
+                is_passing = isinstance(error, LogUnavailable) and self._round.count > 1 and monotonic() < patient_until
+                if not is_passing and (self._remote is not None or not error.may_pass):
                     self._refused(error)
+                self._round.turn_away()
                 self._lose(str(error))
             else:
                 return messages
@@ -81,8 +92,9 @@ class Poster:
 
     def _connect(self) -> RemoteObject:
         self._check_open()
-        remote, server_key = self._credentials.enter(place := self._finder.find(), None, CALL_SECONDS)
-        self._finder.remember(place, server_key, remote.certificate, None)
+        place = self._round.find()
+        remote, server_key = self._credentials.enter(place, None, CALL_SECONDS)
+        self._round.let_in(place, server_key, remote.certificate, None)
         self._remote = remote
         if self._ended.is_set():
             remote.close()

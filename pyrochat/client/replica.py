@@ -9,6 +9,7 @@ from pyrochat.client.deliveries import Delivery, NewMarks
 from pyrochat.clock import monotonic
 from pyrochat.core.current import Abouts
 from pyrochat.core.digests import digest_after, erased
+from pyrochat.core.namesakes import Namesakes
 from pyrochat.core.views import Views
 from pyrochat.trust.seals import Seal
 from pyrochat.values.current import Current
@@ -34,6 +35,7 @@ class Replica:
         "_marks",
         "_messages",
         "_mutex",
+        "_namesakes",
         "_new_marks",
         "_origin",
         "_proved",
@@ -58,6 +60,7 @@ class Replica:
         self._seal: Seal | None = None  # the room's last one
         self._messages = Chunks()
         self._views = Views()
+        self._namesakes = Namesakes()
         self._abouts = Abouts()
         self.topic = ""  # what the room is about; empty: nothing in particular
         self._marks: dict[str, tuple[int, int]] = {}
@@ -96,6 +99,7 @@ class Replica:
 
     def _take_changes(self, changes: Sequence[Message]) -> None:
         self._views.apply(changes)
+        self._namesakes.take(changes)
         for message in changes:
             if message.change == TOPIC:
                 self.topic = message.text
@@ -122,6 +126,10 @@ class Replica:
     def known(self) -> Collection[str]:
         """The folded names of all who have ever joined."""
         return self._views.members.keys()
+
+    def who(self, message: Message) -> str:
+        """See `Called`."""
+        return self._namesakes.shown(message)
 
     def first_joined(self, member: str) -> int:
         """The id of the first "joined" of *member*, a folded name; 0 where it has never joined."""
@@ -213,8 +221,12 @@ class Replica:
         return 0
 
     def _take_marks(self) -> None:
+        """What one server has told is true, also while another lags behind it."""
+        known = self._marks
         for marks in self._new_marks:
-            self._marks.update(marks)
+            for member, (delivered, read) in marks.items():
+                old_delivered, old_read = known.get(member, (0, 0))
+                known[member] = max(delivered, old_delivered), max(read, old_read)
         self._new_marks.clear()
 
     def follow(self, follower: Callable[[], None]) -> None:

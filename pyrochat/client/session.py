@@ -18,18 +18,23 @@ from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import Finder
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
+from pyrochat.client.round import Round
 from pyrochat.client.stalling import Stalling
+from pyrochat.client.unnumbered import Unnumbered
 from pyrochat.clock import monotonic
 from pyrochat.pyro.callbacks import CallbackServer, Served
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.threads import Defects, go_on
-from pyrochat.values.addresses import Address
+from pyrochat.values.addresses import Address, shown_address
 from pyrochat.values.errors import (
+    CannotHost,
     ChatClosed,
     LogProblem,
+    LogUnavailable,
     OtherLog,
     PyroChatError,
     Refused,
+    RoomClosing,
     RoomSilent,
     RoomUnreachable,
     ServerFault,
@@ -37,6 +42,7 @@ from pyrochat.values.errors import (
     UntrustedServer,
     WaitTimeout,
 )
+from pyrochat.values.message import Message
 from pyrochat.values.protocol import CALLBACK_OBJECT, Timing
 
 log = aside_logger(__name__)
@@ -52,6 +58,7 @@ CLOSED = "closed"
 
 ASK_SECONDS = 10.0  # that whoever asks the room something waits while it can't be reached
 CALL_SECONDS = 10.0
+_AGAIN_SECONDS = 0.1
 FIRST_BACKOFF_SECONDS = 0.05
 MOST_BACKOFF_SECONDS = 2.0
 _PATIENT_ATTEMPTS = 4
@@ -60,23 +67,26 @@ _PATIENT_ATTEMPTS = 4
 class ClientSession:
     """Keeps one client in one room.
 
-    finder: looks up the room, anew for each connection. on_state: called with ``(state, reason)`` whenever the state
+    finder: says where the room may be. on_state: called with ``(state, reason)`` whenever the state
     changes, on_notice with what the room says beside the log: in a thread that serves the network or comes back, and
-    under our lock, so that states are told in order. Both only pass it on. parting_seconds: see `close`.
+    under our lock, so that states are told in order; on_unnumbered: see `Unnumbered`. All only pass it on. parting_seconds: see
+    `close`. held_up: what keeps the room from going on, as it says; empty: nothing.
     """
 
     def __init__(
         self, credentials: Credentials, finder: Finder, replica: Replica, reading: Reading,
         on_state: Callable[[str, str], None], on_notice: Callable[[str], None], timing: Timing,
-        parting_seconds: float = 3.0,
+        parting_seconds: float = 3.0, on_unnumbered: Callable[[tuple[Message, ...], int], object] = lambda messages, after: None,
     ) -> None:  # fmt: skip
         self._parting_seconds = parting_seconds
         self._credentials = credentials
-        self._finder = finder
+        self.round = Round(finder)
         self._replica = replica
         self._reading = reading
         self._on_state = on_state
         self._on_notice = on_notice
+        self.unnumbered = Unnumbered(replica, on_unnumbered)
+        self.held_up = ""
         self._timing = timing
         self._changed = threading.Condition()  # guards what follows
         self.state = RECONNECTING
@@ -93,29 +103,38 @@ class ClientSession:
         self._session_id: str | None = None
         self.sessions = 1  # of our member, when we joined
         self._parting_reason = ""
+        self._told: set[str] = set()  # why we are not back yet
 
     # -- opening ------------------------------------------------------------------------------------------
 
     def open(self) -> int:
         """Join; returns the log's end as it was then. Raises what keeps us out. `check_comes` says whether it comes."""
-        for _ in range(_PATIENT_ATTEMPTS):
+        patience = _PATIENT_ATTEMPTS
+        first: PyroChatError | None = None
+        while True:
             try:
                 return self._connect()
             except TooManyAttempts:  # somebody else at our address mistypes
+                patience -= 1
+                if patience < 0:
+                    raise
                 time.sleep(1.0)
-        return self._connect()
+            except (RoomUnreachable, RoomClosing, CannotHost, LogUnavailable) as error:  # perhaps only there
+                first = first or error
+                if not self.round.next:
+                    raise first from None
 
     def _connect(self) -> int:
-        place = self._finder.find()
+        place = self.round.find()
         resume = None
         if self._session_id is not None:
             end = self._replica.end
             proof = self._replica.proof()
             resume = [self._session_id, self._replica.log_id, end, self._replica.digest(end).hex(), proof]
         with contextlib.ExitStack() as undo:
-            remote, server_key = self._credentials.enter(place, self._session_id, CALL_SECONDS)
+            remote, server_key = self._credentials.enter(place, self._session_id, self.round.seconds)
             undo.callback(remote.close)
-            joined = ask(remote, JOIN, None, resume)
+            joined = ask(remote, JOIN, None, resume, seconds=CALL_SECONDS)
             standing = ask(remote, STANDING)
             if not self._replica.begin_chain(standing.origin):  # before anything is delivered from it
                 raise OtherLog(
@@ -127,8 +146,8 @@ class ClientSession:
             self._reading.learn(min(standing.read, joined.tail))
             if self._session_id is None:
                 self.sessions = joined.sessions
-                self.known_log = self._finder.known_log(place)
-            self._finder.remember(place, server_key, remote.certificate, joined.log_id)
+                self.known_log = self.round.known_log(place)
+            self.round.let_in(place, server_key, remote.certificate, joined.log_id, joined.servers)
             with self._changed:
                 if self.state == CLOSED:
                     raise ChatClosed("the chat has been left")
@@ -139,6 +158,7 @@ class ClientSession:
                 self.state, self.reason = CONNECTED, ""
                 self._session_id, self._replica.log_id = joined.session_id, joined.log_id
                 self._parting_reason = ""
+                self._told.clear()
                 self._connected_at = monotonic()
                 self._changed.notify_all()
                 self._tell_state(CONNECTED, "")
@@ -156,8 +176,11 @@ class ClientSession:
         def unreadable(error: ServerFault) -> None:
             server.break_off(served, error)
 
+        self.unnumbered.replace(())
+        self._hear_held_up("")
         callback = Callback(
-            self._replica, self._reading, joined.log_id, server_key, self._heard_farewell, self._on_notice, unreadable
+            self._replica, self._reading, joined.log_id, server_key, self._heard_farewell, self._on_notice, unreadable,
+            self.unnumbered, self._hear_held_up,
         )  # fmt: skip
         sock = line.call_and_turn_around("attach", joined.session_id, self._replica.end)
         server = CallbackServer.of_this_process()
@@ -188,6 +211,20 @@ class ClientSession:
         without an answer, ChatClosed, ServerFault for an answer that makes no sense, and what the room raises.
         """
         return self.hand_over(lambda: (question, arguments), timeout)
+
+    def ask_again(self, question: Question[Value], *arguments: object, timeout: float | None = None) -> Value:
+        """The same, and again while a room on several servers has no majority for what is asked."""
+        deadline = None if timeout is None else monotonic() + timeout
+        while True:
+            left = None if deadline is None else max(0.0, deadline - monotonic())
+            try:
+                return self.ask(question, *arguments, timeout=left)
+            except LogUnavailable as error:
+                if not self.round.is_cluster:
+                    raise
+                if deadline is not None and monotonic() + _AGAIN_SECONDS >= deadline:
+                    raise WaitTimeout(f"not within {timeout:g} s: {error}") from error
+            time.sleep(_AGAIN_SECONDS)
 
     def hand_over(
         self, prepare: Callable[[], tuple[Question[Value], tuple[object, ...]]], timeout: float | None = None
@@ -260,11 +297,20 @@ class ClientSession:
 
     # -- losing, and coming back -----------------------------------------------------------------------------
 
+    def move_on(self, reason: str) -> None:
+        """Go to another server that has the room, where one answers."""
+        remote = self._remote
+        if remote is not None and self.round.turn_to_one_that_answers():
+            self._lost(remote, RoomUnreachable(reason), reason)
+
+    def _hear_held_up(self, why: str) -> None:
+        self.held_up = why
+
     def _heard_farewell(self, reason: str) -> None:
         self._parting_reason = reason
 
-    def _lost(self, which: RemoteObject | Served, error: PyroChatError) -> None:
-        """One of the two connections is of no use: drop both, and come back in a thread of its own.
+    def _lost(self, which: RemoteObject | Served, error: PyroChatError, reason: str = "") -> None:
+        """One of the two connections is of no use: drop both, and come back in a thread of its own. reason: what to tell.
 
         Where the room has delivered what makes no sense, it would again: that is the end.
         """
@@ -272,7 +318,11 @@ class ClientSession:
             if self.state != CONNECTED or which not in (self._remote, self._served):
                 return
             self._drop()
-            reason = self._parting_reason or str(error)
+            reason = reason or self._parting_reason
+            if self.round.next and not isinstance(error, ServerFault):
+                log.info("room %s at %s: %s", self._replica.room, shown_address(self.address), error)
+                reason = f"{reason or f'{shown_address(self.address)} is gone'}; trying {self.round.next}"
+            reason = reason or str(error)
             self.state, self.reason = RECONNECTING, reason
             self._changed.notify_all()
             if isinstance(error, ServerFault):
@@ -303,19 +353,25 @@ class ClientSession:
         except ChatClosed:
             return False
         except PyroChatError as error:
-            if not error.may_pass:
+            if not self.round.failed(error):
                 self._give_up(error)
                 return False
-            if isinstance(error, Refused | LogProblem | UntrustedServer):  # it takes somebody's doing
-                self._tell_reason(str(error))
+            if self.round.next:
+                self._tell_reason(f"{error}; trying {self.round.next}")
+            elif self.round.is_cluster or isinstance(error, Refused | LogProblem | UntrustedServer):
+                self._tell_reason(str(error))  # it takes somebody's doing
             else:
                 log.info("room %s: not back yet: %s", self._replica.room, error)
             return True
         return False
 
     def _rest(self) -> bool:
-        """Wait before the next attempt to come back, longer each time; False where there is none to be made."""
+        """Wait before the next attempt to come back, longer each time; not at all where a place is left that has not been
+        tried yet. False where no attempt is to be made.
+        """
         with self._changed:
+            if self.round.next:
+                return self.state == RECONNECTING
             self._changed.wait_for(lambda: self.state != RECONNECTING, self._backoff * random.uniform(0.5, 1.0))
             self._backoff = min(max(self._backoff * 2, FIRST_BACKOFF_SECONDS), MOST_BACKOFF_SECONDS)
             return self.state == RECONNECTING
@@ -336,6 +392,9 @@ class ClientSession:
             if self.state != RECONNECTING or self.reason == reason:
                 return
             self.reason = reason
+            if reason in self._told:
+                return
+            self._told.add(reason)
             self._tell_state(RECONNECTING, reason)
 
     def _tell_state(self, state: str, reason: str) -> None:

@@ -22,6 +22,7 @@ from pyrochat.pyro.budget import Budgets
 from pyrochat.pyro.connection import Connection
 from pyrochat.pyro.dispatch import CALL_BOUNDS, FIRST_CALL_BOUNDS, Pending, answer_frame, clean, expose
 from pyrochat.pyro.frames import Frame, whole_frame
+from pyrochat.pyro.listener import BACKLOG
 from pyrochat.pyro.serializers import MSGPACK, SERPENT, call_prefix, decode_value, encode_failure, encode_value
 from pyrochat.pyro.transport import Transport
 from pyrochat.threads import Defects
@@ -277,6 +278,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
+        sock.listen(BACKLOG)  # here somebody is found who has bound to the same port just now
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:

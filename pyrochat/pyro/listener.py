@@ -11,16 +11,15 @@ from pyrochat.pyro.forks import not_for_children
 
 log = logging.getLogger(__name__)
 
-_BACKLOG = 1024
+BACKLOG = 1024
 _MOST_AT_ONCE = 64  # whoever is here already has a turn between so many newcomers
 _REST_SECONDS = 0.05
 
 
 class Listener:
-    """The bound socket *sock* under *selector*, which tells of it with no data. For one thread, but for `close`."""
+    """The listening socket *sock* under *selector*, which tells of it with no data. For one thread, but for `close`."""
 
     def __init__(self, sock: socket.socket, selector: selectors.BaseSelector) -> None:
-        sock.listen(_BACKLOG)
         sock.setblocking(False)
         self.sock: socket.socket | None = not_for_children(sock)
         self._selector = selector

@@ -25,6 +25,7 @@ from pyrochat.values.errors import (
     ServerFault,
     Unavailable,
 )
+from pyrochat.values.protocol import room_object
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,20 @@ _TIMEOUT_SECONDS = 3.0
 _MANY_NAMES = Most(1 << 20, ValueBounds(65_536, 4))  # 10,000 names with an address each
 EMBEDDED_GREETING = "hello from a PyroChat server"
 """What an `EmbeddedNameServer` answers a greeting with; Pyro5's own says something else."""
+
+
+ROOM_METADATA = "pyrochat.room:"
+"""What says of ``pyrochat.<room>@<site>`` which room it is."""
+
+
+def _read_entry(value: object) -> tuple[str, list[str]]:
+    """URI and metadata of an entry."""
+    match value:
+        case [uri, list() | tuple() | set() | frozenset() as metadata]:
+            return str(uri), [text for text in metadata if isinstance(text, str)]
+        case [uri, *_]:
+            return str(uri), []
+    return str(value), []
 
 
 class NameServer:
@@ -97,28 +112,57 @@ class NameServer:
         None: nobody can get there. It is a unix socket, or no address at all. Raises NameServerNotFound, and Unavailable
         where the answer is no list of names, or too large.
         """
-        answer = self._call("list", prefix, most=_MANY_NAMES)
+        return self.listed(prefix)[0]
+
+    def listed(self, prefix: str) -> tuple[dict[str, Address | None], dict[str, list[Address]]]:
+        """The same; and where the rooms are that several servers have, by the name of the room's object."""
+        answer = self._call("list", prefix, None, True, most=_MANY_NAMES)
         if not isinstance(answer, dict):
             raise self._useless("it answers no list of names")
         found: dict[str, Address | None] = {}
-        for name, uri in answer.items():
-            if isinstance(name, str) and name.startswith(prefix):
-                try:
-                    found[name] = parse_address(str(uri).rpartition("@")[2], 0)
-                except InvalidArgument:
-                    found[name] = None
+        sites: dict[str, list[Address]] = {}
+        for name, value in answer.items():
+            if not isinstance(name, str) or not name.startswith(prefix):
+                continue
+            uri, metadata = _read_entry(value)
+            try:
+                address = parse_address(uri.rpartition("@")[2], 0)
+            except InvalidArgument:
+                address = None
+            rooms = [room for text in metadata if (room := text.removeprefix(ROOM_METADATA)) != text]
+            if not rooms:
+                found[name] = address
+            elif address is not None:
+                sites.setdefault(room_object(rooms[0]), []).append(address)
+        return found, sites
+
+    def site_names(self, prefix: str) -> dict[str, Address]:
+        """The names, which begin with *prefix*, of rooms' single servers, and the address of each; as `listed`."""
+        answer = self._call("list", prefix, None, True, most=_MANY_NAMES)
+        found: dict[str, Address] = {}
+        for name, value in answer.items() if isinstance(answer, dict) else ():
+            uri, metadata = _read_entry(value)
+            if isinstance(name, str) and any(text.startswith(ROOM_METADATA) for text in metadata):
+                with contextlib.suppress(InvalidArgument):
+                    found[name] = parse_address(uri.rpartition("@")[2], 0)
         return found
 
-    def entries_of(self, names: Collection[str]) -> dict[str, Address | None]:
-        """As `entries`: at least those of *names*."""
-        return self.entries(os.path.commonprefix(list(names)))  # noqa: RUF071 - names have no components
+    def listed_of(self, names: Collection[str]) -> tuple[dict[str, Address | None], dict[str, list[Address]]]:
+        """As `listed`: at least those of *names*."""
+        return self.listed(os.path.commonprefix(list(names)))  # noqa: RUF071 - names have no components
 
-    def register(self, uris: Mapping[str, str]) -> None:
-        """Register each URI under its name, whatever stood there; raises NameServerNotFound."""
-        self._calls([("register", name, uri) for name, uri in uris.items()])
+    def register(self, uris: Mapping[str, str], rooms: Mapping[str, str] = {}) -> None:
+        """Register each URI under its name, whatever stood there; raises NameServerNotFound. rooms: of those names that are one
+        of several servers' of a room, which room that is."""
+        self._calls([
+            ("register", name, uri, False, [f"{ROOM_METADATA}{rooms[name]}"] if name in rooms else None)
+            for name, uri in uris.items()
+        ])  # fmt: skip
 
     def remove(self, names: Collection[str], address: Address) -> None:
         """Take those of *names* out that still stand for *address*; raises NameServerNotFound."""
-        found = self.entries_of(names)
-        if ours := [("remove", name) for name in names if found.get(name) == address]:
+        everything = self._call("list", os.path.commonprefix(list(names)), None, True, most=_MANY_NAMES)  # noqa: RUF071
+        found = everything if isinstance(everything, dict) else {}
+        shown = shown_address(address)
+        if ours := [("remove", name) for name in names if _read_entry(found.get(name))[0].rpartition("@")[2] == shown]:
             self._calls(ours)

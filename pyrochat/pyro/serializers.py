@@ -6,6 +6,7 @@ a hundred in memory.
 """
 
 import ast
+import contextlib
 import json
 import re
 import threading
@@ -23,6 +24,7 @@ JSON: int = serializers.JsonSerializer.serializer_id
 MSGPACK: int = serializers.MsgpackSerializer.serializer_id
 SERIALIZERS = (SERPENT, JSON, MSGPACK)  # no marshal
 
+_SERPENT_ATTEMPTS = 10
 _MOST_SERPENT_BYTES = 65_536  # outside of texts
 _SERPENT_TEXT = re.compile(rb"""'(?:[^'\\\n]|\\.)*+'|"(?:[^"\\\n]|\\.)*+\"""", re.DOTALL)
 _SERPENT_REST = re.compile(rb"(?:\0(?!\0)|[\[\](){},:\s]|[-+]?[0-9][-+0-9.eEj]*+|None|True|False)*+")
@@ -63,7 +65,7 @@ def decode_value(data: bytes, serializer_id: int, bounds: ValueBounds) -> object
             _check_text(_without_texts(_JSON_TEXT, data, bounds), bounds)
             value = json.loads(data.decode())
         elif serializer_id == SERPENT:  # what serpent.loads does, without its switching the garbage collector on
-            value = ast.literal_eval(_plain_serpent(data, bounds).decode())
+            value = _literal(_plain_serpent(data, bounds).decode())
         else:
             raise InvalidArgument(f"serializer {serializer_id} is not accepted")
     except InvalidArgument:
@@ -75,6 +77,16 @@ def decode_value(data: bytes, serializer_id: int, bounds: ValueBounds) -> object
             f"the message can't be read ({type(error).__name__}): send plain lists, text and numbers"
         ) from None
     return value
+
+
+def _literal(text: str) -> object:
+    """The value that *text* is. Python before 3.11.8 and 3.12.2 counts the depth of what is parsed for all threads together,
+    and raises SystemError where another has parsed meanwhile (gh-106905): the same is read again.
+    """
+    for _ in range(_SERPENT_ATTEMPTS):
+        with contextlib.suppress(SystemError):
+            return ast.literal_eval(text)
+    return ast.literal_eval(text)
 
 
 def _too_many(bounds: ValueBounds) -> InvalidArgument:

@@ -87,13 +87,15 @@ class ClientTls:
 
     fingerprint: SHA-256 that it has to have; None where an authority vouches for it. ca: a file with
     authorities in PEM; None for those that the system trusts. certificate, key: our own, in PEM, for a
-    server that demands one.
+    server that demands one. is_proved: any is taken, because the server's proof of its key names its certificate
+    (`trust.proofs`).
     """
 
     fingerprint: bytes | None = None
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
+    is_proved: bool = False
 
     def wrap(self, sock: socket.socket, address: Address) -> ssl.SSLSocket:
         """TLS over the connected *sock*, within its timeout. Raises UntrustedServer, RoomSilent, InvalidArgument."""
@@ -129,7 +131,7 @@ class ClientTls:
     def _context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self.fingerprint is not None:
+        if self.fingerprint is not None or self.is_proved:
             context.check_hostname = False  # the fingerprint says more than a name could
             context.verify_mode = ssl.CERT_NONE
         elif self.ca is not None:

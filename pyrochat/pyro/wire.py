@@ -57,11 +57,13 @@ def _fitting(values: Sequence[Value], serializer_id: int, most: int, at_most: in
 
 
 def request_frame(
-    object_id: str, method: str, arguments: Sequence[object], serializer_id: int, sequence: int = 0
+    object_id: str, method: str, arguments: Sequence[object], serializer_id: int, sequence: int = 0, asks: bool = True
 ) -> bytes:
-    """A whole MSG_INVOKE frame."""
+    """A whole MSG_INVOKE frame. asks: False makes it a oneway call, which has no answer."""
     payload = encode_call(object_id, method, list(arguments), serializer_id)
-    return whole_frame(protocol.MSG_INVOKE, payload, serializer_id, sequence)
+    return whole_frame(
+        protocol.MSG_INVOKE, payload, serializer_id, sequence, 0 if asks else protocol.FLAGS_ONEWAY
+    )  # fmt: skip
 
 
 def stretch_frame(

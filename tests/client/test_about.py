@@ -39,7 +39,7 @@ def test_a_message_is_answered_edited_reacted_to_and_deleted(joined: Join) -> No
     assert texts(ana.search("olá")) == ["olá!!"]
     gone = ana.redact(edit.id)
     assert (gone.kind, gone.about, gone.text) == ("redact", first.id, "")
-    igor.wait_for(gone.id, 10)
+    igor.wait_for(gone.id, 20)
     for chat in (ana, igor, joined("Zoë")):
         assert chat.current(first.id) == Current(None, True, True, {"👍": {"Igor"}}, [answer.id])
         assert [message.text for message in chat.history() if message.id in (first.id, edit.id)] == ["", ""]
@@ -55,7 +55,7 @@ def test_what_can_not_be_said_of_a_message_is_refused_and_nothing_is_stored(join
     ana, igor = joined("Ana"), joined("Igor")
     mine = ana.send("mine")
     tail = igor.react(mine.id, "👍").id
-    ana.wait_for(tail, 10)
+    ana.wait_for(tail, 20)
     refused: list[tuple[type[Exception], Callable[[], object]]] = [
         (NotYours, lambda: igor.edit(mine.id, "his")),
         (NotYours, lambda: igor.redact(mine.id)),
@@ -100,7 +100,7 @@ def test_the_topic_is_whatever_was_set_last(joined: Join) -> None:
     assert ana.topic == ""
     message = ana.set_topic("tea and cake")
     assert (message.kind, message.change, message.sender, message.text) == ("system", "topic", "Ana", "tea and cake")
-    igor.wait_for(message.id, 10)
+    igor.wait_for(message.id, 20)
     assert igor.topic == joined("Zoë").topic == "tea and cake"
     assert ana.set_topic("").told() == "* Ana took the topic away"
     assert ana.topic == ""
@@ -177,7 +177,7 @@ def test_whoever_waits_for_readers_gets_the_confirmations_when_nobody_is_waited_
     found: list[Confirmations] = []
     waiting = threading.Thread(target=lambda: found.append(ana.wait_read(message.id, timeout=20)))
     waiting.start()
-    igor.wait_for(message.id, 10)
+    igor.wait_for(message.id, 20)
     igor.mark_read(message.id)
     waiting.join(20)
     assert [(c.read_by, c.waiting_for, c.away) for c in found] == [({"Igor"}, set(), {"Zoë"})]
@@ -189,7 +189,7 @@ def test_whoever_waits_for_readers_gets_the_confirmations_when_nobody_is_waited_
 def test_a_confirmation_is_never_taken_back(joined: Join) -> None:
     ana, igor = joined("Ana"), joined("Igor")
     message = ana.send("read me")
-    igor.wait_for(message.id, 10)
+    igor.wait_for(message.id, 20)
     igor.mark_read(message.id)
     igor.leave()
     found = ana.confirmations(message.id)
@@ -217,9 +217,9 @@ def test_a_handler_is_told_of_confirmations_of_ones_own_messages(joined: Join) -
     ana.off(note)
     before = len(told)
     last = ana.send("last")
-    igor.wait_for(last.id, 10)
+    igor.wait_for(last.id, 20)
     igor.mark_read(last.id)
-    ana.wait_read(last.id, 10)
+    ana.wait_read(last.id, 20)
     assert len(told) == before
 
 

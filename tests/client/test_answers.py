@@ -17,6 +17,7 @@ from pyrochat.client.answers import (
     read_delivered,
     read_marks,
     read_notice,
+    read_pending,
     read_seal,
 )
 from pyrochat.core.digests import digest_after
@@ -36,6 +37,7 @@ VALUES = st.recursive(
 )
 READERS: dict[str, Callable[[Any], Any]] = {
     "delivered": read_delivered, "marks": read_marks, "notice": read_notice, "seal": lambda value: read_seal(value, value),
+    "pending": read_pending,
 }  # fmt: skip
 
 
@@ -102,7 +104,7 @@ def test_a_message_is_read() -> None:
 
 
 def test_lists_may_grow_at_their_end() -> None:
-    assert answers.JOIN.read(["session", "log", 3, 2, "more"]) == ("session", "log", 3, 2)
+    assert answers.JOIN.read(["session", "log", 3, 2, [], "more"]) == ("session", "log", 3, 2, ())
     assert answers.CONFIRMATIONS.read([["Ana"], [], ["Ana"], ["Zoë"], ["more"]]) == (["Ana"], [], ["Ana"], ["Zoë"])
     assert answers.STANDING.read([1, 2, "00" * 32, 5]) == (2, bytes(32))
     assert answers.SEARCH.read([[ROW], 5, 6, None]) == ([chat_message(1, key="key-1")], 5, 6)
@@ -136,7 +138,18 @@ def test_a_log_is_named_by_letters_and_digits() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "sessions"),
-    [(["s", "log", 5], 1), (["s", "log", 5, 2], 2), (["s", "log", 5, 3, "what a newer one says"], 3)],
+    [(["s", "log", 5], 1), (["s", "log", 5, 2], 2), (["s", "log", 5, 3, [], "what a newer one says"], 3)],
 )
 def test_found_33_a_join_may_say_less_or_more(answer: list[object], sessions: int) -> None:
-    assert answers.JOIN.read(answer) == ("s", "log", 5, sessions)
+    assert answers.JOIN.read(answer) == ("s", "log", 5, sessions, ())
+
+
+def test_a_join_says_where_the_room_is_too() -> None:
+    joined = answers.JOIN.read(["s", "log", 5, 1, ["a.example:5679", "[::1]:80"]])
+    assert joined.servers == (("a.example", 5679), ("::1", 80))
+
+
+@pytest.mark.parametrize("servers", ["a:1", ["a"], ["a:1"] * 17, ["@:1"], [["a", 1]] * 17, {}])
+def test_servers_that_make_no_sense_are_the_servers_fault(servers: object) -> None:
+    with pytest.raises(ServerFault):
+        answers.JOIN.read(["s", "log", 5, 1, servers])

@@ -7,10 +7,11 @@ import pytest
 from pyrochat.client.callback import Callback
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
+from pyrochat.client.unnumbered import Unnumbered
 from pyrochat.trust.keys import Key
 from pyrochat.trust.seals import make_seal
 from pyrochat.values.errors import InvalidArgument
-from pyrochat.values.protocol import TAKES_ONEWAY
+from pyrochat.values.protocol import TAKES
 from tests.support import chat_message
 
 
@@ -21,12 +22,19 @@ def row(id: int) -> list[object]:
 def a_callback() -> tuple[Callback, Replica, Reading]:
     replica = Replica("lobby")
     reading = Reading(replica, "Ana")
-    return Callback(replica, reading, "a log", bytes(32), print, print, print), replica, reading
+    return callback_of(replica, reading), replica, reading
 
 
-def test_it_says_that_it_takes_deliveries_that_ask_for_nothing() -> None:
+def callback_of(
+    replica: Replica, reading: Reading, key: bytes = bytes(32), unnumbered: Unnumbered | None = None
+) -> Callback:
+    unnumbered = unnumbered or Unnumbered(replica, lambda messages, after: None)
+    return Callback(replica, reading, "a log", key, print, print, print, unnumbered, print)
+
+
+def test_it_says_what_it_takes() -> None:
     callback, _, _ = a_callback()
-    assert callback.welcome("a session") == TAKES_ONEWAY
+    assert callback.welcome("a session") == TAKES
     assert callback.welcomed.is_set()
 
 
@@ -76,7 +84,7 @@ def sealed(key: Key, id: int, log_id: str = "a log", digest: bytes = bytes(32)) 
 
 def test_found_8_only_the_servers_seal_on_what_is_here_is_kept_as_a_proof() -> None:
     key, replica = Key.made(), Replica("lobby")
-    callback = Callback(replica, Reading(replica, "Ana"), "a log", key.public, print, print, print)
+    callback = callback_of(replica, Reading(replica, "Ana"), key.public)
     replica.log_id = "a log"
     callback.deliver([row(1), row(2), row(3)], [])
     for id, text in (

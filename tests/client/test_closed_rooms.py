@@ -88,13 +88,13 @@ def test_who_is_removed_hears_nothing_more_and_keeps_what_it_has(people: Callabl
     of_igor, of_eve = igor.join_room("plans"), eve.join_room("plans")
     with plans, of_igor, of_eve:
         seen = plans.send("for all three")
-        of_igor.wait_for(seen.id, 10)
+        of_igor.wait_for(seen.id, 20)
         plans.remove("Igor")
         eventually(lambda: of_igor.state == "refused")
         assert isinstance(of_igor.refusal, RemovedFromRoom)
         assert texts(of_igor.history()) == ["for all three"]
         hidden = plans.send("for two")
-        of_eve.wait_for(hidden.id, 10)
+        of_eve.wait_for(hidden.id, 20)
         assert of_igor.history()[-1].id < hidden.id
         assert changes(of_eve)[-2:] == [("left", "Igor left"), (REMOVED, "Ana removed Igor")]
         assert of_eve.members == ["Ana", "Eve"]
@@ -149,7 +149,7 @@ def test_titles_are_only_labels(people: Callable[..., list[Chat]]) -> None:
     with pytest.raises(RoomNotFound, match=r"several rooms are called 'plans' here: say plans\+\w{6} or Plans\+"):
         igor.join_room("plans")
     with ana.join_room(second) as of_ana, igor.join_room(second) as of_igor:
-        of_igor.wait_for(of_ana.send("in the second").id, 10)
+        of_igor.wait_for(of_ana.send("in the second").id, 20)
     igor.create_room("plans")
     with igor.join_room("plans") as plans:
         assert texts(plans.history()) == [], "an open room has its name for itself"
@@ -264,7 +264,7 @@ def test_a_room_that_is_forgotten_is_there_until_the_server_stops(
             registry.forget_room(room.room)
             registry.ban("Eve")
         eventually(lambda: eve.state == "refused")  # it has looked at what the operator changed
-        of_igor.wait_for(plans.send("still here").id, 10)
+        of_igor.wait_for(plans.send("still here").id, 20)
 
 
 def test_who_has_no_key_has_no_closed_rooms(people: Callable[..., list[Chat]], server: Server) -> None:

@@ -60,12 +60,12 @@ def test_a_handler_that_waits_for_another_one_does_not_stop_it(joined: Join) -> 
 
     @ana.on_message
     def wait_for_igor(message: object) -> None:
-        assert heard.wait(10)
+        assert heard.wait(20)
         done.set()
 
     igor.on_message(lambda message: heard.set())
     igor.send("hi")
-    assert done.wait(10)
+    assert done.wait(20)
 
 
 def test_a_slow_handler_gets_every_message_in_order_on_a_thread_of_its_own(joined: Join) -> None:
@@ -76,7 +76,7 @@ def test_a_slow_handler_gets_every_message_in_order_on_a_thread_of_its_own(joine
 
     @ana.on_message
     def crawl(message: object) -> None:
-        gate.wait(10)
+        gate.wait(20)
         slow.append(message.text)  # type: ignore[attr-defined]
 
     igor.on_message(lambda message: quick.append(message.text))
@@ -154,12 +154,12 @@ def test_found_10_whatever_the_watch_over_the_handlers_stumbles_over_it_watches_
     threads = kind()
     eventually(lambda: kind.stumbles == 3)  # type: ignore[attr-defined]
     gate, heard = threading.Event(), threading.Event()
-    slow = EventHandler(lambda event: gate.wait(10), "the event")
+    slow = EventHandler(lambda event: gate.wait(20), "the event")
     other = EventHandler(lambda event: heard.set(), "the event")
     for handler in (slow, other):
         handler.add(1)
         threads.begin(handler)
-    assert heard.wait(10)
+    assert heard.wait(20)
     gate.set()
     assert any(record.exc_info for record in caplog.records)
 
@@ -173,7 +173,7 @@ def test_found_45_a_handler_that_was_slow_is_forgiven_once_it_is_quick() -> None
 
     def handle(number: int) -> None:
         begun.append(number)
-        assert gates[number].wait(10)
+        assert gates[number].wait(20)
 
     handler = EventHandler(handle, "the event")
     other = EventHandler(heard.append, "the event")
@@ -223,9 +223,9 @@ def test_found_17_a_handler_may_call_anything(server: Server, joined: Join, kind
 
     def use_all(*event: object) -> None:
         if not done.is_set():
-            message = igor.send("from a handler", timeout=10)
-            carl.wait_for(message.id, timeout=10)
-            ana.wait_for(ana.send("from my own", timeout=10).id, timeout=10)
+            message = igor.send("from a handler", timeout=20)
+            carl.wait_for(message.id, timeout=20)
+            ana.wait_for(ana.send("from my own", timeout=20).id, timeout=20)
             igor.leave()
             ana.leave()
             done.set()
@@ -248,13 +248,13 @@ def test_found_17_a_slow_handler_delays_no_other_chat(server: Server, joined: Jo
 
     handle(ana, kind, crawl)
     cause(kind, ana, carl, server)
-    assert entered.wait(10)
+    assert entered.wait(20)
     handle(igor, kind, lambda *event: heard.set())
     cause(kind, igor, carl, server)
-    assert heard.wait(10)
+    assert heard.wait(20)
     message = carl.send("still delivered")
     for chat in (ana, igor):
-        assert chat.wait_for(message.id, timeout=10) == message
+        assert chat.wait_for(message.id, timeout=20) == message
     gate.set()
 
 
@@ -283,7 +283,7 @@ def test_found_35_whatever_a_handler_raises_is_reported_and_costs_nothing_else(
     if kind != "state":
         assert ana._session._served is served, "the connection is the same"
     message = igor.send("still delivered")
-    assert ana.wait_for(message.id, timeout=10) == message
+    assert ana.wait_for(message.id, timeout=20) == message
     reports = [record for record in caplog.records if "the handler 'fussy' failed on" in record.getMessage()]
     assert len(reports) == 1
     assert reports[0].name == "pyrochat"
@@ -334,7 +334,7 @@ def test_leaving_waits_only_a_moment_for_a_handler_that_hangs(joined: Join) -> N
         gate.wait(30)
 
     ana._session._lost(ana._session._served, "cut")  # type: ignore[arg-type]
-    assert entered.wait(10)
+    assert entered.wait(20)
     Running(ana.leave).result(15)
     assert ana.state == "closed"
     gate.set()

@@ -38,7 +38,7 @@ def test_found_37_what_was_never_handed_over_is_withdrawn(host_lobby: Host, join
     assert ana.pending == 0
     host_lobby(**where)
     sent = ana.send("once", timeout=20)
-    ana.wait_for(sent.id, timeout=10)
+    ana.wait_for(sent.id, timeout=20)
     assert texts(ana.history()) == ["once"]
 
 
@@ -64,7 +64,7 @@ def test_found_37_an_interrupted_send_is_withdrawn_and_the_interruption_reaches_
     assert ana.pending == 0
     host_lobby(**where)
     sent = ana.send("after it", timeout=20)
-    ana.wait_for(sent.id, timeout=10)
+    ana.wait_for(sent.id, timeout=20)
     assert texts(ana.history()) == ["after it"]
 
 
@@ -101,7 +101,7 @@ def test_found_36_the_key_of_a_text_that_was_on_its_way_is_told(
     [note] = caught.value.__notes__
     key = note.partition("key='")[2].partition("'")[0]
     again = ana.send("stored, and nobody said so", key=key, timeout=20)
-    ana.wait_for(again.id, timeout=10)
+    ana.wait_for(again.id, timeout=20)
     assert texts(ana.history()) == ["stored, and nobody said so"]
 
 

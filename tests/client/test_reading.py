@@ -16,7 +16,7 @@ Join = Callable[..., Chat]
 
 def test_a_handler_gets_each_message_from_now_on_in_order(joined: Join) -> None:
     ana, igor = joined("Ana"), joined("Igor")
-    igor.wait_for(ana.send("before").id, timeout=10)
+    igor.wait_for(ana.send("before").id, timeout=20)
     seen: list[Message] = []
 
     @igor.on_message
@@ -122,7 +122,7 @@ def test_found_24_what_one_session_has_read_is_read_in_the_others(joined: Join) 
     ana, laptop, notebook = joined("Ana"), joined("Igor"), joined("IGOR")
     first, second = ana.send_many(["one", "two"])
     for chat in (laptop, notebook):
-        chat.wait_for(second.id, timeout=10)
+        chat.wait_for(second.id, timeout=20)
     laptop.mark_read(first.id)
     eventually(lambda: notebook.read_mark == first.id)
     assert notebook.unread() == [second]
@@ -134,11 +134,11 @@ def test_found_24_a_mark_is_heard_before_the_messages_that_it_is_for(joined: Joi
     """A session that is behind learns of the mark first: it counts as soon as the messages are here."""
     chat = joined("Ana")
     last = chat.send("mine")
-    chat.wait_for(last.id, timeout=10)
+    chat.wait_for(last.id, timeout=20)
     chat._reading.hear({"ana": (last.id, last.id + 1)})
     assert chat.read_mark == last.id
     joined("Igor")
-    chat.wait_for(last.id + 1, timeout=10)
+    chat.wait_for(last.id + 1, timeout=20)
     assert chat.read_mark == last.id + 1
 
 
@@ -165,7 +165,7 @@ def test_found_24_a_logger_beside_its_person_follows_what_the_person_reads(joine
     ana, logger, person = joined("Ana"), joined("Igor", read="never"), joined("Igor", read="manual")
     logger.on_message(lambda message: None, after=0)
     first, second = ana.send_many(["one", "two"])
-    person.wait_for(second.id, timeout=10)
+    person.wait_for(second.id, timeout=20)
     person.mark_read(first.id)
     eventually(lambda: logger.read_mark == first.id)
     assert ana.confirmations(second.id).read_by == set()
@@ -177,18 +177,18 @@ def test_a_slow_handler_delays_only_itself(joined: Join) -> None:
     ana, igor = joined("Ana"), joined("Igor")
     gate = threading.Event()
     quick: list[str] = []
-    igor.on_message(lambda message: gate.wait(10))
+    igor.on_message(lambda message: gate.wait(20))
     igor.on_message(lambda message: quick.append(message.text))
     last = ana.send_many(list("abc"))[-1]
     eventually(lambda: quick == list("abc"))
-    assert igor.wait_for(last.id, timeout=10) == last
+    assert igor.wait_for(last.id, timeout=20) == last
     eventually(lambda: ana.confirmations(last.id).delivered_to == {"Igor"})
     gate.set()
 
 
 def test_listen_yields_what_comes_and_ends_when_nothing_does(joined: Join) -> None:
     ana, igor = joined("Ana"), joined("Igor")
-    igor.wait_for(ana.send("before").id, timeout=10)
+    igor.wait_for(ana.send("before").id, timeout=20)
     live = igor.listen(timeout=0.3)
     ana.send_many(["one", "two"])
     assert texts(list(live)) == ["one", "two"]
@@ -214,7 +214,7 @@ def test_listen_ends_at_leave_after_what_is_here(joined: Join) -> None:
     chat = joined("Ana")
     live = chat.listen(after=0)
     last = chat.send("one")
-    chat.wait_for(last.id, timeout=10)
+    chat.wait_for(last.id, timeout=20)
     listening = Running(lambda: list(live))
     chat.leave()
     assert texts(listening.result()) == ["one"]  # type: ignore[arg-type]
@@ -237,10 +237,10 @@ def test_what_a_handler_has_returned_from_is_read(joined: Join) -> None:
     @igor.on_message
     def show(message: Message) -> None:
         entered.set()
-        assert gate.wait(10)
+        assert gate.wait(20)
 
     message = ana.send("one")
-    assert entered.wait(10)
+    assert entered.wait(20)
     eventually(lambda: ana.confirmations(message.id).delivered_to == {"Igor"})
     assert ana.confirmations(message.id).waiting_for == {"Igor"}
     gate.set()
@@ -252,7 +252,7 @@ def test_unread_gives_what_others_wrote_and_marks_it_read(joined: Join) -> None:
     igor.unread()
     igor.send("mine")
     message = ana.send("hers")
-    igor.wait_for(message.id, timeout=10)
+    igor.wait_for(message.id, timeout=20)
     assert igor.unread() == [message]
     assert igor.unread() == []
     eventually(lambda: ana.confirmations(message.id).read_by == {"Igor"})
@@ -261,7 +261,7 @@ def test_unread_gives_what_others_wrote_and_marks_it_read(joined: Join) -> None:
 def test_looking_does_not_mark(joined: Join) -> None:
     ana, igor = joined("Ana"), joined("Igor")
     message = ana.send("hi")
-    igor.wait_for(message.id, timeout=10)
+    igor.wait_for(message.id, timeout=20)
     for look in (
         igor.history,
         igor.history()._repr_html_,
@@ -271,7 +271,7 @@ def test_looking_does_not_mark(joined: Join) -> None:
     ):
         look()
     assert igor.read_mark < message.id
-    igor.wait_for(igor.send("my own, after it").id, timeout=10)
+    igor.wait_for(igor.send("my own, after it").id, timeout=20)
     assert igor.read_mark < message.id
     assert ana.confirmations(message.id).read_by == set()
 
@@ -288,7 +288,7 @@ def test_reading_by_hand_leaves_it_to_mark_read(joined: Join) -> None:
     seen = threading.Event()
     igor.on_message(lambda message: seen.set())
     first, second = ana.send_many(["one", "two"])
-    assert seen.wait(10)
+    assert seen.wait(20)
     assert [m.id for m in igor.listen(timeout=0.05, after=first.id - 1)] == [first.id, second.id]
     eventually(lambda: ana.confirmations(second.id).delivered_to == {"Igor"})
     assert ana.confirmations(first.id).read_by == set()
@@ -312,7 +312,7 @@ def test_the_room_knows_a_mark_when_mark_read_returns(joined: Join) -> None:
     ana, igor = joined("Ana"), joined("Igor")
     for number in range(5):
         message = ana.send(str(number))
-        igor.wait_for(message.id, timeout=10)
+        igor.wait_for(message.id, timeout=20)
         next(igor.listen(after=message.id - 1))
         igor.mark_read(message.id)
         assert ana.confirmations(message.id).read_by == {"Igor"}
@@ -333,7 +333,7 @@ def test_who_leaves_at_once_has_confirmed_what_had_come(joined: Join) -> None:
     for _ in range(5):
         igor = joined("Igor", read="manual")
         first, second = ana.send("first"), ana.send("second")
-        igor.wait_for(second.id, timeout=10)
+        igor.wait_for(second.id, timeout=20)
         igor.leave()
         for message in (first, second):
             assert ana.confirmations(message.id).delivered_to == {"Igor"}
@@ -342,7 +342,7 @@ def test_who_leaves_at_once_has_confirmed_what_had_come(joined: Join) -> None:
 def test_marks_outlast_a_stay(joined: Join) -> None:
     ana, igor = joined("Ana"), joined("Igor")
     message = ana.send("hi")
-    igor.wait_for(message.id, timeout=10)
+    igor.wait_for(message.id, timeout=20)
     igor.mark_read(message.id)
     igor.leave()
     again = joined("Igor")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
 import pyrochat
 from pyrochat import ChatClosed, InvalidRoomName, RoomNotFound, Server, UntrustedServer, WrongPassword
+from pyrochat.pyro.embedded import EmbeddedNameServer
 from pyrochat.pyro.naming import NameServer
 from tests.security.support import Host, Join
 from tests.support import QUICK, eventually, free_port, texts
@@ -87,14 +89,19 @@ def test_what_the_first_rooms_server_has_to_show_it_has_to_show_in_the_second(
 
 def test_another_server_at_the_name_gets_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The name server can be rewritten: the second room has to be on the server that the first one was on."""
-    monkeypatch.setattr("Pyro5.config.NS_PORT", free_port())
+    port = free_port()
+    monkeypatch.setattr("Pyro5.config.NS_PORT", port)
     with (
-        pyrochat.host("lobby", tmp_path / "one", new_rooms="members", timing=QUICK),
+        contextlib.closing(EmbeddedNameServer("localhost", port)),
+        pyrochat.host("lobby", tmp_path / "one", new_rooms="members", timing=QUICK) as ours,
         pyrochat.host(["lobby", "coffee"], tmp_path / "other", nameserver=False, server_key=tmp_path / "key") as theirs,
         pyrochat.join("Erick", timing=QUICK) as lobby,
     ):
         lobby.create_room("coffee")
         NameServer().register({"pyrochat.lobby": theirs.uri("lobby")})
+        with lobby.join_room("coffee") as coffee:
+            assert coffee.at == ours.at
+        ours.close()
         with pytest.raises(UntrustedServer):
             lobby.join_room("coffee")
 

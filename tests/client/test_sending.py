@@ -49,7 +49,7 @@ class HeldRoom:
             *about: Any,
         ) -> Submission:
             self.posts.append(list(texts))
-            assert self.gate.wait(10)
+            assert self.gate.wait(20)
             return original(room, sender, texts, keys, list_key, mark, refusal, *about)
 
         monkeypatch.setattr(Room, "post", post)

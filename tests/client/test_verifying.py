@@ -30,7 +30,7 @@ def cut(data: Path, after: int, unnoticed: bool = True) -> None:
 def test_a_replica_is_proven_identical_with_the_room(joined: Join) -> None:
     ana, igor = joined("Ana"), joined("Igor")
     message = ana.send_many([f"text {i}" for i in range(100)])[-1]
-    igor.wait_for(message.id, timeout=5)
+    igor.wait_for(message.id, timeout=20)
     verification = igor.verify()
     assert verification.whole
     assert (verification.identical_up_to, verification.end) == (message.id, message.id)
@@ -137,7 +137,7 @@ def test_a_client_that_saw_no_more_goes_on_after_a_loss_was_accepted(server: Ser
     db.commit()
     db.close()
     with hosted(data, port=port, nameserver=False, accept_loss=True):
-        assert ana.send("two", timeout=10).text == "two"
+        assert ana.send("two", timeout=20).text == "two"
         assert ana.verify().whole
 
 

@@ -113,7 +113,7 @@ def test_found_12_what_guests_keys_are_kept_by_changes_no_digest(server: Server,
     igor = joined("Igor")
     with bare(server, "Ana", serializer) as ana:
         message = ana.post("hi", key="k")
-    assert igor.wait_for(message[0], timeout=10).to_wire() == message
+    assert igor.wait_for(message[0], timeout=20).to_wire() == message
     assert igor.verify().identical_up_to == igor.verify().end >= message[0]
 
 

@@ -51,7 +51,7 @@ class Attempt:
         connector.connect(self.connecting)
 
     def result(self) -> socket.socket:
-        assert self.over.wait(10)
+        assert self.over.wait(20)
         return self.connecting.result()
 
     def error(self) -> PyroChatError:
@@ -165,7 +165,7 @@ def test_a_defect_ends_one_connection_and_not_the_thread(
     over = threading.Event()
     broken.then(over.set)
     ours.connect(broken)
-    assert over.wait(10)
+    assert over.wait(20)
     with pytest.raises(CallbackUnreachable):
         broken.result()
 
@@ -196,7 +196,7 @@ def test_found_10_whatever_the_connector_stumbles_over_it_connects_on(
                 peer, _ = listening.accept()
                 with contextlib.suppress(OSError), peer:
                     shake_hands(peer, WELCOME)
-                    assert attempt.over.wait(10)
+                    assert attempt.over.wait(20)
             try:
                 attempt.result().close()
             except CallbackUnreachable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import struct
 from collections.abc import Callable, Iterator
 
@@ -20,8 +21,8 @@ from pyrochat.pyro.daemon import MAX_REQUEST_BYTES, Daemon
 from pyrochat.pyro.dispatch import expose
 from pyrochat.pyro.remote import RemoteObject
 from pyrochat.pyro.transport import MAX_GREETING_BYTES
-from pyrochat.values.errors import PyroChatError, ServerFault
-from tests.support import SERIALIZER_NAMES, Running, address_of, bare, eventually, raw_connection
+from pyrochat.values.errors import PortInUse, PyroChatError, ServerFault
+from tests.support import SERIALIZER_NAMES, Running, address_of, bare, eventually, free_port, raw_connection
 from tests.values.test_errors import OF_THE_CLIENT, TREE
 
 
@@ -38,6 +39,25 @@ class Failing:
 
 def let_in(connection: Connection, data: object) -> None:
     connection.identity, connection.trusted = "somebody", True
+
+
+def test_of_two_that_take_a_port_at_the_same_moment_one_is_told_that_it_is_in_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both may bind to it, as long as nobody listens."""
+    port = free_port()
+    with socket.socket() as rival:
+        rival.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        rival.bind(("127.0.0.1", port))
+
+        class Slower(socket.socket):
+            def listen(self, *backlog: int) -> None:
+                rival.listen()
+                super().listen(*backlog)
+
+        monkeypatch.setattr(socket, "socket", Slower)
+        with pytest.raises(PortInUse, match=f"port {port} is in use: choose another"):
+            Daemon("127.0.0.1", port, greet=let_in, bid_farewell=lambda who: None)
 
 
 @pytest.fixture
@@ -63,7 +83,7 @@ def test_every_error_arrives_with_its_code_through_every_serializer(failing: Dae
 @pytest.mark.parametrize("kind", TREE)
 def test_our_own_client_gets_the_error_itself(failing: Daemon, kind: type[PyroChatError]) -> None:
     """Or, where it is one that only a client can find out, an error that nobody acts on."""
-    with contextlib.closing(RemoteObject(failing.address, "failing", "hello", timeout=5)) as remote:
+    with contextlib.closing(RemoteObject(failing.address, "failing", "hello", timeout=20)) as remote:
         with pytest.raises(PyroChatError, match="this happened: do that") as caught:
             remote.call("ours", kind.code)
         assert type(caught.value) is (ServerFault if issubclass(kind, OF_THE_CLIENT) else kind)
@@ -117,7 +137,7 @@ def test_another_version_is_refused_on_both_sides(server: Server) -> None:
     ):
         proxy.members()
     with pytest.raises(VersionMismatch, match="upgrade the older one"):
-        RemoteObject(address_of(server), "pyrochat.lobby", {"name": "Erick", "version": 0}, timeout=5)
+        RemoteObject(address_of(server), "pyrochat.lobby", {"name": "Erick", "version": 0}, timeout=20)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +179,7 @@ def test_a_full_server_says_so_to_every_kind_of_client() -> None:
     accepting = Running(daemon.requestLoop)
     try:
         with pytest.raises(ServerFull):
-            RemoteObject(daemon.address, "failing", "hello", timeout=5)
+            RemoteObject(daemon.address, "failing", "hello", timeout=20)
         for serializer in SERIALIZER_NAMES:
             with Proxy(daemon.uriFor("failing")) as proxy:
                 proxy._pyroSerializer = serializer

@@ -28,7 +28,7 @@ def test_nothing_of_pyro5_is_another_after_a_host_and_a_chat(
     joined: Callable[..., Chat] = request.getfixturevalue("joined")
     ana, igor = joined("Ana"), joined("Igor")
     message = ana.send("hi")
-    assert igor.wait_for(message.id, timeout=10) == message
+    assert igor.wait_for(message.id, timeout=20) == message
     eventually(lambda: ana.confirmations(message.id).delivered_to == {"Igor"})
     assert config.as_dict() == before
     assert [surface(module) for module in modules] == surfaces
@@ -53,11 +53,11 @@ def test_a_chat_works_under_whatever_the_program_has_set(
     for name, value in settings.items():
         monkeypatch.setattr(config, name, value)
     joined: Callable[..., Chat] = request.getfixturevalue("joined")
-    ana, igor = [Running(lambda name=name: joined(name)).result(5) for name in ("Ana", "Igor")]
+    ana, igor = [Running(lambda name=name: joined(name)).result(20) for name in ("Ana", "Igor")]
     assert isinstance(ana, Chat)
     assert isinstance(igor, Chat)
     sent = ana.send_many(["x" * 1000, "y" * 1000])
-    assert igor.wait_for(sent[-1].id, timeout=5) == sent[-1]
+    assert igor.wait_for(sent[-1].id, timeout=20) == sent[-1]
     assert texts(igor.history()) == ["x" * 1000, "y" * 1000]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import sys
 import tracemalloc
 
 import msgpack
@@ -11,6 +13,7 @@ import pytest
 from pyrochat import InvalidArgument
 from pyrochat.pyro.dispatch import CALL_BOUNDS, FIRST_CALL_BOUNDS
 from pyrochat.pyro.serializers import JSON, MSGPACK, SERIALIZERS, SERPENT, ValueBounds, decode_value, encode_value
+from tests.support import together
 
 FEW = ValueBounds(values=10, depth=3)
 MIB = 1 << 20
@@ -102,3 +105,34 @@ def test_found_12a_before_the_proof_a_thousand_values_are_the_most() -> None:
     assert decode_value(msgpack.packb(greeting), MSGPACK, FIRST_CALL_BOUNDS) == greeting
     with pytest.raises(InvalidArgument, match="too many"):
         decode_value(msgpack.packb(greeting | {"more": [{}] * 1000}), MSGPACK, FIRST_CALL_BOUNDS)
+
+
+class _Litter:
+    """Takes a while to be collected, so that other threads get their turn in the midst of whatever made the collector run."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        for _ in range(200):
+            pass
+
+
+def test_serpent_is_read_by_several_threads_at_a_time() -> None:
+    """Python's parser before 3.11.8 and 3.12.2 mixes them up where the garbage collector runs in the midst of it."""
+    names = {f"pyrochat.room{number}": [f"PYRO:room{number}@localhost:1", ["a", "b"]] for number in range(60)}
+    data = encode_value(names, SERPENT)
+
+    def read() -> None:
+        for _ in range(100):
+            _Litter()
+            assert decode_value(data, SERPENT, ValueBounds(1000, 4)) == names
+
+    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(1e-6)
+    gc.set_threshold(50)
+    try:
+        together([read] * 4)
+    finally:
+        gc.set_threshold(*threshold)
+        sys.setswitchinterval(interval)

@@ -40,7 +40,7 @@ def connect(server: Server) -> Iterator[Callable[[str], RemoteObject]]:
     opened: list[RemoteObject] = []
 
     def connect_(name: str) -> RemoteObject:
-        opened.append(RemoteObject(address_of(server), "pyrochat.lobby", {"name": name}, timeout=10))
+        opened.append(RemoteObject(address_of(server), "pyrochat.lobby", {"name": name}, timeout=20))
         return opened[-1]
 
     yield connect_
@@ -79,7 +79,7 @@ def test_strangers_who_do_not_go_on_stop_nobody(server: Server, first_words: byt
             with bare(server, "Erick") as proxy:
                 return proxy.post("hi")
 
-        assert Running(post).result(5)[3] == "hi"  # type: ignore[index]
+        assert Running(post).result(20)[3] == "hi"  # type: ignore[index]
 
 
 @pytest.mark.parametrize("noise", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 3, b"\x00" * 200, b"PYRO" + b"\xff" * 100])
@@ -116,7 +116,7 @@ def test_a_server_that_is_closed_cuts_off_its_clients_soon(
     remotes = [connect(f"m{number}") for number in range(50)]
     for remote in remotes:
         remote.call("members")
-    Running(server.close).result(5)
+    Running(server.close).result(20)
     for remote in remotes:
         sock: socket.socket = remote._connection.sock
         assert sock.recv(1) == b""

@@ -197,7 +197,7 @@ def test_found_1_a_batch_that_calls_itself_a_quick_method_holds_up_nobody(start:
     batch = frame(protocol.MSG_INVOKE, packed(["room", "note", [["wait", [], {}]], {}]), flags=flags)
     with entered(daemon) as hostile, entered(daemon) as other:
         hostile.send(batch)
-        assert room.held.acquire(timeout=10)
+        assert room.held.acquire(timeout=20)
         assert other.ask(call("note", "x")).value == "x"
         with Stranger(daemon.address) as newcomer:
             assert not newcomer.ask(greeting("hello", "room")).is_refusal
@@ -247,7 +247,7 @@ def test_found_1_who_is_inside_takes_no_worker_of_the_strangers(start: Start, ro
         for member in inside:
             member.send(greeting("hello", "room") + call("wait"))
         for _ in inside:
-            assert room.held.acquire(timeout=10)
+            assert room.held.acquire(timeout=20)
         with Stranger(daemon.address) as newcomer:
             assert not newcomer.ask(greeting("hello", "room")).is_refusal
     finally:
@@ -265,14 +265,14 @@ def test_found_3_of_large_requests_a_few_are_served_at_once_and_the_others_go_on
         for member in members:
             member.send(large)
         for _ in range(LARGE_WORKERS):
-            assert room.held.acquire(timeout=10)
+            assert room.held.acquire(timeout=20)
         with Stranger(daemon.address) as other:
             assert not other.ask(greeting("hello", "room")).is_refusal
             assert other.ask(call("word")).value == "a word"
             assert not room.held.acquire(blocking=False)
         room.open.set()
         assert all(member.reply() is not None for member in members)
-        assert room.held.acquire(timeout=10)
+        assert room.held.acquire(timeout=20)
 
 
 def test_found_1_tls_greetings_cost_the_peers_share_of_the_servers_time(start: Start, tmp_path: object) -> None:
@@ -310,6 +310,7 @@ class FullSocket(socket.socket):
 def port() -> Iterator[FullSocket]:
     with FullSocket() as sock:
         sock.bind(("127.0.0.1", 0))
+        sock.listen(1024)
         yield sock
 
 
@@ -410,7 +411,7 @@ def test_found_10_a_late_answer_that_can_not_be_made_costs_its_connection(
 ) -> None:
     with entered(start()) as member:
         member.send(call("late"))
-        assert room.held.acquire(timeout=10)
+        assert room.held.acquire(timeout=20)
         room.later.finish()
         assert member.reply() is None
     assert any(record.exc_info for record in caplog.records)
