@@ -14,7 +14,8 @@ from pyrochat.values.rules import checked_name, fold
 from pyrochat.values.visible import visible
 
 _DEFAULT_HISTORY = 20
-_ID = re.compile(r"#?(?P<id>[0-9]{1,15})\s+(?P<text>.+)", re.DOTALL | re.ASCII)
+_ID = re.compile(r"(?P<id>#?(?:[^\s.#]{1,40}\.)?[0-9]{1,15})\s+(?P<text>.+)", re.DOTALL)
+_NAME = re.compile(r"#?(?:[^\s.#]{1,40}\.)?[0-9]{1,15}")
 
 COMMANDS = [
     ("/history [N]", f"the last N messages (default {_DEFAULT_HISTORY})"),
@@ -71,18 +72,18 @@ def say(command: ChatCommand, chat: Chat) -> Message | None:
     argument = command.argument
     match command.name:
         case "reply":
-            id, text = _id_and_text(command)
+            id, text = _id_and_text(command, chat)
             return chat.send(text, about=id)
         case "edit" if _ID.match(argument):
-            return chat.edit(*_id_and_text(command))
+            return chat.edit(*_id_and_text(command, chat))
         case "edit":
             return chat.edit(_last_own(chat), argument)
         case "redact":
-            return chat.redact(_number(command))
+            return chat.redact(_message(command, chat))
         case "react":
-            return chat.react(*_id_and_text(command))
+            return chat.react(*_id_and_text(command, chat))
         case "unreact":
-            return chat.unreact(*_id_and_text(command))
+            return chat.unreact(*_id_and_text(command, chat))
         case "me":
             return chat.send(f"/me {argument}")
         case "topic" if argument:
@@ -96,12 +97,12 @@ def answer(command: ChatCommand, chat: Chat, lines: Lines) -> list[str]:
         "history": lambda: lines.history(chat.history(last=_number(command, _DEFAULT_HISTORY))),
         "search": lambda: lines.search(chat.search(command.argument)),
         "confirmations": lambda: lines.confirmations(
-            chat.confirmations(_number(command) if command.argument else _last(chat))
+            chat.confirmations(_message(command, chat) if command.argument else _last(chat))
         ),
-        "current": lambda: _current(_number(command), chat, lines),
+        "current": lambda: _current(_message(command, chat), chat, lines),
         "unread": lambda: lines.unread(chat.unread()),
         "topic": lambda: lines.topic(chat.topic),
-        "who": lambda: lines.members(chat.members),
+        "who": lambda: lines.members(chat.members, chat.sites() if chat.may_have_sites else ()),
         "rooms": lambda: lines.rooms(chat.rooms()),
         "create": lambda: _create(command, chat, lines),
         "invite": lambda: _let_in(command, chat.invite, chat, lines),
@@ -141,11 +142,16 @@ def _current(id: int, chat: Chat, lines: Lines) -> list[str]:
     return lines.current(id, chat.current(id))
 
 
-def _id_and_text(command: ChatCommand) -> tuple[int, str]:
+def _message(command: ChatCommand, chat: Chat) -> int:
+    """The id of the message that *command* names, by its number or by its name."""
+    return chat.find(command.argument) if _NAME.fullmatch(command.argument) else _number(command)
+
+
+def _id_and_text(command: ChatCommand, chat: Chat) -> tuple[int, str]:
     found = _ID.match(command.argument)
     if found is None:
         raise InvalidArgument(f"/{command.name} takes the number of a message, and then what to say: see /help")
-    return int(found["id"]), found["text"]
+    return chat.find(found["id"]), found["text"]
 
 
 def _number(command: ChatCommand, default: int | None = None) -> int:

@@ -7,7 +7,8 @@ for each, with hyphens.
 import re
 
 _PARAMETERS = (
-    "at", "data", "disk_reserve", "fingerprint", "host", "password", "peer_bytes", "port", "room", "room_bytes", "tls_ca",
+    "advertise", "at", "cluster", "cluster_credentials", "cluster_replicas", "cluster_secret_file", "data", "disk_reserve",
+    "fingerprint", "host", "password", "peer_bytes", "port", "room", "room_bytes", "tls_ca",
     "tls_cert", "tls_key",
 )  # fmt: skip
 _NAMED = re.compile(rf'(?<![\w.=-])({"|".join(_PARAMETERS)})=(?:"([^"\s]+)"|(?=[\s,.;:)]|$))')

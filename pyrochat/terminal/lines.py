@@ -1,20 +1,25 @@
 """What the plain client writes: a line for each thing, or a JSON object for each."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pyrochat.client.chat import Chat
 from pyrochat.client.messages import SearchResult
 from pyrochat.values.confirmations import Confirmations
 from pyrochat.values.current import Current
 from pyrochat.values.message import Message
+from pyrochat.values.sites import SiteSeen
 from pyrochat.values.verification import Verification
 from pyrochat.values.visible import visible
 
 
 class Lines:
     """How to write; one implementation for people and pipes, one for programs. Each answer is a list of lines."""
+
+    def speak_of(self, chat: Chat) -> None:
+        """The messages are those of *chat* from now on: it knows what they are called."""
 
     def message(self, message: Message) -> str:
         """The line of a delivered message."""
@@ -40,8 +45,8 @@ class Lines:
         """The answer to ``/verify``."""
         raise NotImplementedError
 
-    def members(self, members: Sequence[str]) -> list[str]:
-        """The answer to ``/who``."""
+    def members(self, members: Sequence[str], sites: Sequence[SiteSeen] = ()) -> list[str]:
+        """The answer to ``/who``. sites: of a causal room, this client's first."""
         raise NotImplementedError
 
     def rooms(self, names: Sequence[str]) -> list[str]:
@@ -78,23 +83,41 @@ class Lines:
 
 
 class PlainLines(Lines):
-    """``#12 14:03:22 Erick: Olá``"""
+    """``#12 14:03:22 Erick: Olá``; in a causal room ``#erick.7 14:03:22 Erick: Olá``"""
+
+    def __init__(self) -> None:
+        self._chat: Chat | None = None
+        self._newest_us = 0
+
+    def speak_of(self, chat: Chat) -> None:
+        """See `Lines`."""
+        self._chat, self._newest_us = chat, 0
 
     def message(self, message: Message) -> str:
-        """See `Lines`; times are local."""
-        return plain_line(message, "%H:%M:%S")
+        """See `Lines`; times are local. What was written elsewhere while what stands above it was says so."""
+        is_late = message.is_late(self._newest_us)
+        self._newest_us = max(self._newest_us, message.time_us)
+        return f"{self._line(message)} (written meanwhile)" if is_late else self._line(message)
+
+    def _line(self, message: Message) -> str:
+        if self._chat is None or message.ref is None:
+            return plain_line(message, "%H:%M:%S")
+        return plain_line(message, "%H:%M:%S", self._chat.called, self._chat.who(message))
+
+    def _called(self, id: int) -> str:
+        return f"#{id}" if self._chat is None else self._chat.called(id)
 
     def beside(self, message: Message) -> str:
         """See `Lines`."""
-        return f"[{visible(message.room)}] {self.message(message)}"
+        return f"[{visible(message.room)}] {plain_line(message, '%H:%M:%S')}"
 
     def history(self, messages: Sequence[Message]) -> list[str]:
         """See `Lines`."""
-        return [f"-- history: {_count(messages)}", *map(self.message, messages), "-- end of history"]
+        return [f"-- history: {_count(messages)}", *map(self._line, messages), "-- end of history"]
 
     def search(self, found: SearchResult) -> list[str]:
         """See `Lines`."""
-        answer = [f"-- search: {_count(found)}", *map(self.message, found)]
+        answer = [f"-- search: {_count(found)}", *map(self._line, found)]
         if not found.is_complete:
             answer.append(f"-- still indexing: searched up to #{found.indexed_up_to} of #{found.end}")
         return [*answer, "-- end of search"]
@@ -103,7 +126,7 @@ class PlainLines(Lines):
         """See `Lines`."""
         away = f"; away {_names(confirmations.away)}" if confirmations.away else ""
         return [
-            f"-- confirmations of #{confirmations.id}: "
+            f"-- confirmations of {self._called(confirmations.id)}: "
             f"delivered to {_names(confirmations.delivered_to)}; read by {_names(confirmations.read_by)}; "
             f"waiting for {_names(confirmations.waiting_for)}{away}"
         ]
@@ -120,10 +143,13 @@ class PlainLines(Lines):
             found.append(f"-- ANOTHER LOG: this one is {verification.log_id}, the one that you knew before {known}")
         return found
 
-    def members(self, members: Sequence[str]) -> list[str]:
+    def members(self, members: Sequence[str], sites: Sequence[SiteSeen] = ()) -> list[str]:
         """See `Lines`."""
         noun = "member" if len(members) == 1 else "members"
-        return [f"-- {len(members)} {noun}: {', '.join(map(visible, members))}"]
+        answer = [f"-- {len(members)} {noun}: {', '.join(map(visible, members))}"]
+        if sites:
+            answer.append(f"-- {len(sites)} site{'s' * (len(sites) != 1)}: {', '.join(map(_site, sites))}")
+        return answer
 
     def rooms(self, names: Sequence[str]) -> list[str]:
         """See `Lines`."""
@@ -139,16 +165,16 @@ class PlainLines(Lines):
 
     def unread(self, messages: Sequence[Message]) -> list[str]:
         """See `Lines`."""
-        return [f"-- unread: {_count(messages)}", *map(self.message, messages), "-- end of unread"]
+        return [f"-- unread: {_count(messages)}", *map(self._line, messages), "-- end of unread"]
 
     def current(self, id: int, current: Current) -> list[str]:
         """See `Lines`."""
         text = "(deleted)" if current.text is None else visible(current.text)
         said = [f"{visible(reaction)} {_names(names)}" for reaction, names in current.reactions.items()]
         if current.replies:
-            said.append("answered by " + ", ".join(f"#{reply}" for reply in current.replies))
+            said.append("answered by " + ", ".join(map(self._called, current.replies)))
         edited = " (edited)" if current.is_edited and current.text is not None else ""
-        return [f"-- #{id} now{edited}: " + "; ".join([text, *said])]
+        return [f"-- {self._called(id)} now{edited}: " + "; ".join([text, *said])]
 
     def topic(self, topic: str) -> list[str]:
         """See `Lines`."""
@@ -203,9 +229,10 @@ class JsonLines(Lines):
             )
         ]  # fmt: skip
 
-    def members(self, members: Sequence[str]) -> list[str]:
+    def members(self, members: Sequence[str], sites: Sequence[SiteSeen] = ()) -> list[str]:
         """See `Lines`."""
-        return [_json(type="members", members=list(members))]
+        of_sites = {"sites": [seen._asdict() for seen in sites]} if sites else {}
+        return [_json(type="members", members=list(members), **of_sites)]
 
     def rooms(self, names: Sequence[str]) -> list[str]:
         """See `Lines`."""
@@ -242,10 +269,19 @@ class JsonLines(Lines):
         return [_json(type="help", commands=[{"usage": usage, "meaning": meaning} for usage, meaning in commands])]
 
 
-def plain_line(message: Message, time_format: str) -> str:
-    """*message* on one line, its time local, as *time_format* (of strftime) says."""
+def plain_line(
+    message: Message, time_format: str, called: Callable[[int], str] = "#{}".format, sender: str | None = None
+) -> str:
+    """*message* on one line, its time local, as *time_format* (of strftime) says. called, sender: see `Message.told`."""
     clock = message.time.astimezone().strftime(time_format)
-    return f"#{message.id} {clock} {message.told(visible)}"
+    return f"#{message.ref or message.id} {clock} {message.told(visible, called, sender)}"
+
+
+def _site(seen: SiteSeen) -> str:
+    label = visible(seen.label)
+    if seen.seconds is None:
+        return f"{label} (not heard of yet)"
+    return f"{label} (not heard of for {seen.seconds:.0f} s)" if seen.is_silent else label
 
 
 def _count(messages: Sequence[Message]) -> str:

@@ -32,6 +32,7 @@ class PlainClient(Typist):
         super().__init__(complain, status)
         self.chat = chat
         self._lines = lines
+        lines.speak_of(chat)
         self._write = write
         self._due = _end_of(chat)  # this has to be shown before the end
         self._after = 0 if history is None else max(0, self._due - history)
@@ -144,6 +145,7 @@ class PlainClient(Typist):
         before.leave(timeout=0.0)
         self._shown = self._sent = self._after = 0
         self._due = _end_of(fresh)
+        self._lines.speak_of(fresh)
         self.chat = fresh  # before it is said: what is typed then goes there
         fresh.on_state(self._show_state)
         self._say(f"---- another log: {other_log(before.room, before.log_id, fresh.log_id)} ----")

@@ -76,6 +76,8 @@ class OpenRoom:
         self._sending = Sending(chat, lambda: changed(self), self._take_back)
         self._sending.add(draft.unsent)
         self._show_outgoing()
+        self._unnumbered: tuple[tuple[Message, ...], int] = ((), 0)  # what `Chat.on_unnumbered` has told last
+        chat.on_unnumbered(self._took_unnumbered)
         chat.on_message(self._took, after=len(history))
         chat.on_state(self._state_changed)
         chat.on_notice(self._noticed)
@@ -85,6 +87,10 @@ class OpenRoom:
     def _took(self, message: Message) -> None:
         with self._mutex:
             self._inbox.append(message)
+        self._changed(self)
+
+    def _took_unnumbered(self, messages: tuple[Message, ...], after: int) -> None:
+        self._unnumbered = messages, after
         self._changed(self)
 
     def _take_back(self, unsent: Unsent, error: PyroChatError) -> None:
@@ -122,6 +128,7 @@ class OpenRoom:
         with self._mutex:
             messages, self._inbox = list(self._inbox), deque()
         if not messages:
+            self._show_unnumbered()
             return []
         before = self.transcript.end
         self._extend(messages)
@@ -129,6 +136,7 @@ class OpenRoom:
             if message.key is not None and fold(message.sender) == self._own:
                 self._outgoing.pop(message.key, None)
         self._show_outgoing()
+        self._show_unnumbered()
         self._count_unread(messages)
         if looking:  # it went by in front of somebody's eyes, however much it was
             self.seen.show(before + 1, self.transcript.end)
@@ -256,6 +264,19 @@ class OpenRoom:
 
     def _show_outgoing(self) -> None:
         self.page.outgoing = [unsent.text for unsent in self._outgoing.values()]
+
+    def _show_unnumbered(self) -> None:
+        """Those of others, and of other sessions of this member. What has got its number meanwhile stays until it has come as a message."""
+        messages, after = self._unnumbered
+        if after <= self.transcript.end:
+            own = self._outgoing.keys()
+            shown = [
+                message
+                for message in messages
+                if not self.ignores(message.sender) and not (fold(message.sender) == self._own and message.key in own)
+            ]
+            self.page.look = name_cells(self.page.look, {message.sender for message in shown})
+            self.page.unnumbered = shown
 
     def keep(self) -> None:
         """Keep what is written, and what is not sent, for the next time. Raises Unavailable."""

@@ -116,7 +116,7 @@ def test_confirmations_answers_for_a_message_or_for_ones_own_last(joined: Join) 
 def test_confirmations_of_who_has_sent_nothing_are_of_the_last_message(joined: Join) -> None:
     ana, igor = joined("Ana"), joined("Igor")
     message = ana.send("hello")
-    igor.wait_for(message.id, 5)
+    igor.wait_for(message.id, 20)
     assert told("/confirmations", igor)[0].startswith(f"-- confirmations of #{message.id}:")
 
 

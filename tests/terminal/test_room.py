@@ -87,6 +87,27 @@ def test_what_was_deleted_is_not_on_the_page_any_more(opened: Open, joined: Join
     assert "(deleted by Ana)" in " ".join(shown.split())
 
 
+def test_a_text_that_has_no_number_yet_is_shown_until_the_message_is_and_never_twice(
+    opened: Open, joined: Join
+) -> None:
+    ana, igor = joined("Ana"), opened("Igor")
+    unnumbered = igor.chat._session.unnumbered
+    early = [Message(0, "lobby", "Ana", "hi", 5, key="a"), Message(0, "lobby", "Zoe", "and I", 6, key="z")]
+    unnumbered.replace(early)
+    eventually(lambda: igor.take_in(True) == [] and len(igor.page.unnumbered) == 2)
+    assert [line.split()[-2:] for line in shown(igor.page)[-2:]] == [["Ana", "hi"], ["and", "I"]]
+    assert igor.unread == 0
+    with igor._mutex:  # the message has come, and not yet to the screen
+        hi = ana.send("hi", key="a")
+        eventually(lambda: igor._unnumbered[1] == hi.id)
+        assert [message.text for message in igor.chat.unnumbered] == ["and I"]
+        igor._show_unnumbered()
+        assert len(igor.page.unnumbered) == 2, "it is still there"
+    take(igor, hi)
+    assert [message.text for message in igor.page.unnumbered] == ["and I"]
+    assert [line.rpartition(" ")[2] for line in shown(igor.page)].count("hi") == 1
+
+
 def test_neither_own_messages_nor_joins_are_unread(opened: Open, joined: Join) -> None:
     igor = opened("Igor")
     igor.send("I am @Igor")

@@ -26,6 +26,7 @@ _STATE_CELLS = 3
 _LEAST_TEXT_CELLS = 16  # beside id, time and name; those make room for it
 _TAB = "    "
 _EDITED = " (edited)"
+_MEANWHILE = " (written meanwhile)"
 _ITEM = re.compile(r"\s{0,6}(?:[-*•]|\d{1,3}[.)])\s+(?=\S)")
 _MOST_NAMES = 6  # in a folded run of joins and leaves
 
@@ -56,7 +57,7 @@ def lay_out(entry: Sequence[Message], look: Look, said: Said | None = None) -> l
     message = entry[0]
     if message.kind == SYSTEM or message.is_remark:
         return _run([message, *(other for other in entry[1:] if other.kind == SYSTEM)], look)
-    head = _head(message, look)
+    head = _head(message, look, message.sender if said is None else said.sender or message.sender)
     head_cells = sum(cell_len(span.text) for span in head)
     indent = " " * (2 if look.is_narrow else head_cells)
     room = max(2, look.width - len(indent) - _STATE_CELLS)
@@ -94,13 +95,12 @@ def _body(message: Message, said: Said | None, first_room: int, room: int, look:
             continue
         for part in block.lines:
             lines += _listed(visible(part.replace("\t", _TAB)), room if lines else first_room, room, look.own)
-    if is_edited:
+    for remark in (_EDITED if is_edited else "", _MEANWHILE if said is not None and said.is_late else ""):
         used = sum(cell_len(span.text) for span in lines[-1])
-        edited = Span(_EDITED, "time")
-        if used + len(_EDITED) <= (room if len(lines) > 1 else first_room):
-            lines[-1] = [*lines[-1], edited]
+        if used + len(remark) <= (room if len(lines) > 1 else first_room):
+            lines[-1] = [*lines[-1], *([Span(remark, "time")] if remark else [])]
         else:
-            lines.append([edited])
+            lines.append([Span(cropped(remark, room), "time")])
     return lines
 
 
@@ -160,11 +160,11 @@ def with_state(line: Line, state: str, width: int) -> Line:
     return [*line, Span(" " * max(1, width - used - cell_len(state)) + state, "state")]
 
 
-def _head(message: Message, look: Look) -> Line:
+def _head(message: Message, look: Look, sender: str) -> Line:
     role = f"name{colour_of(message.sender)}"
     if fold(message.sender) == fold(look.own):
         role += " own"
-    name = visible(message.sender)
+    name = visible(sender)
     if look.is_narrow:
         margin = _margin(message, look, look.width // 2 - 2)
         room = look.width - sum(cell_len(span.text) for span in margin) - len(": ") - _STATE_CELLS
@@ -177,7 +177,7 @@ def _head(message: Message, look: Look) -> Line:
 
 def _margin(message: Message, look: Look, room: int) -> Line:
     """The id and the time of *message*, where they are wanted and fit into *room* cells."""
-    wanted = [Span(f"#{message.id} ", "id")] if look.with_ids else []
+    wanted = [Span(f"#{message.ref or message.id} ", "id")] if look.with_ids else []
     wanted += [] if look.is_narrow else [Span(_clock(message, look) + " ", "time")]
     margin: Line = []
     for span in wanted:

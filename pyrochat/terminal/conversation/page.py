@@ -39,7 +39,8 @@ class Row(NamedTuple):
 
 
 class Page:
-    """Shows *past*, *transcript* and then *outgoing*, texts that are not in it yet, to the member *own*.
+    """Shows *past*, *transcript*, *unnumbered*, texts that have no number yet, and then *outgoing*, those that are on their way, to the
+    member *own*.
 
     new_after: behind this message stands a line that marks what is new; None: there is none.
     """
@@ -55,6 +56,7 @@ class Page:
         self._look = look
         self.past = past
         self._outgoing: Sequence[str] = ()
+        self._unnumbered: Sequence[Message] = ()
         self._new_after: int | None = None
         self._counted = transcript.end  # up to this message it is known how many
         self._come = 0  # have come since the end was shown last
@@ -114,7 +116,21 @@ class Page:
     def outgoing(self, texts: Sequence[str]) -> None:
         if tuple(texts) != tuple(self._outgoing):
             self._outgoing = texts
-            self._kept = {key: lines for key, lines in self._kept.items() if key[1]}
+            self._forget_below()
+
+    @property
+    def unnumbered(self) -> Sequence[Message]:
+        """See above."""
+        return self._unnumbered
+
+    @unnumbered.setter
+    def unnumbered(self, messages: Sequence[Message]) -> None:
+        if tuple(messages) != tuple(self._unnumbered):
+            self._unnumbered = messages
+            self._forget_below()
+
+    def _forget_below(self) -> None:
+        self._kept = {key: lines for key, lines in self._kept.items() if key[1]}
 
     def rows(self) -> list[Row]:
         """What is on the screen, from the top."""
@@ -132,7 +148,8 @@ class Page:
             id = self._transcript.shown_id(entry) if 0 <= entry < self._transcript.count else 0
             line = lines[at]
             ends_text = at == len(lines) - 1 - len(self._noted(entry))
-            if ends_text and entry >= 0 and (state := self._state(id)):
+            is_others = 0 <= entry - self._transcript.count < len(self._unnumbered)
+            if ends_text and entry >= 0 and not is_others and (state := self._state(id)):
                 line = with_state(line, state, self._look.width)
             found.append(Row(line, entry, id, is_last))
         return found
@@ -194,12 +211,12 @@ class Page:
         return ""
 
     def _count(self) -> int:
-        return self._above + self._transcript.count + len(self._outgoing)
+        return self._above + self._transcript.count + len(self._unnumbered) + len(self._outgoing)
 
     def _lines(self, index: int) -> list[Line]:
-        outgoing = index - self._above - self._transcript.count
-        if outgoing >= 0:
-            key = (outgoing, 0)
+        below = index - self._above - self._transcript.count
+        if below >= 0:
+            key = (below, 0)
         else:
             transcript, entry = self._place(index)
             key = (index, transcript.last_id(entry))
@@ -221,8 +238,11 @@ class Page:
     def _laid_out(self, index: int) -> list[Line]:
         transcript, index = self._place(index)
         if transcript is self._transcript and index >= transcript.count:
-            text = self._outgoing[index - transcript.count]
-            unsent = Message(0, "", self._look.own, text, 0, CHAT, None)
+            below = index - transcript.count
+            if below < len(self._unnumbered):
+                unsent = self._unnumbered[below]
+            else:
+                unsent = Message(0, "", self._look.own, self._outgoing[below - len(self._unnumbered)], 0, CHAT, None)
             no_time = " " * cell_len(unsent.time.astimezone().strftime(self._look.time_format))
             lines = lay_out([unsent], replace(self._look, time_format=no_time))
             return [[_not_yet(span) for span in line] for line in lines]

@@ -8,17 +8,21 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pyrochat.core.current import Abouts
+from pyrochat.core.namesakes import Namesakes
 from pyrochat.values.current import Current
 from pyrochat.values.message import CHAT, REDACT, SYSTEM, TOPIC, Message
 from pyrochat.values.rules import fold
 
 
 class Said(NamedTuple):
-    """What a text is now, and what it answers. deleted_by: who has deleted it; empty where nobody has."""
+    """What a text is now, and what it answers. deleted_by: who has deleted it; empty where nobody has. sender: as it is shown.
+    is_late: it was written elsewhere, meanwhile (`Message.is_late`)."""
 
     current: Current
     deleted_by: str = ""
     answers: Message | None = None
+    sender: str | None = None
+    is_late: bool = False
 
 
 class Transcript:
@@ -31,6 +35,9 @@ class Transcript:
         self._ends_in_run = False
         self._abouts = Abouts()
         self._deleted_by: dict[int, str] = {}
+        self._namesakes = Namesakes()
+        self._newest_us = 0
+        self._late: set[int] = set()
         self.topic = ""
 
     @property
@@ -60,6 +67,11 @@ class Transcript:
                 self._deleted_by[message.about] = message.sender
             elif message.change == TOPIC:
                 self.topic = message.text
+            elif is_change:
+                self._namesakes.take([message])
+            if message.is_late(self._newest_us):
+                self._late.add(message.id)
+            self._newest_us = max(self._newest_us, message.time_us)
         self._messages += messages
         for id in self._abouts.take(messages):
             self._erase(id)
@@ -80,7 +92,8 @@ class Transcript:
         """What text *id* is now. Raises IndexError."""
         message = self.message(id)
         answers = self._messages[message.about - 1] if message.about and message.about <= self.end else None
-        return Said(self._abouts.current(id, self.message), self._deleted_by.get(id, ""), answers)
+        current, deleted_by = self._abouts.current(id, self.message), self._deleted_by.get(id, "")
+        return Said(current, deleted_by, answers, self._namesakes.shown(message), id in self._late)
 
     def entry(self, index: int) -> list[Message]:
         """The messages of entry *index*: a text of somebody's, or a run of joins and leaves; what is about others follows."""

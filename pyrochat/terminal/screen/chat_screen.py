@@ -133,7 +133,9 @@ class ChatScreen(Acting):
                 if room is self.room and not self.composer.text:
                     self.composer.write(unsent.text)
             while room.notices:
-                say(self.app, room.notices.popleft(), "warning")
+                text = room.notices.popleft()
+                if not (room.chat.is_causal and room.page.note([text])):  # there it says what stands above and below
+                    say(self.app, text, "warning")
         self._drawn_at = monotonic()
         self.refresh_all()
 
@@ -177,6 +179,7 @@ class ChatScreen(Acting):
         if self.room.progress.update(self.room.chat.all_marks):
             self.conversation.refresh_states()
         self._show_members()
+        self._show_status()  # what holds the room up comes and goes with no message
 
     def _keep_drafts(self) -> None:
         self.room.draft = self.composer.text
@@ -232,7 +235,8 @@ class ChatScreen(Acting):
     # -- writing ---------------------------------------------------------------------------------------------
 
     def _words(self) -> Words:
-        ids = [row.id for row in reversed(self.conversation.rows) if row.id and row.is_last]
+        shown = [row.id for row in reversed(self.conversation.rows) if row.id and row.is_last]
+        ids = [self.room.chat.called(id).removeprefix("#") for id in shown]
         own = fold(self.room.chat.name)
         names = [name for name in self.room.chat.marks if fold(name) != own]
         commands = [usage.split()[0] for usage, _ in SCREEN_COMMANDS]

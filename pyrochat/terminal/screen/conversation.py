@@ -38,6 +38,7 @@ class Conversation(Widget):
         self.rows: list[Row] = []
         self.selected = 0
         self.watched = True  # somebody looks at the terminal
+        self._fitted = Size(0, 0)  # for which the rows were laid out
 
     @property
     def room(self) -> OpenRoom:
@@ -51,8 +52,9 @@ class Conversation(Widget):
         self._fit()
 
     def on_mount(self) -> None:
-        """Follow the theme."""
+        """Follow the theme, and the layout."""
         self.app.theme_changed_signal.subscribe(self, lambda _: self._recolour())
+        self.screen.screen_layout_refresh_signal.subscribe(self, lambda _: self._follow_layout())
         self._recolour()
 
     def _recolour(self) -> None:
@@ -63,10 +65,17 @@ class Conversation(Widget):
         """Lay out anew."""
         self._fit()
 
+    def _follow_layout(self) -> None:
+        """Where somebody asks for a widget's place between a change of styles and the layout, Textual has laid out already
+        when it looks for what has another size, and tells nobody (8.2: `Compositor.full_map`)."""
+        if self.is_attached and self.content_size != self._fitted:
+            self._fit()
+
     def _fit(self) -> None:
         page = self._room.page
-        page.look = replace(page.look, width=max(10, self.content_size.width))
-        page.view.height = max(1, self.content_size.height)
+        self._fitted = self.content_size
+        page.look = replace(page.look, width=max(10, self._fitted.width))
+        page.view.height = max(1, self._fitted.height)
         self.update()
 
     def update(self) -> None:

@@ -56,7 +56,7 @@ class Doing(App[None], inherit_bindings=False):
             "quit": lambda argument: main.action_quit_chat(),
             "help": lambda argument: main.action_help(),
             "search": main.action_search,
-            "jump": lambda argument: main.action_jump(_number(argument)),
+            "jump": lambda argument: main.action_jump(_message(argument, room.chat)),
             "history": lambda argument: self._show_back(room, argument),
             "join": self._join,
             "leave": lambda argument: self._leave(room),
@@ -166,6 +166,10 @@ class Doing(App[None], inherit_bindings=False):
         threading.Thread(target=room.leave, args=(PARTING_SECONDS,), name="pyrochat-leaving").start()
 
 
+def _message(argument: str, chat: Chat) -> int:
+    return chat.find(argument) if chat.is_causal else _number(argument)
+
+
 def _number(argument: str) -> int:
     text = argument.removeprefix("#")
     if not text.isascii() or not text.isdigit() or len(text) > 15:
@@ -177,4 +181,6 @@ def _answered(command: ChatCommand, chat: Chat) -> list[str]:
     """What *command* is answered with, in lines; nothing where the conversation shows it."""
     if commands.say(command, chat) is not None:
         return []
-    return [line.removeprefix("-- ") for line in answer(command, chat, PlainLines())]
+    lines = PlainLines()
+    lines.speak_of(chat)
+    return [line.removeprefix("-- ") for line in answer(command, chat, lines)]

@@ -137,11 +137,15 @@ class Status(Static):
 
     DEFAULT_CSS = "Status { height: 1; padding: 0 1; background: $panel; }"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._text: Text | None = None
+
     def show(self, room: OpenRoom, elsewhere: str, keys: Mapping[str, str]) -> None:
         """Of *room*; elsewhere: what there is to say of other rooms. keys: the user's own."""
         state, below = room.chat.state, room.page.come_below()
         parts = [
-            _STATES.get(state, ""),
+            _STATES.get(state, room.chat.held_up),
             f"+{below} new" if below else "" if room.page.view.pinned else "scrolled up",
             _unread(room, keys),
             f"{room.outgoing} being sent" if room.outgoing else "",
@@ -149,9 +153,14 @@ class Status(Static):
         ]
         said = [visible(part) for part in parts if part] or ["all is read"]
         text = Text(" · ".join(said), no_wrap=True, overflow="ellipsis")
-        if state != "connected":
+        if state != "connected" or room.chat.held_up:
             text.stylize("bold reverse")
-        self.update(text)
+        self._update(text)
+
+    def _update(self, text: Text) -> None:
+        if text != self._text:  # it is asked for more often than it changes
+            self._text = text
+            self.update(text)
 
     def show_choices(self, choices: Sequence[str], chosen: int) -> None:
         """What Tab goes through."""
@@ -159,7 +168,7 @@ class Status(Static):
         for number, choice in enumerate(choices[chosen : chosen + 20]):
             text.append(visible(choice.strip()), Style(reverse=number == 0))
             text.append("  ")
-        self.update(text)
+        self._update(text)
 
 
 def _unread(room: OpenRoom, keys: Mapping[str, str]) -> str:

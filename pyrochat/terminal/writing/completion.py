@@ -10,12 +10,12 @@ _OF_PEOPLE = ("/msg", "/invite", "/remove", "/ignore")
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What there is to complete to. ids: the nearest first. themes: the names of colours."""
+    """What there is to complete to. ids: what messages are called, the nearest first. themes: the names of colours."""
 
     commands: Sequence[str]
     names: Sequence[str]
     rooms: Sequence[str]
-    ids: Sequence[int]
+    ids: Sequence[str]
     themes: Sequence[str] = ()
 
 
@@ -33,7 +33,7 @@ def complete(text: str, words: Words) -> Completion:
     start = len(text) - len(word)
     before = text[:start]
     if word.startswith("#"):
-        return Completion(start, tuple(f"#{id} " for id in words.ids if str(id).startswith(word[1:])))
+        return Completion(start, tuple(f"#{id} " for id in words.ids if id.startswith(word[1:])))
     if word.startswith("/") and not before:
         return Completion(start, _matching(word, [f"{command} " for command in words.commands]))
     if before.strip() in ("/join", "/leave") and words.rooms:

@@ -46,6 +46,10 @@ class Talk:
 STEPS = st.lists(
     st.tuples(st.just("extend"), st.text("jloa", max_size=4))
     | st.tuples(st.just("outgoing"), st.lists(st.sampled_from(["one", "two", "three " * 9]), max_size=3))
+    | st.tuples(
+        st.just("unnumbered"),
+        st.lists(st.builds(chat_message, st.just(0), st.sampled_from(["one", "two"])), max_size=2),
+    )
     | st.tuples(st.just("new_after"), st.none() | st.integers(0, 20))
     | st.tuples(st.just("look"), st.builds(Look, st.sampled_from([30, 60]), st.just("Own"), with_ids=st.booleans()))
     | st.tuples(st.just("today"), st.sampled_from([date(2023, 11, 14), date(2023, 11, 15), A_DAY]))
@@ -75,6 +79,7 @@ def test_a_page_is_what_it_would_be_if_it_were_made_now(steps: list[tuple[str, o
         fresh.today, fresh.progress = talk.today, talk.progress
         fresh.page = Page(fresh.transcript, talk.progress, "Own", talk.page.look, lambda: talk.today)
         fresh.page.view.height = 50
+        fresh.page.unnumbered = talk.page.unnumbered
         fresh.page.outgoing, fresh.page.new_after = talk.page.outgoing, talk.page.new_after
         assert talk.page.rows() == fresh.page.rows()
 
@@ -95,6 +100,22 @@ def test_texts_on_their_way_move_down_when_something_comes_in_between() -> None:
     talk.extend("a")
     talk.page.outgoing = ["first", "second"]
     assert [line.rstrip(" …") for line in shown(talk.page)[-3:]] == ["Ana: text 2", "Own: first", "Own: second"]
+
+
+def test_others_texts_without_a_number_stand_below_and_above_ones_own_that_are_on_their_way() -> None:
+    talk = Talk("ja", width=60)
+    talk.page.outgoing = ["mine"]
+    talk.page.unnumbered = [chat_message(0, "theirs", "Igor")]
+    last = talk.page.rows()[-2:]
+    assert [text_of(row.line).split() for row in last] == [["Igor", "theirs"], ["Own", "mine", "…"]]
+    assert [(row.id, {span.role for span in row.line}) for row in last] == [
+        (0, {"outgoing"}),
+        (0, {"outgoing", "state"}),
+    ]
+    talk.extend("a")
+    talk.page.unnumbered = []
+    assert [line.split() for line in shown(talk.page)[-2:]][-1] == ["Own", "mine", "…"]
+    assert "theirs" not in "".join(shown(talk.page))
 
 
 def test_ones_own_messages_say_how_far_they_have_come() -> None:

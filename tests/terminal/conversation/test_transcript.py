@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyrochat.terminal.conversation.layout import Look, lay_out
 from pyrochat.terminal.conversation.transcript import Transcript
 from pyrochat.values.message import SYSTEM, Message
 from tests.support import chat_message
-from tests.terminal.conversation.support import conversation
+from tests.terminal.conversation.support import conversation, text_of
 
 
 def grouped(messages: list[Message]) -> list[list[Message]]:
@@ -88,3 +89,29 @@ def test_texts_are_counted_and_joins_are_none() -> None:
     assert transcript.newest_text("Own") == 2
     assert transcript.newest_text("") == 6
     assert transcript.newest_text("Zoë") == 0
+
+
+def causal(id: int, sender: str, text: str, seconds: int, ref: str, **fields: object) -> Message:
+    return Message(id, "lobby", sender, text, seconds * 1_000_000, ref=ref, **fields)  # type: ignore[arg-type]
+
+
+def test_what_was_written_elsewhere_meanwhile_says_so_in_a_causal_room_only() -> None:
+    transcript = Transcript()
+    transcript.extend([
+        causal(1, "Ana", "at noon", 100, "ana.1"), causal(2, "Igor", "before that", 60, "igor.1"),
+        causal(3, "Igor", "almost at the same time", 95, "igor.2"), Message(4, "lobby", "Ana", "a clock was corrected", 5),
+    ])  # fmt: skip
+    assert [transcript.said(id).is_late for id in (1, 2, 3, 4)] == [False, True, False, False]
+    [line] = lay_out([transcript.message(2)], Look(100, "Own", with_ids=True), transcript.said(2))
+    assert text_of(line).startswith("#igor.1 ")
+    assert text_of(line).endswith("before that (written meanwhile)")
+
+
+def test_two_people_with_one_name_are_told_apart_by_their_keys() -> None:
+    transcript = Transcript()
+    joined = {"kind": "system", "change": "joined"}
+    transcript.extend([
+        causal(1, "Bob", "Bob joined", 1, "here.1", key="aa11" * 16, **joined), causal(2, "Bob", "one", 2, "here.2"),
+        causal(3, "bob", "bob joined", 3, "there.1", key="bb22" * 16, **joined), causal(4, "bob", "two", 4, "there.2"),
+    ])  # fmt: skip
+    assert [transcript.said(id).sender for id in (2, 4)] == ["Bob·aa11", "bob·bb22"]

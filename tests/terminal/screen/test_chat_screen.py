@@ -21,7 +21,7 @@ from tests.support import eventually, texts
 
 Join = Callable[..., Chat]
 Story = Callable[["Seat"], Awaitable[None]]
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 20.0
 
 
 class Seat:
@@ -46,6 +46,14 @@ class Seat:
                 return found[0]
             await self.pilot.pause(0.02)
         raise AssertionError(f"{texts} is not to be seen, or {gone!r} still is:\n" + "\n".join(self.lines))
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until *condition* holds."""
+        for _ in range(int(PATIENCE_SECONDS / 0.02)):
+            if condition():
+                return
+            await self.pilot.pause(0.02)
+        raise AssertionError("it does not come to that:\n" + "\n".join(self.lines))
 
     async def type(self, text: str, *keys: str) -> None:
         await self.pilot.press(*("space" if character == " " else character for character in text), *keys)
@@ -84,7 +92,7 @@ def test_what_is_typed_is_sent_and_its_mark_goes_from_sent_to_read_by_all(
     async def story(seat: Seat) -> None:
         await seat.type("hello there", "enter")
         await seat.see("Ana", "hello there", "✓✓")
-        igor.wait_for(ana.history()[-1].id, timeout=5)
+        igor.wait_for(ana.history()[-1].id, timeout=20)
         igor.mark_read(ana.history()[-1].id)
         await seat.see("hello there", "●")
         await seat.pilot.press("f2")
@@ -103,7 +111,7 @@ def test_only_what_is_on_the_screen_of_a_focused_terminal_is_read(app: ChatApp, 
         await seat.see("are you there?")
         assert igor.confirmations(message.id).waiting_for == {"Ana"}
         app.on_app_focus()
-        await asyncio.to_thread(eventually, lambda: igor.confirmations(message.id).read_by == {"Ana"}, 5)
+        await asyncio.to_thread(eventually, lambda: igor.confirmations(message.id).read_by == {"Ana"}, 20)
 
     sit(app, story)
 
@@ -115,11 +123,11 @@ def test_under_a_dialog_nothing_is_read(app: ChatApp, joined: Join) -> None:
         await seat.pilot.press("f1")
         await seat.see("New line")
         message = igor.send("behind it")
-        await asyncio.to_thread(eventually, lambda: igor.confirmations(message.id).delivered_to == {"Ana"}, 5)
+        await asyncio.to_thread(eventually, lambda: igor.confirmations(message.id).delivered_to == {"Ana"}, 20)
         await seat.pilot.pause(0.2)
         assert igor.confirmations(message.id).read_by == frozenset()
         await seat.pilot.press("escape")
-        await asyncio.to_thread(eventually, lambda: igor.confirmations(message.id).read_by == {"Ana"}, 5)
+        await asyncio.to_thread(eventually, lambda: igor.confirmations(message.id).read_by == {"Ana"}, 20)
 
     sit(app, story)
 
@@ -218,6 +226,17 @@ def test_a_found_message_is_shown_in_its_place(app: ChatApp, joined: Join) -> No
     sit(app, story)
 
 
+def test_what_holds_the_room_up_stands_in_the_status_line_as_long_as_it_does(app: ChatApp, ana: Chat) -> None:
+    async def story(seat: Seat) -> None:
+        await seat.see("all is read")
+        ana._session._hear_held_up("the room waits for zoe")
+        await seat.see("the room waits for zoe")
+        ana._session._hear_held_up("")
+        await seat.see("all is read", gone="the room waits for zoe")
+
+    sit(app, story)
+
+
 def test_what_is_wrong_is_said_and_stays_in_the_composer(app: ChatApp) -> None:
     async def story(seat: Seat) -> None:
         await seat.type("/nonsense", "enter")
@@ -274,11 +293,7 @@ def test_keys_that_come_together_act_in_their_order(app: ChatApp, burst: str) ->
             event.set_sender(app)
             app.post_message(event)
         composer = seat.app.screen.query_one(Composer)
-        for _ in range(100):
-            await seat.pilot.pause(0.02)
-            if composer.text == BURSTS[burst]:
-                break
-        assert composer.text == BURSTS[burst]
+        await seat.until(lambda: composer.text == BURSTS[burst])
 
     sit(app, story)
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from pyrochat.terminal.writing.completion import Completion, Words, complete
 from pyrochat.values.rules import fold
 
-WORDS = Words(["/join", "/jump", "/help"], ["Ana", "Igor", "anabel", "Zoë"], ["lobby", "coffee"], [120, 12, 7])
+WORDS = Words(["/join", "/jump", "/help"], ["Ana", "Igor", "anabel", "Zoë"], ["lobby", "coffee"], ["120", "12", "7"])
 NAMES = st.text(st.characters(categories=["L", "M", "N"]), min_size=1, max_size=8)
 SOME_WORDS = st.builds(
     Words,
     st.lists(NAMES.map("/".__add__), max_size=4),
     st.lists(NAMES, max_size=4),
     st.lists(NAMES, max_size=4),
-    st.lists(st.integers(1, 1 << 40), max_size=4),
+    st.lists(st.integers(1, 1 << 40).map(str), max_size=4),
 )
 
 

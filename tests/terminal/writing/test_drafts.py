@@ -32,7 +32,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "drafts" / "draft.json"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=30)
 @given(DRAFTS)
 def test_what_is_kept_comes_back(path: Path, draft: Draft) -> None:
     keep(path, draft)

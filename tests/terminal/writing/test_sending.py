@@ -125,7 +125,7 @@ def test_what_is_in_the_log_though_nobody_said_so_is_not_there_twice(
     def post(*arguments: Any) -> Submission:
         request = original(*arguments)
         written.set()
-        assert gate.wait(10)
+        assert gate.wait(20)
         return request
 
     def is_over() -> bool:
@@ -140,7 +140,7 @@ def test_what_is_in_the_log_though_nobody_said_so_is_not_there_twice(
     with monkeypatch.context() as patch:
         patch.setattr(Room, "post", post)
         out.sending.add(mine)
-        assert written.wait(10)
+        assert written.wait(20)
         ending = Running(lambda: out.sending.end(0.1))
         eventually(is_over)
         gate.set()
