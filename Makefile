@@ -31,7 +31,7 @@ types: setup
 	$(BIN)/mypy
 
 tests: setup
-	$(BIN)/pytest -n 4 --dist worksteal
+	$(BIN)/pytest -n 6 --dist worksteal
 
 coverage: setup
 	$(BIN)/pytest --cov --cov-report=term-missing
@@ -45,18 +45,18 @@ clean:
 MINUTES ?= 10
 
 faults: setup
-	$(BIN)/python -m lab.faults run --seconds 120
+	$(BIN)/python -m lab faults run --seconds 120
 
 soak: setup
-	$(BIN)/python -m lab.faults run --seconds $$(( $(MINUTES) * 60 ))
+	$(BIN)/python -m lab faults run --seconds $$(( $(MINUTES) * 60 ))
 
 # What strangers and members could try, against a real server; see docs/security.md.
 attacks: setup
-	$(BIN)/python -m lab.attacks run
-	$(BIN)/python -m lab.attacks clients
-	$(BIN)/python -m lab.attacks hold
-	$(BIN)/python -m lab.attacks fuzz --frames 100000
-	$(BIN)/python -m lab.attacks flood
+	$(BIN)/python -m lab attacks run
+	$(BIN)/python -m lab attacks clients
+	$(BIN)/python -m lab attacks hold
+	$(BIN)/python -m lab attacks fuzz --frames 100000
+	$(BIN)/python -m lab attacks flood
 
 # The pictures in the README, drawn anew from a real room.
 screenshots: setup
@@ -67,10 +67,10 @@ screenshots: setup
 BENCH_READY := $(VENV)/.bench-ready
 
 bench: $(BENCH_READY)
-	$(BIN)/python -m lab.benchmarks $(BENCH_OPTIONS)
+	$(BIN)/python -m lab benchmarks $(BENCH_OPTIONS)
 
 bench-quick: $(BENCH_READY)
-	$(BIN)/python -m lab.benchmarks --quick $(BENCH_OPTIONS)
+	$(BIN)/python -m lab benchmarks --quick $(BENCH_OPTIONS)
 
 $(BENCH_READY): $(READY) lab/benchmarks/install.sh
 	PYTHON=$(BIN)/python lab/benchmarks/install.sh

@@ -1,4 +1,4 @@
-"""What the server's operator sees in a terminal: rooms, members, how far each lags, messages per second."""
+"""What the server's operator sees in a terminal: rooms, members, how far each lags, messages per second; of a cluster, who is there."""
 
 import contextlib
 from types import TracebackType
@@ -45,9 +45,10 @@ class Dashboard:
                 Text(room.room), f"{room.tail:,}", f"{rate:,.1f}",
                 f"{room.members:,}", f"{len(room.sessions):,}", f"{lag:,}",
             )  # fmt: skip
-        losses = [room.loss for room in status if room.loss]
-        if losses:
-            table.caption = Text("\n".join(losses), style="bold red")
+        troubles = [trouble for room in status for trouble in (room.loss, room.trouble) if trouble]
+        captions = [self._server.others, *dict.fromkeys(troubles)]
+        if any(captions):
+            table.caption = Text("\n".join(filter(None, captions)), style="bold red" if troubles else "")
         return table
 
     def _sessions(self, status: list[RoomStatus]) -> Table:

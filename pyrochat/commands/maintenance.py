@@ -10,20 +10,21 @@ import typer
 from pyrochat.commands.registry import DataOption
 from pyrochat.commands.shell import DONE, FAILED
 from pyrochat.folders import data_folder
-from pyrochat.room.operating import ask_to_redact
+from pyrochat.room.operating import ask_server
 from pyrochat.room.redacting import redact_in_file
 from pyrochat.storage.archiving import archive
 from pyrochat.storage.backup import back_up
 from pyrochat.storage.copies import copies_with, note_backup
-from pyrochat.storage.log_file import log_path
+from pyrochat.storage.log_file import MOVE_AWAY, log_path
 from pyrochat.storage.reading import messages_in
 from pyrochat.storage.repairing import repair
 from pyrochat.storage.verifying import verify_file
 from pyrochat.terminal.export import export
 from pyrochat.terminal.progress import ProgressBar
-from pyrochat.values.errors import InvalidArgument
+from pyrochat.values.errors import CannotHost, InvalidArgument
 from pyrochat.values.message import EDIT
 
+_REBUILDING_SECONDS = 3600.0
 _MOST_IDS = 20  # that are shown
 _LEAST_DIGITS = 8  # of a digest, to compare it with another
 
@@ -92,9 +93,8 @@ def repair_room(
             f"{repaired.verdict.whole_up_to}:{repaired.verdict.digest.hex()}; as it was, it is kept as {repaired.kept}"
         )
     if repaired.loss is not None:
-        print(
-            f"room {room!r}: a loss is still noted ({repaired.loss}): restore a newer backup, or start with --accept-loss"
-        )
+        advice = MOVE_AWAY if repaired.is_shared else "restore a newer backup, or start with --accept-loss"
+        print(f"room {room!r}: a loss is still noted ({repaired.loss}): {advice}")
         return FAILED
     return DONE
 
@@ -129,11 +129,30 @@ def redact_message(
         for message in messages_in(path)
         if message.id == id or (message.kind == EDIT and message.about == id)
     ]
-    if not ask_to_redact(folder, room, id):
+    if ask_server(folder, "redact", room=room, id=id) is None:
         redact_in_file(path, id)
     print(f"room {room!r}: message {id} is deleted")
     for copy in copies_with(folder, room, texts or [id]):
         print(f"its text is still in {copy}: delete that, or make it anew")
+    return DONE
+
+
+def rebuild_stream(
+    room: Annotated[str | None, typer.Argument(help="The room; without it, the register of names.")] = None,
+    data: DataOption = None,
+) -> int:
+    """Make a room's stream in the cluster anew, from this server's log: it was poisoned, deleted, or has deleted texts.
+
+    Identity and numbers stay. Posts wait meanwhile. The server has to run; of several, use the one that has most.
+    """
+    folder = data_folder() if data is None else data
+    found = ask_server(folder, "rebuild", _REBUILDING_SECONDS, room=room)
+    if not isinstance(found, int):
+        raise CannotHost(f"no server of a cluster that runs on {folder} has that: start it first")
+    what = "the register of names" if room is None else f"room {room!r}"
+    print(
+        f"{what}: its stream was made anew, with {_count(found, 'message') if room is not None else f'{found:,} of its changes'}"
+    )
     return DONE
 
 

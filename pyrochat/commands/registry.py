@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from pyrochat.commands.tables import print_table
+from pyrochat.core.registry import RegistryCommand, command_to_wire
 from pyrochat.folders import data_folder
 from pyrochat.room.door.registry import Registry
+from pyrochat.room.operating import ask_server
 from pyrochat.trust.keys import shown
+from pyrochat.values.errors import CannotHost
 from pyrochat.values.times import moment
 
 app = typer.Typer(
@@ -26,7 +27,6 @@ DataOption = Annotated[
     Path | None, typer.Option(envvar="PYROCHAT_DATA", help="The server's data folder; default: your data folder.")
 ]
 _PATIENCE_SECONDS = 5.0  # with a server that writes
-WIDTH = 200  # also in a pipe: a name is shown whole
 
 NameArgument = Annotated[str, typer.Argument(help="The name.")]
 
@@ -37,7 +37,15 @@ def opened_registry(data: Path | None) -> Iterator[Registry]:
     logging.getLogger("pyrochat").addHandler(logging.NullHandler())  # what fails is told in one line: by the error
     folder = data_folder() if data is None else data
     with contextlib.closing(Registry(folder, busy_seconds=_PATIENCE_SECONDS)) as registry:
+        if registry.file.standing is not None:
+            registry.file.decide = lambda command: _ask(folder, command)
         yield registry
+
+
+def _ask(folder: Path, command: RegistryCommand) -> None:
+    """The register is a cluster's: its server decides nothing alone."""
+    if ask_server(folder, "register", command=command_to_wire(command)) is None:
+        raise CannotHost(f"the register of names is a cluster's: start the server on {folder} first")
 
 
 @app.command("list")
@@ -48,15 +56,13 @@ def list_names(data: DataOption = None) -> None:
     if not entries:
         print("no name belongs to a key yet")
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("name", "key", "since", ""):
-        table.add_column(heading, no_wrap=True)
+    rows = []
     for entry in entries:
         since = f"{moment(entry.since_us).astimezone():%Y-%m-%d %H:%M}"
         key = shown(entry.key) if entry.key else "-"
         state = "banned" if entry.banned else "refused: another name is the same" if entry.rival else ""
-        table.add_row(Text(entry.name), key, since, state)
-    Console(width=WIDTH).print(table)
+        rows.append((entry.name, key, since, state))
+    print_table(("name", "key", "since", ""), rows)
 
 
 @app.command("remove")

@@ -3,11 +3,9 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from pyrochat.commands.registry import WIDTH, DataOption, opened_registry
+from pyrochat.commands.registry import DataOption, opened_registry
+from pyrochat.commands.tables import print_table
 from pyrochat.room.door.closed import ClosedRooms
 from pyrochat.values.rules import CLOSED
 from pyrochat.values.times import moment
@@ -27,14 +25,9 @@ def list_rooms(data: DataOption = None) -> None:
     if not rooms and not closed:
         print("no room was created yet")
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("room", "created by", "since", "closed: its title"):
-        table.add_column(heading, no_wrap=True)
-    for room in rooms:
-        table.add_row(Text(room.name), Text(room.creator), _shown(room.since_us), "")
-    for each in closed:
-        table.add_row(Text(each.room), Text(each.creator), _shown(each.since_us), Text(each.title))
-    Console(width=WIDTH).print(table)
+    shown = [(room.name, room.creator, _shown(room.since_us), "") for room in rooms]
+    shown += [(each.room, each.creator, _shown(each.since_us), each.title) for each in closed]
+    print_table(("room", "created by", "since", "closed: its title"), shown)
 
 
 def _shown(since_us: int) -> str:

@@ -2,14 +2,11 @@
 
 import contextlib
 import logging
-import queue
-import resource
-import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -23,18 +20,32 @@ from pyrochat.commands.access import (
     warn_if_open,
 )
 from pyrochat.commands.announcing import EVERYWHERE, announce, network_address
-from pyrochat.commands.dashboard import Dashboard
+from pyrochat.commands.cluster import (
+    ClusterOption,
+    ClusterOptions,
+    CredentialsOption,
+    ImportOption,
+    Place,
+    ReplicasOption,
+    SecretOption,
+    StatusOption,
+    import_logs,
+    join_cluster,
+    make_own,
+)
 from pyrochat.commands.maintenance import (
     archive_room,
     back_up_room,
     export_log,
+    rebuild_stream,
     redact_message,
     repair_room,
     verify_rooms,
 )
 from pyrochat.commands.registry import app as registry_app
 from pyrochat.commands.rooms import app as rooms_app
-from pyrochat.commands.shell import DONE, end_on_signals, make_app, run_app
+from pyrochat.commands.serving import raise_descriptor_limit, serve_until_signal
+from pyrochat.commands.shell import DONE, make_app, run_app
 from pyrochat.commands.storage import (
     MOST_PEER_BYTES,
     MOST_ROOM_BYTES,
@@ -47,20 +58,19 @@ from pyrochat.core.rates import DEFAULT_RATE, rate_of
 from pyrochat.folders import data_folder, server_key_file
 from pyrochat.pyro.tls import ServerTls
 from pyrochat.room.door.door import Access
-from pyrochat.room.server import MOST_DESCRIPTORS, Server, descriptor_limit
+from pyrochat.room.server import Server
+from pyrochat.storage.data_folder import open_data_folder
 from pyrochat.terminal.hints import as_options
 from pyrochat.terminal.progress import ProgressBar
-from pyrochat.threads import Defects
 from pyrochat.values.addresses import checked_host
-from pyrochat.values.errors import CannotHost, InvalidArgument
+from pyrochat.values.errors import InvalidArgument
 from pyrochat.values.protocol import DEFAULT_PORT, DEFAULT_ROOM, Timing
+
+if TYPE_CHECKING:
+    from pyrochat.commands.dashboard import Dashboard
 
 log = logging.getLogger(__name__)
 
-_status_log = logging.getLogger(f"{__name__}.status")
-_status_log.setLevel(logging.INFO)  # whoever asks gets it, whatever else is logged
-
-_FEWEST_DESCRIPTORS = 128
 _TIMING = Timing()
 
 DataOption = Annotated[Path | None, typer.Option(help="The folder for the logs; default: your data folder.")]
@@ -126,6 +136,12 @@ def server(
     tls_key: TlsKeyOption = None,
     tls_client_ca: ClientCaOption = None,
     server_key: ServerKeyOption = None,
+    cluster: ClusterOption = None,
+    cluster_secret: SecretOption = None,
+    cluster_credentials: CredentialsOption = None,
+    cluster_replicas: ReplicasOption = None,
+    cluster_status: StatusOption = False,
+    take_in: ImportOption = False,
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None,
         typer.Option(help="What to log on standard error; default: info, in a terminal warning."),
@@ -135,42 +151,88 @@ def server(
 
     pyrochat-server names --help: which name belongs to which key, freeing names, banning.
     pyrochat-server rooms --help: the rooms that were created while a server ran.
+    pyrochat-server rebuild --help: make a room's stream in a cluster anew.
     pyrochat-server repair --help: mend a damaged log from a backup. archive --help: begin a new log for a room.
     pyrochat-server export --help: write an archived log or a backup as text, JSON lines or a page.
     """
     rooms = room or [DEFAULT_ROOM]
     folder = data_folder() if data is None else data
+    in_cluster = (
+        None
+        if cluster is None
+        else ClusterOptions(cluster, cluster_secret, cluster_credentials, cluster_replicas, advertise)
+    )
+    if in_cluster is not None and cluster_status:
+        from pyrochat.commands.cluster_status import show_cluster  # only who asks for it waits for it to load
+
+        return show_cluster(in_cluster, folder, port)
+    if in_cluster is not None and accept_loss:
+        raise InvalidArgument("--accept-loss is for one machine: move the damaged file away, and the cluster fills it")
+    if take_in and in_cluster is None:
+        return make_own(folder)
     if verify or expect is not None:
         return verify_rooms(folder, rooms, expect)
     if backup is not None:
-        if len(rooms) > 1:
-            raise InvalidArgument("--backup copies one room: name it with --room")
-        return back_up_room(folder, rooms[0], backup)
+        return _back_up(folder, rooms, backup)
     access = Access(given_password(ask_password, password_file), guests, new_rooms)
     storage = storage_of(room_bytes, peer_bytes, disk_reserve)
     shown_tls = _tls(tls, tls_cert, tls_key, tls_client_ca)
     raise_descriptor_limit()
     interactive = sys.stdout.isatty() and sys.stderr.isatty()
     _log_to_stderr(log_level or ("warning" if interactive else "info"))
-    listen = checked_host(host) if host else "0.0.0.0" if lan else "localhost"
-    shown = checked_host(advertise) if advertise else network_address() if listen in EVERYWHERE else None
-    named = shown or (socket.gethostname() if listen in EVERYWHERE else None)
-    with ProgressBar("checking the log") as progress:
-        serving = Server(
-            rooms, folder, host=listen, port=port, advertise=named, timing=Timing(beat, silence, grace),
-            accept_loss=accept_loss, progress=progress,
-            access=access, rate=rate_of(rate, burst), storage=storage, tls=shown_tls,
-            key_file=server_key or server_key_file(),
-        )  # fmt: skip
-    log.info("PyroChat %s serves at %s, its data is in %s", __version__, serving.at, folder.absolute())
-    with serving:
+    listen, shown, named = _hosts(host, advertise, lan)
+    with contextlib.ExitStack() as ends:
+        place = None
+        if in_cluster is not None:
+            place = _joined(in_cluster, folder, port, rooms if take_in else (), ends)
+        with ProgressBar("checking the log") as progress:
+            serving = Server(
+                rooms, folder, host=listen, port=port, advertise=named, timing=Timing(beat, silence, grace),
+                accept_loss=accept_loss, progress=progress,
+                access=access, rate=rate_of(rate, burst), storage=storage,
+                tls=place.tls if place is not None and shown_tls is True else shown_tls,
+                key_file=server_key or server_key_file(), key=place and place.key, cluster=place and place.cluster,
+            )  # fmt: skip
+        log.info("PyroChat %s serves at %s, its data is in %s", __version__, serving.at, folder.absolute())
+        ends.enter_context(serving)
         serve_until_signal(
-            serving, Dashboard(serving) if interactive else None,
+            serving, _dashboard_of(serving) if interactive else None,
             lambda: announce(serving, listen if host or lan else None, shown), stays=True,
         )  # fmt: skip
         log.info("stopping")
     log.info("stopped")
     return DONE
+
+
+def _back_up(folder: Path, rooms: Sequence[str], target: Path) -> int:
+    if len(rooms) > 1:
+        raise InvalidArgument("--backup copies one room: name it with --room")
+    return back_up_room(folder, rooms[0], target)
+
+
+def _hosts(host: str | None, advertise: str | None, lan: bool) -> tuple[str, str | None, str | None]:
+    """Where to listen; the host that is shown to others, and the one that stands in the URIs, where those are other ones."""
+    listen = checked_host(host) if host else "0.0.0.0" if lan else "localhost"
+    shown = checked_host(advertise) if advertise else network_address() if listen in EVERYWHERE else None
+    return listen, shown, shown or (socket.gethostname() if listen in EVERYWHERE else None)
+
+
+def _joined(
+    in_cluster: ClusterOptions, folder: Path, port: int, rooms: Sequence[str], ends: contextlib.ExitStack
+) -> Place:
+    """The server's place in its cluster, which takes the logs of *rooms* in. ends: takes what ends with it."""
+    open_data_folder(folder)
+    place = join_cluster(in_cluster, folder, port)
+    ends.push(place.ends)
+    if rooms:
+        import_logs(place.cluster, folder, rooms)
+    return place
+
+
+def _dashboard_of(serving: Server) -> "Dashboard":
+    from pyrochat.commands.dashboard import Dashboard  # only who sees it waits for it to load
+
+    return Dashboard(serving)
 
 
 class _OptionsFormatter(logging.Formatter):
@@ -184,7 +246,8 @@ def _log_to_stderr(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OptionsFormatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(handlers=[handler], level=level.upper())
-    logging.getLogger("Pyro5").setLevel(logging.CRITICAL)
+    for chatty in ("Pyro5", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
     logging.raiseExceptions = False  # a terminal that is gone, or a full disk, is no reason to write tracebacks there
 
 
@@ -198,78 +261,6 @@ def _tls(on: bool, certificate: Path | None, key: Path | None, client_ca: Path |
     return ServerTls(certificate, key or certificate, client_ca)
 
 
-def serve_until_signal(
-    serving: Server, dashboard: Dashboard | None = None, begin: Callable[[], object] = lambda: None,
-    *, stays: bool = False,
-) -> None:  # fmt: skip
-    """Serve until SIGINT, SIGTERM or SIGHUP, showing *dashboard* meanwhile.
-
-    begin: called first of all; who is told by it that the rooms are ready may end them at once.
-    stays: a SIGHUP does not end it, also where its terminal is gone: it logs its status.
-    """
-    asked: queue.SimpleQueue[int] = (
-        queue.SimpleQueue()
-    )  # takes what a signal's handler puts there, whatever it interrupts
-    with contextlib.suppress(KeyboardInterrupt):
-        end_on_signals(_interrupt)
-        if stays:
-            signal.signal(signal.SIGHUP, lambda number, frame: asked.put(number))
-        begin()
-        with dashboard or contextlib.nullcontext():
-            show_until_closed(serving, dashboard, asked)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # it is ending: a second Ctrl-C must not cut that short
-
-
-def show_until_closed(
-    serving: Server, dashboard: Dashboard | None, asked: queue.SimpleQueue[int] | None = None, seconds: float = 1.0
-) -> None:
-    """Wait until *serving* is closed, and draw *dashboard* each so many *seconds*: what goes wrong there ends nothing.
-
-    asked: an entry is somebody who wants to know the rooms' status.
-    """
-    defects = Defects(log)
-    while not serving.wait(seconds):
-        if asked is not None and not asked.empty():
-            asked.get()
-            _log_status(serving)
-        if dashboard is not None:
-            try:
-                dashboard.refresh()
-            except Exception as error:
-                defects.tell("the dashboard", error)
-
-
-def _log_status(serving: Server) -> None:
-    for room in serving.status():
-        connected = [session for session in room.sessions if session.connected]
-        _status_log.info(
-            "room %s: %d messages, %d members, %d sessions, %d of them lost, the last is %d messages behind%s",
-            room.room, room.tail, room.members, len(room.sessions), len(room.sessions) - len(connected),
-            max((session.lag for session in connected), default=0), f"; {room.loss}" if room.loss else "",
-        )  # fmt: skip
-    _status_log.info("%d connections at %s", serving.connection_count, serving.at)
-
-
-def _interrupt() -> None:
-    raise KeyboardInterrupt
-
-
-def raise_descriptor_limit() -> None:
-    """Allow this process as many open files as the system lets it. Raises CannotHost where those are too few."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    limit = descriptor_limit()
-    if limit < _FEWEST_DESCRIPTORS:
-        raise CannotHost(
-            f"only {limit} file descriptors are allowed, a server needs {_FEWEST_DESCRIPTORS}: "
-            f"raise the limit (ulimit -n 1024) and start again"
-        )
-
-
 def run() -> None:
     """The console script."""
     run_app(
@@ -279,6 +270,7 @@ def run() -> None:
             "names": registry_app,
             "rooms": rooms_app,
             "redact": make_app(redact_message),
+            "rebuild": make_app(rebuild_stream),
             "repair": make_app(repair_room),
             "archive": make_app(archive_room),
             "export": make_app(export_log),

@@ -6,7 +6,7 @@ import pytest
 
 from pyrochat import Server
 from pyrochat.commands.dashboard import Dashboard
-from pyrochat.commands.server import show_until_closed
+from pyrochat.commands.serving import show_until_closed
 from tests.support import Running, eventually, stumbling
 
 
