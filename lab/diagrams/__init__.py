@@ -1,0 +1,1 @@
+"""Space-time diagrams of real runs, for docs/orders.md."""
