@@ -4,24 +4,18 @@ All on 127.0.0.1. What the lab starts, it starts here.
 """
 
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from lab.ports import free_port
 from lab.processes import Process
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
 _READY_LINE = "ready at PYRO:"
-
-
-def free_port() -> int:
-    """A port that nobody listens on right now."""
-    with socket.create_server((HOST, 0)) as sock:
-        return int(sock.getsockname()[1])
 
 
 def script(name: str) -> str:

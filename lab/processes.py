@@ -18,6 +18,7 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 _END_SECONDS = 10.0
+_ABORT_SECONDS = 2.0  # to write where its threads are
 
 
 class BenchError(Exception):
@@ -42,7 +43,8 @@ class Process:
         with log.open("ab") as errors:
             self._popen = subprocess.Popen(
                 [sys.executable, "-m", "lab.leash", *command],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env={**os.environ, **environment},
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+                env={**os.environ, "PYTHONFAULTHANDLER": "1", **environment},
                 text=True, bufsize=1,
             )  # fmt: skip
         self._lines: queue.SimpleQueue[tuple[int, str] | None] = queue.SimpleQueue()
@@ -106,11 +108,15 @@ class Process:
         self._wait()
 
     def end(self) -> int:
-        """SIGTERM, and the exit code; it is killed where it takes longer than a server may."""
+        """SIGTERM, and the exit code; where it takes longer than a server may, it is aborted, and *log* says what it was at."""
         self._signal(signal.SIGCONT)
         self._signal(signal.SIGTERM)
         try:
             return self._wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._signal(signal.SIGABRT)
+        try:
+            return self._wait(_ABORT_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
             return self._popen.returncode

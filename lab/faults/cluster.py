@@ -58,11 +58,12 @@ class Recorder(Process):
 
     def __init__(
         self, names: Sequence[str], room: str, life: int, arguments: Sequence[str],
-        environment: Mapping[str, str], log: Path,
+        environment: Mapping[str, str], log: Path, before: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self.names = list(names)
         self.room = room
-        command = [sys.executable, "-m", "lab.faults.recorder", "--room", room, "--life", str(life), *arguments, *names]
+        recorder = [sys.executable, "-m", "lab.faults.recorder", "--room", room, "--life", str(life)]
+        command = [*before, *recorder, *arguments, *names]
         super().__init__(command, environment, log)
 
     def ask(self, command: str, timeout: float = 10.0) -> dict[str, object]:
@@ -114,9 +115,9 @@ class Cluster(Place):
 
     def start_recorder(
         self, *names: str, room: str | None = None, at: str | None = "", threads: int = 1, every: float = 0.05,
-        confirm: float = 0.3, silent: bool = False,
+        confirm: float = 0.3, silent: bool = False, before: Sequence[str] = (),
     ) -> Recorder:  # fmt: skip
-        """Start members in one process. at: "" is the server itself, None asks the name server."""
+        """Start members in one process. at: "" is the server itself, None asks the name server. before: what runs it."""
         life = self._lives[names[0]] = self._lives.get(names[0], 0) + 1
         arguments = [
             "--folder", str(self.histories), "--threads", str(threads),
@@ -127,7 +128,7 @@ class Cluster(Place):
         if silent:
             arguments.append("--silent")
         log = self.folder / f"{names[0]}.log"
-        recorder = Recorder(names, room or self.rooms[0], life, arguments, self.environment, log)
+        recorder = Recorder(names, room or self.rooms[0], life, arguments, self.environment, log, before)
         self.recorders.append(recorder)
         return recorder
 
@@ -179,15 +180,19 @@ class Cluster(Place):
                 raise BenchError(f"the room {room!r} can't be asked for its end: {error}") from None
         return after
 
+    def last_tail(self, room: str) -> int:
+        """The same, where nobody sends any more."""
+        return self.tail(room)
+
     def settle(self) -> None:
-        """Stop sending, wait until everybody has everything, read the logs from the disk, end the processes.
+        """Stop sending, wait until everybody has everything, end the processes.
 
         After this the history is complete; raises BenchError where somebody doesn't get there.
         """
         for recorder in self.recorders:
             recorder.ask("pause")
         eventually(lambda: not any(s.under_way for s in self.statuses()), _SETTLE_SECONDS, "no send is under way")
-        tails = {room: self.tail(room) for room in self.rooms}
+        tails = {room: self.last_tail(room) for room in self.rooms}
         for recorder in self.recorders:
             recorder.tell(f"settle {tails[recorder.room]}")
         behind = [str(r.names) for r in self.recorders if not r.answer(_SETTLE_SECONDS)["settled"]]
@@ -203,8 +208,6 @@ class Cluster(Place):
 
     def replica_on_disk(self, room: str) -> Replica:
         """The log of *room* read with nothing but SQLite, from a copy; the server has to be gone."""
-        replica = Replica(f"disk@{room}", "", room, complete=True)
-        now = time.monotonic_ns()
         copy = self.folder / "copy"
         copy.mkdir(exist_ok=True)
         log = self.log_of(room)
@@ -215,12 +218,7 @@ class Cluster(Place):
             if source.exists():
                 shutil.copyfile(source, target)
         with contextlib.closing(sqlite3.connect(copy / log.name)) as db:
-            for id, sender, text, kind, key in db.execute(
-                "SELECT id, sender, text, kind, key FROM messages ORDER BY id"
-            ):
-                replica.add(id, Content(sender, text, kind, key), now)
-        replica.tail = replica.end = replica.last
-        return replica
+            return replica_in(db, f"disk@{room}", room)
 
     # -- the end -----------------------------------------------------------------------------------------------
 
@@ -242,3 +240,12 @@ class Cluster(Place):
             proxy.close()
         self._starts.close()
         super().close()
+
+
+def replica_in(db: sqlite3.Connection, client: str, room: str) -> Replica:
+    """The log of *room* that *db* is open on, as what *client* was told, all of it."""
+    replica, now = Replica(client, "", room, complete=True), time.monotonic_ns()
+    for id, *content in db.execute("SELECT id, sender, text, kind, key FROM messages ORDER BY id"):
+        replica.add(id, Content(*content), now)
+    replica.tail = replica.end = replica.last
+    return replica

@@ -8,12 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lab.faults.checker import Anomaly, check
+from lab.faults.anomalies import Anomaly
+from lab.faults.checker import check
 from lab.faults.events import FAILED, OK, UNKNOWN
 from lab.faults.history import History
 
 _SHOWN = 20
-_REORDERED = ("sender's order", "real-time order", "out of order", "replicas differ", "views differ")
+REORDERED = ("sender's order", "real-time order", "out of order", "replicas differ", "views differ")
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ class Report:
         self.add("sends whose fate was unknown", f"{outcomes[UNKNOWN]:,} ({made_it:,} of them are in the log)")
         self.add("deliveries compared", f"{sum(len(replica.ids) for replica in history.replicas):,}")
         self.add("confirmations compared", f"{len(history.answers):,}")
-        reordered = sum(kinds[kind] for kind in _REORDERED)
+        reordered = sum(kinds[kind] for kind in REORDERED)
         others = len(self.anomalies) - kinds["lost"] - kinds["twice"] - reordered
         counted = {
             "lost": kinds["lost"],

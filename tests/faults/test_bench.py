@@ -11,9 +11,9 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def faults(*arguments: str, timeout: float = 90) -> subprocess.CompletedProcess[str]:
-    """``python -m lab.faults …``."""
+    """``python -m lab faults …``."""
     return subprocess.run(
-        [sys.executable, "-m", "lab.faults", *arguments],
+        [sys.executable, "-m", "lab", "faults", *arguments],
         cwd=REPOSITORY, env={**os.environ, "COLUMNS": "120"}, text=True, capture_output=True, timeout=timeout,
         check=False,
     )  # fmt: skip

@@ -21,14 +21,14 @@ def told(history: History) -> list[str]:
 
 
 @given(seeds)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_good_history_has_no_anomaly(seed: int) -> None:
     assert told(good_history(seed)) == []
 
 
 @pytest.mark.parametrize(("kind", "inject"), INJECTORS, ids=lambda value: getattr(value, "__name__", value))
 @given(seed=seeds)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_one_fault_is_found_as_exactly_its_kind(kind: str, inject: Injector, seed: int) -> None:
     history = good_history(seed)
     try:
