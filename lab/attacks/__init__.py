@@ -1,6 +1,6 @@
 """Attacks on a running server, by raw sockets: what strangers and hostile members try, and what it costs.
 
-A development tool, not part of the package: ``python -m lab.attacks --help``.
+A development tool, not part of the package: ``python -m lab attacks --help``.
 
 - `wire`: frames with any header, and strangers who send them
 - `target`, `crowd`: a server process to be attacked, and members who chat meanwhile and take their times

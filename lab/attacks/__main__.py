@@ -1,4 +1,4 @@
-"""``python -m lab.attacks``: what strangers and hostile members try, on a real server. Exit code 1: something worked."""
+"""``python -m lab attacks``: what strangers and hostile members try, on a real server. Exit code 1: something worked."""
 
 import random
 import signal
@@ -83,4 +83,4 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    app(prog_name="python -m lab attacks")

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from lab.attacks.hostile import Answer, HostileNameServer, HostileServer, Said, refused, said
 from lab.attacks.wire import Stranger, call_frame, frame, packed
-from lab.place import free_port
+from lab.ports import free_port
 from pyrochat.pyro.serializers import JSON, MSGPACK, SERPENT
 from pyrochat.values.protocol import CALLBACK_OBJECT
 

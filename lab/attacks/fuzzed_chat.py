@@ -24,6 +24,12 @@ def _speak_directly(chat: Chat) -> None:
     chat.direct("Igor").leave()
 
 
+def _look_for_another(chat: Chat) -> None:
+    """One that is not there under its name: it may be a closed one."""
+    with chat.join_room("kitchen"):
+        pass
+
+
 _STEPS: dict[str, tuple[Callable[[Chat], object], type]] = {
     "suspected": (lambda chat: chat.suspected(), list),
     "rooms": (lambda chat: chat.rooms(), list),
@@ -47,6 +53,8 @@ _STEPS: dict[str, tuple[Callable[[Chat], object], type]] = {
     "members": (lambda chat: chat.members, list),
     "history": (lambda chat: chat.history(), list),
     "marks": (lambda chat: chat.marks, dict),
+    "join_room": (_look_for_another, type(None)),
+    "sites": (lambda chat: chat.sites(), list),
 }
 
 

@@ -9,6 +9,7 @@ import sys
 from pyrochat.client.callback import Callback
 from pyrochat.client.reading import Reading
 from pyrochat.client.replica import Replica
+from pyrochat.client.unnumbered import Unnumbered
 from pyrochat.pyro.callbacks import CallbackServer, Served
 from pyrochat.values.protocol import CALLBACK_OBJECT
 
@@ -25,7 +26,10 @@ def serve(listening: socket.socket) -> None:
             return
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as on the connections that clients make
         replica = Replica("lobby")
-        callback = Callback(replica, Reading(replica, "fuzzed"), "a log", bytes(32), _pass_over, _pass_over, _pass_over)
+        callback = Callback(
+            replica, Reading(replica, "fuzzed"), "a log", bytes(32), _pass_over, _pass_over, _pass_over,
+            Unnumbered(replica, lambda messages, after: None), _pass_over,
+        )  # fmt: skip
         server.serve(Served(sock, callback, CALLBACK_OBJECT, _SILENT_SECONDS, _pass_over))
 
 

@@ -28,6 +28,7 @@ _CALLBACK_CALLS: list[tuple[str, list[object]]] = [
     ("welcome", ["session"]), ("deliver", [[], []]), ("deliver", [[_MESSAGE], [["Erick", 1, 1]]]),
     ("deliver", [[[2, *_MESSAGE[1:]]], []]), ("deliver", [[[1, "lobby", "Erick", "joined", 5, "system", None, None, "joined", None, None]], []]),
     ("notice", ["something"]), ("seal", [1, "00" * 96]), ("closing", ["good bye"]),
+    ("pending", [[[None, *_MESSAGE[1:]]]]), ("held_up", ["the room waits for zoe"]),
 ]  # fmt: skip
 
 

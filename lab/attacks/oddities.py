@@ -27,6 +27,7 @@ GOOD_ANSWERS: dict[str, Any] = {
     "leave": None,
     "digest": _HEX,
     "suspected": ["Ana", "Igor"],
+    "sites": [["ana", "ana.lan:5679", 0.0], ["igor", "igor.lan:5679", None]],
     "confirmations": [["Ana", "Igor"], ["Ana"], ["Igor"], ["Zoe"]],
     "search": [[_MESSAGE], 2, 2],
     "create_room": ["coffee+abcdef", "pyrochat.lobby"],
@@ -40,7 +41,7 @@ GOOD_ANSWERS: dict[str, Any] = {
 _GOOD_CALLS: list[tuple[str, list[Any]]] = [
     ("welcome", ["session"]), ("deliver", [[], []]), ("deliver", [[[1, *_MESSAGE[1:]]], [["Ana", 1, 1]]]),
     ("deliver", [[[1, "lobby", "Igor", "Igor joined", 5, "system", None]], []]), ("notice", ["something"]),
-    ("seal", [1, _HEX]), ("closing", ["good bye"]),
+    ("seal", [1, _HEX]), ("closing", ["good bye"]), ("pending", [[[None, *_MESSAGE[1:]]]]), ("held_up", ["the room waits for zoe"]),
 ]  # fmt: skip
 _ODD: list[Any] = [
     None, True, False, -1, 0, 1, 7, 2**31, 2**62, 2**63 - 1, 2**64 - 1, -(2**63), 2**70, 1.5, -0.0, float("inf"),

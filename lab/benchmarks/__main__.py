@@ -1,4 +1,4 @@
-"""``python -m lab.benchmarks``: measure, and write the results."""
+"""``python -m lab benchmarks``: measure, and write the results."""
 
 import argparse
 import dataclasses
@@ -75,7 +75,7 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(prog="python -m lab.benchmarks", description="Compare PyroChat with its peers.")
+    parser = argparse.ArgumentParser(prog="python -m lab benchmarks", description="Compare PyroChat with its peers.")
     parser.add_argument(
         "--quick", action="store_true", help="only what the rows need, but for searching, with less of it"
     )
@@ -93,7 +93,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def command_of(options: argparse.Namespace) -> str:
     """The command that these options came from, without the place of the results."""
-    words = ["python", "-m", "lab.benchmarks"]
+    words = ["python", "-m", "lab", "benchmarks"]
     if options.quick:
         words.append("--quick")
     if options.repeat:

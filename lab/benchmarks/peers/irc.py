@@ -8,7 +8,7 @@ from pathlib import Path
 from lab.benchmarks.peers.interface import HOST, Handler, Peer, Sender
 from lab.benchmarks.peers.lines import LineSender, connect, receive_all
 from lab.benchmarks.peers.processes import start_listening
-from lab.place import free_port
+from lab.ports import free_port
 from lab.processes import Process
 
 CHANNEL = "#lobby"

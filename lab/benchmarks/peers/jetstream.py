@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lab.benchmarks.peers.interface import HOST, Handler, Peer, Posting, Sender
 from lab.benchmarks.peers.nats_core import SUBJECT, handle_messages, open_client, payload, run_members
 from lab.benchmarks.peers.processes import start_listening
-from lab.place import free_port
+from lab.ports import free_port
 from lab.processes import Process
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lab.benchmarks.peers.interface import HOST, Handler, Peer, Sender
 from lab.benchmarks.peers.optional import optional
 from lab.benchmarks.peers.processes import start_listening
-from lab.place import free_port
+from lab.ports import free_port
 from lab.processes import Process
 
 if TYPE_CHECKING:

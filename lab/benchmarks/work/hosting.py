@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lab.benchmarks.plan import Plan, Progress
 from lab.benchmarks.report import Report
-from lab.place import free_port
+from lab.ports import free_port
 from pyrochat.core.digests import SALT_CHARACTERS
 from pyrochat.room.door.registry import Registry
 from pyrochat.storage.log_file import log_path
