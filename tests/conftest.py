@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import pyrochat
 from pyrochat import Chat, Server
 from tests.support import QUICK, QUICK_PACE, eventually, hosted
+
+# The suite starts hundreds of processes: what one has compiled, none compiles again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# The same examples in each run, however long they take. New ones: pytest --hypothesis-profile explore
+settings.register_profile(
+    "suite", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("explore", settings.get_profile("suite"), derandomize=False)
+settings.load_profile("suite")
 
 SHARED_THREADS = (
     "pyrochat-callbacks",
@@ -29,7 +42,7 @@ def no_thread_left() -> Iterator[None]:
     def left() -> list[str]:
         return [t.name for t in threading.enumerate() if t not in before and t.name not in SHARED_THREADS]
 
-    eventually(lambda: not left(), 5, f"threads are left: {left()}")
+    eventually(lambda: not left(), 20, lambda: f"threads are left: {left()}")
 
 
 @pytest.fixture(autouse=True)

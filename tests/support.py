@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import shutil
 import socket
 import threading
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 
 from Pyro5.api import Proxy
 
+from lab.ports import free_port as free_port
 from pyrochat import Chat, Server, Timing
 from pyrochat.client.credentials import Credentials
 from pyrochat.client.finding import AtAddress
@@ -27,7 +27,7 @@ from pyrochat.trust.keys import Key
 from pyrochat.values.message import CHAT, JOINED, LEFT, SYSTEM, Message
 from pyrochat.values.sizes import parse_size
 
-QUICK_PACE = Pace(tick_seconds=0.02)  # a server's end costs the suite little
+QUICK_PACE = Pace(tick_seconds=0.02, alone_seconds=0.7)  # a server's end costs the suite little
 QUICK = Timing(beat_seconds=0.2, silent_seconds=1.0, grace_seconds=1.0)
 SERIALIZER_NAMES = ["serpent", "json", "msgpack"]
 
@@ -59,13 +59,17 @@ def impatient_chat(server: Server, name: str, read: str = "auto") -> Chat:
     return chat
 
 
-def eventually(condition: Callable[[], Result], timeout: float = 10, message: str = "") -> Result:
-    """The first true value of *condition*; raises AssertionError where there is none within *timeout* s."""
+def eventually(condition: Callable[[], Result], timeout: float = 20, message: str | Callable[[], str] = "") -> Result:
+    """The first true value of *condition*; raises AssertionError where there is none within *timeout* s.
+
+    message: what it says then; a function says how things are by then.
+    """
     deadline = time.monotonic() + timeout
     pause = threading.Event()
     while not (value := condition()):
         if time.monotonic() > deadline:
-            raise AssertionError(message or f"not within {timeout:g} s: {getattr(condition, '__name__', condition)}")
+            said = message() if callable(message) else message
+            raise AssertionError(said or f"not within {timeout:g} s: {getattr(condition, '__name__', condition)}")
         pause.wait(0.005)
     return value
 
@@ -103,7 +107,7 @@ def together(functions: Sequence[Callable[[], object]]) -> list[object]:
     start = threading.Barrier(len(functions))
 
     def begin(function: Callable[[], object]) -> object:
-        start.wait(10)
+        start.wait(20)
         return function()
 
     running = [Running(lambda function=function: begin(function)) for function in functions]
@@ -135,14 +139,6 @@ def raw_connection(server: Server) -> Iterator[socket.socket]:
     """A TCP connection to *server* on which nothing has been said."""
     with socket.create_connection(address_of(server), 5) as sock:
         yield sock
-
-
-def free_port() -> int:
-    """A free port below those that the system gives to outgoing connections, so that it stays free."""
-    while True:
-        port = random.randrange(12_000, 30_000)
-        with contextlib.suppress(OSError), socket.create_server(("localhost", port)):
-            return port
 
 
 SALT = "a-salt-of-1"  # 11 characters

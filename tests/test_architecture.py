@@ -25,7 +25,7 @@ ALLOWED = {
     "pyro": {"pyro", "core", "threads", "trust", "values", "clock"},
     "folders": {"values"},
     "asides": {"threads"},
-    "orders": {"core", "orders", "threads", "values"},
+    "orders": {"clock", "core", "orders", "threads", "trust", "values"},
     "storage": {"clock", "core", "storage", "trust", "values"},
     "room": {"asides", "room", "core", "orders", "pyro", "storage", "threads", "trust", "values", "clock"},
     "client": {"asides", "client", "core", "pyro", "threads", "trust", "values", "folders", "clock"},
@@ -40,6 +40,7 @@ ALLOWED = {
         "core",
         "folders",
         "hosting",
+        "orders",
         "pyro",
         "room",
         "storage",
@@ -70,12 +71,13 @@ def module_name(path: Path) -> str:
 
 
 FILES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
 
 
-def imported_by(source: str, known: set[str]) -> set[str]:
-    """The modules that *source* imports, wherever in it: ``from a import b`` is a.b where that is a module."""
+def imported_by(tree: ast.Module, known: set[str]) -> set[str]:
+    """The modules that *tree* imports, wherever in it: ``from a import b`` is a.b where that is a module."""
     found = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -85,11 +87,23 @@ def imported_by(source: str, known: set[str]) -> set[str]:
     return found
 
 
-IMPORTS = {name: imported_by(path.read_text(), set(FILES)) for name, path in FILES.items()}
+IMPORTS = {name: imported_by(tree, set(FILES)) for name, tree in TREES.items()}
 
 
 def part_of(module: str) -> str:
     return module.split(".")[1] if "." in module else ROOT
+
+
+def importers(*packages: str) -> set[str]:
+    """The modules that import one of *packages*, or something in it."""
+    return {
+        module
+        for module, imports in IMPORTS.items()
+        if any(
+            imported.startswith(tuple(f"{package}." for package in packages)) or imported in packages
+            for imported in imports
+        )
+    }
 
 
 def own(modules: set[str]) -> set[str]:
@@ -101,34 +115,41 @@ def test_every_part_is_drawn() -> None:
     assert len(FILES) > 40
 
 
-@pytest.mark.parametrize("module", FILES)
-def test_imports_run_one_way(module: str) -> None:
-    allowed = ALLOWED[part_of(module)]
-    assert {imported for imported in own(IMPORTS[module]) if part_of(imported) not in allowed} == set()
+def test_imports_run_one_way() -> None:
+    wrong = {
+        (module, imported)
+        for module, imports in IMPORTS.items()
+        for imported in own(imports)
+        if part_of(imported) not in ALLOWED[part_of(module)]
+    }
+    assert wrong == set()
 
 
-@pytest.mark.parametrize("module", FILES)
-def test_only_the_pyro_side_knows_pyro5(module: str) -> None:
-    outside = {imported for imported in IMPORTS[module] if imported.split(".")[0] in ("Pyro5", "serpent", "msgpack")}
-    assert not outside or part_of(module) == "pyro"
+def test_only_the_pyro_side_knows_pyro5() -> None:
+    assert {part_of(module) for module in importers("Pyro5", "serpent", "msgpack")} == {"pyro"}
 
 
-@pytest.mark.parametrize("module", FILES)
-def test_found_44_durations_are_measured_with_a_clock_that_nobody_freezes(module: str) -> None:
-    asked = {node.attr for node in ast.walk(ast.parse(FILES[module].read_text())) if isinstance(node, ast.Attribute)}
-    assert not asked & {"monotonic", "monotonic_ns", "perf_counter"}
+def test_found_44_durations_are_measured_with_a_clock_that_nobody_freezes() -> None:
+    asking = {
+        module
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("monotonic", "monotonic_ns", "perf_counter")
+    }
+    assert asking == set()
 
 
-@pytest.mark.parametrize("module", FILES)
-def test_only_the_screen_knows_textual(module: str) -> None:
-    outside = {imported for imported in IMPORTS[module] if imported.split(".")[0] == "textual"}
-    assert not outside or module.startswith("pyrochat.terminal.screen.")
+def test_only_the_screen_knows_textual() -> None:
+    knowing = importers("textual")
+    assert knowing
+    assert not [module for module in knowing if not module.startswith("pyrochat.terminal.screen.")]
 
 
-@pytest.mark.parametrize("module", [name for name in FILES if name.startswith("pyrochat.terminal.conversation")])
-def test_a_conversation_knows_no_chat_no_threads_and_no_screen(module: str) -> None:
-    parts = ("pyrochat.client", "pyrochat.terminal.screen", "pyrochat.terminal.writing", "threading", "asyncio")
-    assert not {imported for imported in IMPORTS[module] if imported.startswith(parts)}
+def test_a_conversation_knows_no_chat_no_threads_and_no_screen() -> None:
+    outside = ("pyrochat.client", "pyrochat.terminal.screen", "pyrochat.terminal.writing", "threading", "asyncio")
+    conversation = {module for module in FILES if module.startswith("pyrochat.terminal.conversation")}
+    assert conversation
+    assert conversation & importers(*outside) == set()
 
 
 def cycle_in(graph: dict[str, set[str]]) -> list[str]:
@@ -158,12 +179,11 @@ def test_there_are_no_cycles() -> None:
 def test_the_checks_can_fail() -> None:
     assert cycle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
     source = "from pyrochat.core import log\ndef f():\n    import Pyro5.api"
-    assert imported_by(source, {"pyrochat.core.log"}) == {"pyrochat.core.log", "Pyro5.api"}
+    assert imported_by(ast.parse(source), {"pyrochat.core.log"}) == {"pyrochat.core.log", "Pyro5.api"}
 
 
-@pytest.mark.parametrize("module", FILES)
-def test_every_module_says_its_role(module: str) -> None:
-    assert ast.get_docstring(ast.parse(FILES[module].read_text()))
+def test_every_module_says_its_role() -> None:
+    assert [module for module, tree in TREES.items() if not ast.get_docstring(tree)] == []
 
 
 ARCHITECTURE = (Path(__file__).parent.parent / "docs" / "architecture.md").read_text()
@@ -228,13 +248,23 @@ def test_found_29_every_error_is_exported() -> None:
     }
 
 
-@pytest.mark.parametrize("module", [name for name in FILES if part_of(name) not in ("commands", "terminal")])
-def test_found_29_the_library_speaks_python(module: str) -> None:
-    """Options are what commands make of it; whole commands may be named."""
-    tree = ast.parse(FILES[module].read_text())
+def texts_in(tree: ast.Module) -> list[str]:
+    """The texts in the program *tree*, without its docstrings."""
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    said = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docs]
-    assert not [text for text in said if isinstance(text, str) and re.search(r"(?<!pyrochat-server )--[a-z]", text)]
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docs)
+    return [node.value for node in constants if isinstance(node.value, str)]
+
+
+def test_found_29_the_library_speaks_python() -> None:
+    """Options are what commands make of it; whole commands may be named."""
+    options = {
+        (module, text)
+        for module, tree in TREES.items()
+        if part_of(module) not in ("commands", "terminal")
+        for text in texts_in(tree)
+        if re.search(r"(?<!pyrochat-server )--[a-z]", text)
+    }
+    assert options == set()
 
 
 def test_found_29_help_begins_with_what_one_needs_and_fits_two_screens() -> None:
@@ -248,6 +278,5 @@ def test_found_29_help_begins_with_what_one_needs_and_fits_two_screens() -> None
     assert "say more" in text
 
 
-@pytest.mark.parametrize("name", API)
-def test_every_public_name_is_there_and_documented(name: str) -> None:
-    assert (getattr(pyrochat, name).__doc__ or "").strip()
+def test_every_public_name_is_there_and_documented() -> None:
+    assert [name for name in API if not (getattr(pyrochat, name).__doc__ or "").strip()] == []

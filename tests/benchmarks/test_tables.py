@@ -37,23 +37,23 @@ def a_report() -> Report:
 
 
 def test_the_document_says_what_was_reached() -> None:
-    lines = markdown(a_report(), PEERS, {"cores": "2"}, "python -m lab.benchmarks", ["plot.svg"]).splitlines()
+    lines = markdown(a_report(), PEERS, {"cores": "2"}, "python -m lab benchmarks", ["plot.svg"]).splitlines()
     assert any(line.endswith("(course) | ≥ 1.5 × | 4 × | 2 × | 1, 3, 2 | yes |") for line in lines)
     assert any(line.endswith("| ≤ 1 × | 0.5 × | 1.25 × | 1.25 | **no** |") for line in lines)
 
 
 def test_what_a_peer_does_not_do_stands_beside_its_figures() -> None:
-    document = markdown(a_report(), PEERS, {"cores": "2"}, "python -m lab.benchmarks", ["plot.svg"])
+    document = markdown(a_report(), PEERS, {"cores": "2"}, "python -m lab benchmarks", ["plot.svg"])
     assert "| threads and JSON lines | durable, confirmed | 20 |  |" in document
     assert "| bare sendall | durable, ordered, confirmed, history | 50 | 1 |" in document
     assert "with care" in document
 
 
 def test_the_document_names_plots_and_machine() -> None:
-    document = markdown(a_report(), PEERS, {"cores": "2"}, "python -m lab.benchmarks", ["plot.svg"])
+    document = markdown(a_report(), PEERS, {"cores": "2"}, "python -m lab benchmarks", ["plot.svg"])
     assert "![plot.svg](plot.svg)" in document
     assert "| cores | 2 |" in document
 
 
 def test_no_path_gets_into_the_document() -> None:
-    assert str(Path.cwd()) not in markdown(a_report(), PEERS, {}, "python -m lab.benchmarks", [])
+    assert str(Path.cwd()) not in markdown(a_report(), PEERS, {}, "python -m lab benchmarks", [])

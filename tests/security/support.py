@@ -98,7 +98,7 @@ class Recorder:
                 sock.shutdown(socket.SHUT_RDWR)
             sock.close()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(20)
 
 
 # -- who pretends to be a server ----------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Every trap that takes no patience, on a running server; the others in a short form.
 
-``python -m lab.attacks run`` tries all of them, with members who chat meanwhile, and takes their times.
+``python -m lab attacks run`` tries all of them, with members who chat meanwhile, and takes their times.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def test_a_callback_that_never_shakes_hands_is_given_up(serve: Host) -> None:
 def test_a_callback_that_never_answers_is_lost(server: Server) -> None:
     with callbacks.Callback(callbacks.shake_hands) as callback, Stranger(address_of(server)) as member:
         assert not member.greet("caller").ask(call_frame("join", callback.uri)).is_refusal
-        assert callback.over.wait(10)
+        assert callback.over.wait(20)
         assert callback.ended_after is not None
 
 

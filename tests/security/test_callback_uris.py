@@ -6,7 +6,6 @@ import contextlib
 import select
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -62,7 +61,6 @@ def test_no_unix_socket_and_no_name_is_followed(server: Server, tmp_path: Path, 
 def test_a_callback_that_is_silent_has_a_deadline_of_its_own(serve: Host, joined: Join) -> None:
     server = serve(connect_seconds=0.3)
     with listening(LOOPBACK) as silent:
-        began = time.monotonic()
 
         def join() -> None:
             with bare(server, "Mallory") as mallory:
@@ -72,7 +70,6 @@ def test_a_callback_that_is_silent_has_a_deadline_of_its_own(serve: Host, joined
         assert joined("Ana", at=server.at).send("meanwhile").text == "meanwhile"
         with pytest.raises(PermissionError, match=r"callback-unreachable: .* did not answer within 0.3 s"):
             joining.result()
-        assert time.monotonic() - began < 5
 
 
 # -- callbacks that never answer -----------------------------------------------------------------------------------
@@ -218,7 +215,7 @@ def test_a_callback_that_answers_nonsense_is_lost_and_the_room_goes_on(
     with bare(server, "Mallory", "msgpack") as mallory:
         mallory.join(hostile.uri)
         eventually(lambda: changes(ana.history())[-1] == "Mallory left")
-    assert ana.wait_for(ana.send("we go on").id, timeout=5)
+    assert ana.wait_for(ana.send("we go on").id, timeout=20)
     assert ana.state == "connected"
     hostile.close()
 
@@ -241,7 +238,7 @@ def test_marks_that_make_no_sense_move_nothing_they_should_not(server: Server, j
         assert ana.marks["Ana"][0] <= ana.history()[-1].id
         with contextlib.suppress(PermissionError):  # it was lost meanwhile
             mallory.leave()
-    assert ana.wait_for(ana.send("we go on").id, timeout=5)
+    assert ana.wait_for(ana.send("we go on").id, timeout=20)
     hostile.close()
 
 

@@ -23,7 +23,7 @@ from tests.support import bare, eventually, free_port
 SECRET = "swordfish"
 METHODS: dict[str, tuple[object, ...]] = {
     "post": ("hi",), "post_many": (["hi"],), "set_topic": ("tea",), "current": (1,), "history": (), "search": (SECRET,),
-    "members": (), "suspected": (), "confirmations": (1,), "join": (), "attach": ("session", 0), "standing": (),
+    "members": (), "suspected": (), "sites": (), "confirmations": (1,), "join": (), "attach": ("session", 0), "standing": (),
     "digest": (1,), "mark_read": (1,), "leave": (), "rooms": (), "create_room": ("tea",), "direct": ("Ana",),
     "invite": ("Eve",), "remove": ("Ana",),
 }  # fmt: skip

@@ -26,7 +26,7 @@ from tests.support import QUICK, Running, address_of, bare, changes, copied, eve
 
 def methods_of(server: Server, object_id: str) -> list[str]:
     """What anybody is told can be called on *object_id*."""
-    with contextlib.closing(RemoteObject(address_of(server), "Pyro.Daemon", "hello", timeout=10)) as daemon:
+    with contextlib.closing(RemoteObject(address_of(server), "Pyro.Daemon", "hello", timeout=20)) as daemon:
         answer = daemon.call("get_metadata", object_id)
     assert isinstance(answer, dict)
     assert answer["attrs"] == []
@@ -57,7 +57,7 @@ class Caller:
     def _connected(self) -> contextlib.AbstractContextManager[RemoteObject]:
         if self._key is not None:
             return entered(self._server, "Mallory", self._key)
-        remote = RemoteObject(address_of(self._server), "pyrochat.lobby", {"name": "Mallory"}, timeout=10)
+        remote = RemoteObject(address_of(self._server), "pyrochat.lobby", {"name": "Mallory"}, timeout=20)
         return contextlib.closing(remote)
 
     def close(self) -> None:
@@ -108,7 +108,7 @@ def check_ana_is_untouched(server: Server, ana: Chat, states: list[str]) -> None
     assert ana.state == "connected"
     assert states == []
     last = ana.send("and still here")
-    assert ana.wait_for(last.id, timeout=5) == last
+    assert ana.wait_for(last.id, timeout=20) == last
     assert [s.name for s in server.status()[0].sessions if s.name == "Ana"] == ["Ana"]
 
 
@@ -259,10 +259,10 @@ def test_two_folders_with_one_key_are_two_sessions_of_one_member(
     notebook = joined("ana", client="notebook")
     igor = joined("Igor", client="igor")
     sent = notebook.send("from the notebook")
-    assert laptop.wait_for(sent.id, timeout=5) == sent
+    assert laptop.wait_for(sent.id, timeout=20) == sent
     assert igor.members == ["Ana", "Igor"]
     laptop.leave()
-    assert igor.wait_for(notebook.send("still here").id, timeout=5)
+    assert igor.wait_for(notebook.send("still here").id, timeout=20)
     assert changes(igor.history()) == ["Ana joined", "Igor joined"]
     notebook.leave()
     eventually(lambda: changes(igor.history())[-1] == "Ana left")

@@ -76,7 +76,7 @@ def test_a_chat_that_comes_back_does_not_follow_a_rewritten_name_server(
         assert impostor.calls == []
         nameserver.register({"pyrochat.lobby": real})
         sent = ana.send("to the right one", timeout=20)
-        assert ana.wait_for(sent.id, timeout=10) == sent
+        assert ana.wait_for(sent.id, timeout=20) == sent
         assert impostor.calls == []
 
 

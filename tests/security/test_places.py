@@ -44,7 +44,7 @@ def test_found_4_idle_guests_make_room_for_newcomers(serve: Host, joined: Join) 
         for guest in guests[:30]:
             assert guest.wait_end() < 10
         igor = joined("Igor", at=server.at)
-        assert igor.send("hi").id == ana.wait_for(igor.history()[-1].id, timeout=10).id
+        assert igor.send("hi").id == ana.wait_for(igor.history()[-1].id, timeout=20).id
         assert is_served(guests[-1])
         assert igor.state == ana.state == "connected"
 

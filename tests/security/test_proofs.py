@@ -35,6 +35,7 @@ ROOM_CALLS: dict[str, list[object]] = {
     "search": ["x"],
     "members": [],
     "suspected": [],
+    "sites": [],
     "confirmations": [1],
     "current": [1],
     "set_topic": ["x"],

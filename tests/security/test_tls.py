@@ -122,7 +122,7 @@ def test_a_chat_over_tls_survives_a_restart_of_its_server(host_lobby: Host, join
     server.close()
     host_lobby(tls=True, port=server.port)
     after = ana.send("after")
-    assert ana.wait_for(after.id, timeout=10) == after
+    assert ana.wait_for(after.id, timeout=20) == after
     assert [m.id for m in ana.history() if m.kind == "chat"] == [before.id, after.id]
     eventually(lambda: states[:2] == ["reconnecting", "connected"])
 
@@ -220,6 +220,6 @@ def test_a_certificate_and_its_key_may_be_two_files(
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     certificate.write_bytes(pem[:split])
     key.write_bytes(pem[split:])
-    monkeypatch.setattr(server_module, "_kept_certificate", lambda data, hosts: ServerTls(certificate, key))
+    monkeypatch.setattr(server_module, "_kept_certificate", lambda data, key_file, hosts: ServerTls(certificate, key))
     server = host_lobby(tls=True)
     assert joined("Ana", at=server.at, fingerprint=fingerprint_of(certificate)).members == ["Ana"]

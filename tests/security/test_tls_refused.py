@@ -134,7 +134,7 @@ def test_a_chat_that_comes_back_sends_nothing_to_an_impostor_and_waits_for_its_s
         eventually(lambda: any("IS NOT THE ONE YOU KNOW" in reason for reason in reasons))
         assert impostor.taken == []
     host_lobby(tls=True, port=server.port)
-    assert ana.wait_for(ana.send("to the right one").id, timeout=10)
+    assert ana.wait_for(ana.send("to the right one").id, timeout=20)
 
 
 # -- mutual TLS ----------------------------------------------------------------------------------------------------

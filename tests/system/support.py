@@ -185,7 +185,9 @@ class Machine:
         self.nameserver_port = free_port()
         self._processes: list[Process] = []
         self.environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("PYRO", "COV_", "COLUMNS"))
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PYRO", "COV_", "COLUMNS", "LINES"))
         } | {
             "HOME": str(folder),
             "PYROCHAT_CONFIG_DIR": str(folder / "config"),
@@ -252,4 +254,4 @@ class Machine:
 def stop(server: ServerProcess) -> None:
     """End *server* as an operator does, and see that it ends well."""
     server.signal(signal.SIGTERM)
-    assert server.wait(10) == 0, str(server)
+    assert server.wait(20) == 0, str(server)

@@ -78,7 +78,7 @@ def test_found_31_a_bot_of_twenty_lines_loses_nothing_and_sends_nothing_twice(ma
         bot.wait_error("a handler that raises")
         bot.wait_error("a handler that exits")
         bot.signal(signal.SIGTERM)
-        assert bot.wait(10) == 0, str(bot)
+        assert bot.wait(20) == 0, str(bot)
         assert bot.lines[-1] == "cleaned up"
         eventually(lambda: ana.members == ["Ana"])
         questions.append(ana.send("!count"))  # while it is away
@@ -88,7 +88,7 @@ def test_found_31_a_bot_of_twenty_lines_loses_nothing_and_sends_nothing_twice(ma
         bot = start(machine, server.at)
         ask(ana, questions)
         bot.signal(signal.SIGTERM)
-        assert bot.wait(10) == 0, str(bot)
+        assert bot.wait(20) == 0, str(bot)
         chats = [message for message in ana.history() if message.kind == "chat"]
         expected = [f"{sum(each.id < asked.id for each in chats)} messages" for asked in questions]
         assert texts_of(ana) == expected

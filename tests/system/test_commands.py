@@ -103,7 +103,7 @@ def test_a_killed_client_is_gone_within_seconds(machine: Machine) -> None:
     server = machine.server(*QUICK)
     ana, igor = machine.client("Ana"), machine.client("Igor")
     igor.kill()
-    ana.wait_line("* Igor left", timeout=10)
+    ana.wait_line("* Igor left", timeout=20)
     [line] = server.wait_lines(lambda line: "lost a session of igor" in line, 1, errors=True)
     assert re.fullmatch(
         r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ INFO room lobby: lost a session of igor at 127\.0\.0\.1 \(.+\)", line

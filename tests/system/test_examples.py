@@ -96,14 +96,14 @@ def test_found_31_the_server_of_an_example_starts_says_its_status_stops_and_surv
         server.wait_error("room lobby: 3 messages, 0 members")
         say(server, "after the status")
         server.signal(signal.SIGTERM)
-        assert server.wait(10) == 0
+        assert server.wait(20) == 0
         server = service.start()
         say(server, "after a stop")
         server.kill()
         server = service.start()
         say(server, "after a crash")
         server.signal(signal.SIGTERM)
-        assert server.wait(10) == 0
+        assert server.wait(20) == 0
     finally:
         server.close()
     assert sorted(path.name for path in tmp_path.iterdir() if path != tmp_path / "config") == ["state"]

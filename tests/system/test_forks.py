@@ -72,9 +72,9 @@ USES_ALL = (
 arguments = {
     "send": ("no",), "send_many": (["no"],), "wait_for": (1,), "confirmations": (1,), "mark_read": (1,),
     "search": ("no",), "create_room": ("no",), "join_room": ("no",), "on_message": (print,), "on_state": (print,),
-    "on_notice": (print,), "off": (print,), "current": (1,), "edit": (1, "no"), "redact": (1,), "react": (1, "no"),
+    "on_notice": (print,), "on_unnumbered": (print,), "off": (print,), "current": (1,), "edit": (1, "no"), "redact": (1,), "react": (1, "no"),
     "unreact": (1, "no"), "set_topic": ("no",), "wait_read": (1,), "on_confirmations": (print,), "is_mentioned_in": ("no",),
-    "direct": ("no",), "invite": ("no",), "remove": ("no",), "counts_as_unread": (chat.history()[0],),
+    "called": (1,), "find": ("1",), "who": (chat.history()[0],), "direct": ("no",), "invite": ("no",), "remove": ("no",), "counts_as_unread": (chat.history()[0],),
 }
 listening = chat.listen(after=0)
 next(listening)

@@ -19,7 +19,7 @@ def test_found_2_a_full_room_is_said_to_its_members_and_to_its_operator(machine:
     server.wait_error("of its 400 KiB (--room-bytes): ")
     server.wait_error("it is full, and posts are refused")
     assert erick.finish() == 1
-    assert 20 < len(erick.bodies) < 40
+    assert 20 < len(erick.bodies) < 50  # by what is on disk, which is looked at now and then
     igor = machine.run("pyrochat-client", "Igor", "--at", server.at, typed="/history 1")
     assert igor.wait() == 0, str(igor)
     assert igor.bodies[-1] == "* Igor joined"

@@ -59,7 +59,7 @@ def test_the_chat_goes_on_where_it_was(machine: Machine, number: int) -> None:
     for sender in senders:
         sender.wait_line(f"acknowledged {BEFORE}")
     server.signal(number)
-    assert server.wait(10) == (0 if number == signal.SIGTERM else -signal.SIGKILL)
+    assert server.wait(20) == (0 if number == signal.SIGTERM else -signal.SIGKILL)
 
     again = machine.server("--grace", "60", port=port)
     assert again.uris == server.uris
@@ -97,7 +97,7 @@ def test_a_server_that_was_killed_keeps_marks_and_the_view(machine: Machine) -> 
     server = machine.server(port=port)
     with pyrochat.join("Ana", at=server.at) as ana, pyrochat.join("Igor", at=server.at) as igor:
         message = ana.send("read this")
-        igor.wait_for(message.id, 10)
+        igor.wait_for(message.id, 20)
         igor.unread()
         eventually(lambda: ana.confirmations(message.id).read_by == {"Igor"})
         server.kill()
@@ -168,7 +168,7 @@ def test_found_22_a_server_whose_folder_is_taken_away_says_so_and_takes_nothing(
         assert [message[3] for message in igor.history()] == ["before"]
     assert len([line for line in server.errors if "NOT IN ITS PLACE" in line]) == 2, str(server)
     server.signal(signal.SIGTERM)
-    assert server.wait(10) == 0, str(server)
+    assert server.wait(20) == 0, str(server)
 
 
 def test_found_22_a_second_server_on_the_same_log_by_a_hard_link_is_refused(machine: Machine) -> None:
